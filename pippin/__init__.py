@@ -1,0 +1,25 @@
+"""Pippin: point it at a folder of pictures, and it learns to paint new ones like them."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pippin import engines
+
+if TYPE_CHECKING:
+    from pippin.run import Run, open_run
+    from pippin.session import train
+
+__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "open_run", "train"]
+
+engines.settle()
+
+_HOMES = {"train": "pippin.session", "open_run": "pippin.run", "Run": "pippin.run"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what computes only when it is asked for, so that `import pippin` loads no engine."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pippin' has no attribute {name!r}")
+    engines.current()
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""`python -m pippin` is `pippin`."""
+
+from pippin.cli import main
+
+main()

@@ -1,0 +1,183 @@
+"""What a run is made with, and how it is chosen. Every choice carries its reason."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pippin.errors import SettingsError
+
+IMAGE_SIZES = (16, 32, 64, 128, 256)
+DEFAULT_BATCHES = 5000
+
+
+def _setting(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a run learns, besides its pictures.
+
+    Frozen and checked when it is made. A run stores it, and goes on only with the same one.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+
+    preset: str = _setting("standard", "networks and recipe to start from: standard or classic")
+    image_size: int = _setting(64, "side of the pictures, in pixels: 16, 32, 64, 128 or 256")
+    batches: int | None = _setting(DEFAULT_BATCHES, "batches to train for")
+    minutes: float | None = _setting(None, "minutes to train for, instead of a number of batches")
+    batch_size: int = _setting(32, "pictures of each kind, real and generated, a batch")
+    seed: int = _setting(0, "seed of everything random, from 0 to 2⁶³ − 1")
+    latent_dim: int = _setting(64, "numbers that each picture is painted from")
+    rule: str = _setting("auto", "how the players move: relativistic, alternating, or auto (by the discriminator)")
+    learning_rate: float = _setting(5e-4, "Adam's step at the beginning")
+    learning_rate_end: float = _setting(1e-4, "Adam's step at the end, reached along a cosine")
+    beta_1: float = _setting(0.0, "Adam's decay of the mean gradient, a batch")
+    beta_2: float = _setting(0.99, "Adam's decay of the mean squared gradient, a batch")
+    gamma: float = _setting(5.0, "weight of the gradient penalties at the beginning")
+    gamma_end: float = _setting(2.0, "weight of the gradient penalties at the end, reached along a cosine")
+    augment_p: float = _setting(0.4, "probability of each kind of augmentation, 0 to 1")
+    ema_fraction: float = _setting(0.05, "half-life of the averaged generator, as a fraction of the images seen")
+
+    def __post_init__(self) -> None:
+        check_image_size(self.image_size)
+        if self.preset not in PRESETS:
+            raise SettingsError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={self.preset}")
+        if (self.batches is None) == (self.minutes is None):
+            received = f"batches={self.batches}, minutes={self.minutes}"
+            raise SettingsError(f"Train for a number of batches or of minutes: give one of them. Received: {received}")
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise SettingsError(f"{name} must be from {low:g} to {high:g}. Received: {name}={value}")
+        if self.rule not in ("auto", "relativistic", "alternating"):
+            raise SettingsError(f"rule must be auto, relativistic or alternating. Received: rule={self.rule}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as what JSON can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+        """Make settings from what `to_dict` gave.
+
+        Raises:
+            SettingsError: an unknown name (the message lists the known ones), or a value out of its range.
+        """
+        known = [item.name for item in dataclasses.fields(cls)]
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            raise SettingsError(f"Unknown setting. Known ones: {', '.join(known)}. Received: {', '.join(unknown)}")
+        return cls(**values)
+
+    def schedule(self, progress: float, images_seen: int) -> dict[str, float]:
+        """Return the values of one step: what changes along the run, and what the step needs beside it.
+
+        Args:
+            progress: how much of the run is done, 0 to 1.
+            images_seen: real pictures seen before this step.
+
+        Returns:
+            `learning_rate`, `beta_1`, `beta_2`, `gamma`, `augment_p`, `ema_decay`.
+        """
+        half_life = self.ema_fraction * images_seen
+        return {
+            "learning_rate": _cosine(self.learning_rate, self.learning_rate_end, progress),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "gamma": _cosine(self.gamma, self.gamma_end, progress),
+            "augment_p": self.augment_p,
+            "ema_decay": 0.5 ** (self.batch_size / half_life) if half_life > 0 else 0.0,
+        }
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "standard": {},
+    "classic": {
+        "rule": "alternating",
+        "latent_dim": 100,
+        "learning_rate": 2e-4,
+        "learning_rate_end": 2e-4,
+        "beta_1": 0.5,
+        "beta_2": 0.999,
+        "gamma": 0.0,
+        "gamma_end": 0.0,
+        "augment_p": 0.0,
+    },
+}
+"""What each preset sets differently from the defaults of `Settings`."""
+
+_REASONS = {
+    "standard": "the relativistic loss with both gradient penalties needs no balancing of the players by hand",
+    "classic": "the article's pair and its alternating rule, with Adam as DCGAN sets it (arXiv 1511.06434)",
+}
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("batches", 1, 10**9),
+    ("minutes", 0.01, 10**6),
+    ("batch_size", 2, 65536),
+    ("seed", 0, 2**63 - 1),
+    ("latent_dim", 1, 65536),
+    ("learning_rate", 0, 1),
+    ("learning_rate_end", 0, 1),
+    ("beta_1", 0, 0.9999),
+    ("beta_2", 0, 0.999999),
+    ("gamma", 0, 10**6),
+    ("gamma_end", 0, 10**6),
+    ("augment_p", 0, 1),
+    ("ema_fraction", 0, 1),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings, and the reason for each one that was not left at its default."""
+
+    settings: Settings
+    reasons: dict[str, str]
+
+
+def choose(preset: str = "standard", image_size: int = 64, **overrides: Any) -> Choice:
+    """Choose the settings of a run.
+
+    Args:
+        preset: a name in `PRESETS`.
+        image_size: side of the pictures, in pixels.
+        **overrides: any other setting; None means not given.
+
+    Returns:
+        A `Choice`.
+
+    Raises:
+        SettingsError: an unknown preset or setting, or a value out of its range.
+    """
+    check_image_size(image_size)
+    if preset not in PRESETS:
+        raise SettingsError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={preset}")
+    values = {"preset": preset, "image_size": image_size, **PRESETS[preset]}
+    reasons = {"preset": _REASONS[preset], **dict.fromkeys(PRESETS[preset], f"the {preset} preset")}
+    if preset == "standard" and image_size != 64:
+        scale = (image_size / 64) ** 2
+        values["gamma"], values["gamma_end"] = 5.0 * scale, 2.0 * scale
+        reasons["gamma"] = reasons["gamma_end"] = "the squared gradient norm grows with the number of pixels"
+    if image_size >= 128:
+        values["batch_size"] = {128: 16, 256: 8}[image_size]
+        reasons["batch_size"] = "fewer pictures at a time, so that large ones fit into memory"
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if "minutes" in given and "batches" not in given:
+        values["batches"] = None
+    return Choice(Settings.from_dict({**values, **given}), {**reasons, **dict.fromkeys(given, "given")})
+
+
+def check_image_size(image_size: int) -> None:
+    """Raise a `SettingsError` unless `image_size` is one of `IMAGE_SIZES`."""
+    if image_size not in IMAGE_SIZES:
+        raise SettingsError(f"image_size must be a power of two from 16 to 256. Received: image_size={image_size}")
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0))) / 2
