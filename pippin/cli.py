@@ -1,0 +1,279 @@
+"""The command line: verbs that parse, call, and print."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+import pippin
+from pippin.errors import PippinError, SettingsError
+
+if TYPE_CHECKING:
+    from pippin.pictures import Dataset
+    from pippin.run import Run
+    from pippin.training.trainer import Tick
+
+app = typer.Typer(
+    help="Point it at a folder of pictures, and it learns to paint new ones like them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Preset(StrEnum):
+    """The networks and recipes there are."""
+
+    standard = "standard"
+    classic = "classic"
+
+
+Source = Annotated[str, typer.Argument(help="A folder of pictures, an .npy or .npz file, or 'apples' (built in).")]
+GRID = Path("grid.png")
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
+
+
+@app.command()
+def train(
+    source: Source,
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
+    preset: Annotated[Preset, typer.Option(help="Networks and recipe.")] = Preset.standard,
+    batches: Annotated[int | None, typer.Option(help="Batches to train for; 5,000 if nothing is said.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes to train for, instead of batches.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME-SIZE-PRESET if not said.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random; 0 if not said.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch; chosen if not said.")] = None,
+) -> None:
+    """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
+    if batches is not None and minutes is not None:
+        raise SettingsError(f"Give --batches or --minutes, not both. Received: batches={batches}, minutes={minutes}")
+    with Narrator.choose() as reporter:
+        try:
+            pippin.train(
+                source,
+                run,
+                image_size=image_size,
+                preset=preset.value,
+                batches=batches,
+                minutes=minutes,
+                seed=seed,
+                batch_size=batch_size,
+                reporter=reporter,
+            )
+        except KeyboardInterrupt:
+            reporter.stopped()
+            raise typer.Exit(130) from None
+
+
+@app.command()
+def sample(
+    run: RunFolder,
+    n: Annotated[int, typer.Option("-n", "--number", help="How many pictures to paint.")] = 64,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The grid's file; a folder with --separate.")] = GRID,
+    seed: Annotated[int, typer.Option(help="The same seed paints the same pictures.")] = 0,
+    separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
+) -> None:
+    """Paint new pictures with what RUN learnt."""
+    from pippin.show import grid, save_picture
+
+    images = pippin.open_run(run).sample(n, seed)
+    if not separate:
+        print(f"{n} pictures in {save_picture(grid(images), output)}")
+        return
+    folder = output.with_suffix("") if output.suffix else output
+    digits = max(3, len(str(n - 1)))
+    for index, image in enumerate(images):
+        save_picture(image, folder / f"seed{seed}-{index:0{digits}d}.png")
+    print(f"{n} pictures in {folder}")
+
+
+@app.command()
+def info(run: RunFolder) -> None:
+    """Tell what is in RUN: what it learnt from, how it was made, how far it is, and what to look at."""
+    opened = pippin.open_run(run)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _facts(opened):
+        table.add_row(name, value)
+    console().print(table)
+
+
+def _facts(run: "Run") -> Iterator[tuple[str, str]]:
+    settings, about = run.settings, run.about
+    goal = f"{settings.batches:,} batches" if settings.batches else f"{settings.minutes:g} minutes"
+    yield "run", str(run.path)
+    yield "source", f"{about['source']} ({about['pictures']:,} pictures, {settings.image_size}×{settings.image_size})"
+    state = "finished" if run.finished else "not finished; the same command goes on"
+    yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
+    last = next((entry for entry in reversed(run.log()) if "g_loss" in entry), None)
+    if last:
+        yield "last losses", f"{_losses(last)}, {last['images_per_second']:.0f} images/s"
+    yield "made with", f"{about['engine']} on {about['machine']}, Keras {about['versions']['keras']}"
+    for name, value in settings.to_dict().items():
+        if value is not None:
+            reason = about["reasons"].get(name)
+            yield name, f"{value}" + (f"  ({reason})" if reason else "")
+    for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "pictures.json"):
+        if (run.path / name).exists():
+            yield "look at" if name == "timeline.png" else "", str(run.path / name)
+
+
+class Narrator:
+    """Tells a person at the command line how training goes: in plain lines, or with a bar where there is a terminal."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.batches = 0
+
+    @staticmethod
+    @contextlib.contextmanager
+    def choose() -> "Iterator[Narrator]":
+        """Give a narrator that fits where the output goes."""
+        if not console().is_terminal:
+            yield Narrator()
+            return
+        bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"), console=console()
+        )
+        with bars:
+            yield BarNarrator(bars)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        print(text, flush=True)
+
+    def preparing(self, done: int, total: int) -> None:
+        """Say how far the pictures are, seldom."""
+        if total >= 1000 and done % max(1, total // 4) == 0:
+            self.say(f"Looked at {done:,} of {total:,} files")
+
+    def prepared(self, dataset: "Dataset") -> None:
+        """Say what was found."""
+        self.say(dataset.summary())
+        size = dataset.image_size
+        self.say(f"{len(dataset):,} pictures of {size}×{size} to learn from")
+
+    def started(self, run: "Run", reasons: dict[str, str], rule: str, going_on: bool) -> None:
+        """Say what begins."""
+        self.run = run
+        settings = run.settings
+        goal = f"{settings.batches:,} batches" if settings.batches else f"{settings.minutes:g} minutes"
+        where = f"from batch {run.batches:,} " if going_on else ""
+        self.say(
+            f"Training {where}for {goal} of {settings.batch_size} pictures with {run.about['engine']} ({run.path})"
+        )
+        if settings.rule == "auto" and rule == "alternating":
+            self.say("The discriminator mixes the pictures of a batch, so the players move in turn (alternating rule)")
+
+    def ticked(self, run: "Run", tick: "Tick") -> None:
+        """Say how far it is."""
+        self.batches = tick.batches
+        if tick.measures:
+            self.say(f"{self.counted(tick)}  {self.rate(tick)}  {run.path / 'latest.png'}")
+
+    def counted(self, tick: "Tick") -> str:
+        """Return how many batches are done, of how many."""
+        goal = self.run.settings.batches if self.run else None
+        return f"batch {tick.batches:,}" + (f"/{goal:,}" if goal else "")
+
+    def rate(self, tick: "Tick") -> str:
+        """Return speed, time left and losses."""
+        left = f"{clock(tick.seconds_left)} left" if tick.seconds_left is not None else ""
+        return f"{tick.images_per_second:.0f} images/s  {left}  {_losses(tick.measures)}"
+
+    def finished(self, run: "Run", already: bool) -> None:
+        """Say what there is to look at."""
+        self.say(f"{'This run is finished already' if already else 'Finished'}: batch {run.batches:,}")
+        self.say(f"How it grew:      {run.path / 'timeline.png'}")
+        self.say(f"Paint new ones:   pippin sample {run.path} -n 64 -o grid.png")
+
+    def stopped(self) -> None:
+        """Say how to go on."""
+        if self.run is None:
+            self.say("Stopped before training began; the same command begins again.")
+        else:
+            self.say(f"Stopped and saved at batch {self.batches:,}. The same command goes on from there.")
+
+
+class BarNarrator(Narrator):
+    """Shows a bar, and the lines above it."""
+
+    def __init__(self, bars: Progress) -> None:
+        super().__init__()
+        self.bars = bars
+        self.task: TaskID | None = None
+        self.looked = 0.0
+
+    def say(self, text: str) -> None:
+        """Print one line above the bar."""
+        self.bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, description: str, completed: float, total: float, text: str) -> None:
+        """Move the bar."""
+        if self.task is None:
+            self.task = self.bars.add_task(description, total=total, text=text)
+        self.bars.update(self.task, description=description, completed=completed, total=total, text=text)
+
+    def preparing(self, done: int, total: int) -> None:
+        """Move the bar of the preparation."""
+        if done == total or time.monotonic() - self.looked > 0.1:
+            self.looked = time.monotonic()
+            self.show("looking at the pictures", done, total, f"{done:,}/{total:,}")
+
+    def ticked(self, run: "Run", tick: "Tick") -> None:
+        """Move the bar of the training."""
+        self.batches = tick.batches
+        text = f"{self.rate(tick)}  {run.path / 'latest.png'}" if tick.measures else "compiling"
+        self.show(self.counted(tick), tick.progress, 1.0, text)
+
+    def finished(self, run: "Run", already: bool) -> None:
+        """Clear the bar away and say what there is to look at."""
+        self.bars.stop()
+        super().finished(run, already)
+
+    def stopped(self) -> None:
+        """Clear the bar away and say how to go on."""
+        self.bars.stop()
+        super().stopped()
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people say it: `42 s`, `3 min 05 s`, `2 h 07 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _losses(measures: dict[str, Any]) -> str:
+    return f"d_loss {measures['d_loss']:.3f} g_loss {measures['g_loss']:.3f}"
+
+
+def console() -> Console:
+    """Return where to print, as it is now: tests and notebooks exchange standard output."""
+    return Console(highlight=False)
+
+
+def main() -> None:
+    """Run the command line; whatever Pippin raises on purpose becomes one line and exit code 2."""
+    try:
+        app()
+    except PippinError as problem:
+        print(f"pippin: {problem}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The default pair: small residual networks that work at half the pictures' resolution.
+
+Two cores are enough for them because the full resolution is touched only by moves between space and channels
+(`layers.py`), never by a convolution. Nothing in them is strided or transposed, so no engine stumbles over second
+derivatives and no checkerboard is built in; nothing normalises, so the discriminator treats each picture by itself.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from pippin.networks.layers import depth_to_space, space_to_depth
+
+SMALLEST = 4
+"""Side of the smallest feature maps, in pixels."""
+
+SLOPE = 0.2
+"""Of the leaky ReLU."""
+
+FILTERS = (48, 128, 192, 256)
+"""For each halving of the resolution."""
+
+WIDE_FILTERS = (24, 48, 96, 160, 224, 256)
+"""The same for pictures above 64 pixels, whose first stages would otherwise need most of the time and memory."""
+
+
+def stage_filters(image_size: int) -> dict[int, int]:
+    """Return resolution → filters, from `SMALLEST` to half of `image_size`."""
+    widths = FILTERS if image_size <= 64 else WIDE_FILTERS
+    resolutions = [2**power for power in range(2, 8) if 2**power < image_size]
+    return dict(zip(resolutions[::-1], widths, strict=False))
+
+
+def build(image_size: int, latent_dim: int, channels: int = 3) -> tuple[keras.Model, keras.Model]:
+    """Build the standard generator and discriminator.
+
+    Args:
+        image_size: side of the pictures in pixels, a power of two from 16 to 256.
+        latent_dim: numbers that each picture is painted from.
+        channels: of the pictures.
+
+    Returns:
+        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels) in [−1, 1], and images →
+        logits (B, 1).
+    """
+    filters = stage_filters(image_size)
+    return _generator(latent_dim, filters, channels), _discriminator(image_size, filters, channels)
+
+
+def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras.Model:
+    """Paint in two hands: a colour sketch that is summed up from coarse to fine, and the details on top of it."""
+    resolutions = sorted(filters)
+    latents = keras.Input((latent_dim,), name="latents")
+    first = filters[SMALLEST]
+    x = layers.Dense(SMALLEST * SMALLEST * first, kernel_initializer=_he(), name="seed")(latents)
+    x = layers.Reshape((SMALLEST, SMALLEST, first), name="seed_map")(x)
+    sketch = None
+    for r in resolutions:
+        y = _conv(_act(x), filters[r], name=f"conv{r}a")
+        y = _conv(_act(y), filters[r], gain=0.3, name=f"conv{r}b")
+        x = layers.Add(name=f"stage{r}")([x, y])
+        if r != resolutions[-1]:
+            colour = _conv(_act(x), channels, kernel=1, gain=0.3, name=f"sketch{r}")
+            sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
+            x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
+    details = depth_to_space(_conv(_act(x), 4 * channels, gain=0.1, name="details"), name="details_map")
+    total = layers.Add(name="sum")([details, _up(sketch)])
+    return keras.Model(latents, layers.Activation("tanh", name="images")(total), name="generator")
+
+
+def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> keras.Model:
+    """Look at the picture at every scale: each stage also gets to see the picture itself, shrunk to its size."""
+    resolutions = sorted(filters, reverse=True)
+    images = keras.Input((image_size, image_size, channels), name="images")
+    x = _conv(space_to_depth(images, name="blocks"), filters[resolutions[0]], name="read")
+    shrunk = layers.AveragePooling2D(2, name="shrunk")(images)
+    for r in resolutions:
+        x = layers.Add(name=f"stage{r}")([x, _conv(_act(x), filters[r], gain=0.5, name=f"conv{r}")])
+        if r != SMALLEST:
+            x = _conv(layers.AveragePooling2D(2, name=f"pool{r}")(x), filters[r // 2], kernel=1, name=f"widen{r}")
+            shrunk = layers.AveragePooling2D(2, name=f"shrunk{r}")(shrunk)
+            glance = _conv(shrunk, filters[r // 2], kernel=1, gain=0.5, name=f"glance{r}")
+            x = layers.Add(name=f"enter{r // 2}")([x, glance])
+    x = layers.Flatten(name="flat")(_act(x))
+    logit = layers.Dense(1, kernel_initializer=_he(0.1), name="logit")(x)
+    return keras.Model(images, logit, name="discriminator")
+
+
+def _conv(x: Any, filters: int, kernel: int = 3, gain: float = 1.0, name: str | None = None) -> Any:
+    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=_he(gain), name=name)(x)
+
+
+def _he(gain: float = 1.0) -> keras.initializers.Initializer:
+    """N(0, gain² · 2 / ((1 + slope²) fan_in)), which keeps the variance through a leaky ReLU (He et al. 2015)."""
+    scale = gain**2 * 2 / (1 + SLOPE**2)
+    return keras.initializers.VarianceScaling(scale, mode="fan_in", distribution="untruncated_normal")
+
+
+def _act(x: Any) -> Any:
+    return layers.LeakyReLU(negative_slope=SLOPE)(x)
+
+
+def _up(x: Any) -> Any:
+    return layers.UpSampling2D(interpolation="bilinear")(x)

@@ -1,0 +1,357 @@
+"""A run on disk: a folder that ordinary tools can open.
+
+settings.json            what it was made with, and the reason for each choice
+pictures.json            what was found in the source: every file, kept, mended or refused
+generator.json           the networks, as Keras writes them
+discriminator.json
+log.jsonl                one line a tick: batches, images/s, losses
+checkpoint.safetensors   everything that training needs to go on
+pictures/                the same latents' pictures at batch 0, 50, 100, 250, …
+latest.png               those pictures as they are now
+timeline.png             how they grew, side by side
+generator.keras          the averaged generator, for plain Keras (when the run is finished)
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import safetensors
+import safetensors.numpy
+from PIL import Image
+
+from pippin.errors import NetworkError, RunError, SettingsError
+from pippin.pictures import Audit, to_uint8
+from pippin.settings import Choice, Settings
+from pippin.show import GAP, grid, save_picture, timeline
+from pippin.training import draws
+from pippin.training.step import State
+
+FORMAT = 1
+"""Of the folder; raised when an older Pippin could not open a newer run."""
+
+FIXED = 64
+"""Latents whose pictures tell the run's story."""
+
+SAMPLE_BATCH = 64
+"""Pictures painted at a time."""
+
+
+class Run:
+    """A run on disk, opened. `pippin.train` makes one, `pippin.open_run` opens one.
+
+    Attributes:
+        path: the folder.
+        settings: what it was made with.
+        about: the rest of `settings.json`: source, reasons, engine, versions, fingerprint of the pictures.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self.about = _read_json(self.path / "settings.json")
+        if self.about.get("format") != FORMAT:
+            raise RunError(f"The run has a format that this Pippin does not know. Received: {self.about.get('format')}")
+        try:
+            self.settings = Settings.from_dict(self.about["settings"])
+        except (SettingsError, KeyError, TypeError) as problem:
+            raise RunError(f"The run's settings.json is damaged: {problem}. Received: {self.path}") from None
+        self._generator: keras.Model | None = None
+
+    def __repr__(self) -> str:
+        return f"Run('{self.path}', batch {self.batches:,}, {'finished' if self.finished else 'not finished'})"
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        choice: Choice,
+        about: Mapping[str, Any],
+        networks: tuple[keras.Model, keras.Model],
+    ) -> "Run":
+        """Make the folder of a new run, without a checkpoint yet.
+
+        Args:
+            path: the folder.
+            choice: the settings and their reasons.
+            about: what else to keep in `settings.json`.
+            networks: `(generator, discriminator)`.
+
+        Returns:
+            The run.
+
+        Raises:
+            RunError: the folder holds something else, or cannot be written.
+        """
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"The run's folder holds something else; choose another with --run. Received: {path}")
+        contents = {
+            "format": FORMAT,
+            "settings": choice.settings.to_dict(),
+            "reasons": choice.reasons,
+            **about,
+        }
+        try:
+            (path / "pictures").mkdir(parents=True, exist_ok=True)
+            for name, model in zip(("generator", "discriminator"), networks, strict=True):
+                _write(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
+            _write(path / "settings.json", json.dumps(contents, indent=1, ensure_ascii=False))
+        except OSError as problem:
+            raise RunError(f"The run cannot be written: {problem.strerror}. Received: {path}") from None
+        return cls(path)
+
+    # -- the state ---------------------------------------------------------------------------------------------------
+
+    @property
+    def batches(self) -> int:
+        """Batches trained at the last checkpoint; 0 where there is none yet."""
+        return int(self._checkpoint_about().get("batches", 0))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds trained at the last checkpoint."""
+        return float(self._checkpoint_about().get("seconds", 0.0))
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        return bool(self._checkpoint_about().get("finished", False))
+
+    def save_checkpoint(self, state: State, seconds: float, finished: bool = False) -> None:
+        """Write the state so that at every moment either the old checkpoint or the new one is whole.
+
+        Args:
+            state: see `pippin.training.step.initial_state`, NumPy arrays.
+            seconds: trained so far.
+            finished: whether training came to its end.
+        """
+        about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
+        part = self._checkpoint.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(safetensors.numpy.save(_flatten(state), metadata={"pippin": json.dumps(about)}))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, self._checkpoint)
+
+    def load_checkpoint(self, like: State) -> tuple[State, float]:
+        """Read the state.
+
+        Args:
+            like: a state of the same networks, whose structure and shapes it must have.
+
+        Returns:
+            `(state, seconds)`.
+
+        Raises:
+            RunError: it is missing, damaged, or of other networks.
+        """
+        arrays = self._read_checkpoint()
+        wanted = _flatten(like)
+        if {k: (v.shape, v.dtype) for k, v in arrays.items()} != {k: (v.shape, v.dtype) for k, v in wanted.items()}:
+            raise RunError(f"The checkpoint was made with other networks. Received: {self._checkpoint}")
+        return keras.tree.pack_sequence_as(like, [arrays[name] for name in wanted]), self.seconds
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    def _read_checkpoint(self) -> dict[str, np.ndarray]:
+        if not self._checkpoint.exists():
+            raise RunError(f"The run has no checkpoint yet; train it first. Received: {self.path}")
+        try:
+            return safetensors.numpy.load_file(self._checkpoint)
+        except (OSError, ValueError, safetensors.SafetensorError) as problem:
+            raise RunError(_damaged(self._checkpoint, problem)) from None
+
+    def _checkpoint_about(self) -> dict[str, Any]:
+        if not self._checkpoint.exists():
+            return {}
+        try:
+            with safetensors.safe_open(self._checkpoint, framework="numpy") as file:
+                return json.loads((file.metadata() or {})["pippin"])
+        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as problem:
+            raise RunError(_damaged(self._checkpoint, problem)) from None
+
+    # -- painting ----------------------------------------------------------------------------------------------------
+
+    @property
+    def generator(self) -> keras.Model:
+        """The averaged generator of the last checkpoint, a Keras model: latents (B, latent_dim) → images in [−1, 1]."""
+        if self._generator is None:
+            model = self.network("generator")
+            arrays = self._read_checkpoint()
+            values = [array for name, array in sorted(arrays.items()) if name.startswith("ema_generator/")]
+            variables = [*model.non_trainable_variables, *model.trainable_variables]
+            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+                raise RunError(f"The checkpoint was made with other networks. Received: {self._checkpoint}")
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            self._generator = model
+        return self._generator
+
+    def network(self, name: str) -> keras.Model:
+        """Build one of the run's networks, with new weights.
+
+        Args:
+            name: "generator" or "discriminator".
+        """
+        try:
+            return keras.models.model_from_json((self.path / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, KeyError) as problem:
+            raise RunError(_damaged(self.path / f"{name}.json", problem)) from None
+
+    def sample(self, n: int = 64, seed: int = 0) -> np.ndarray:
+        """Paint new pictures.
+
+        Args:
+            n: how many.
+            seed: the same one paints the same pictures; the first ones are the same for every `n`.
+
+        Returns:
+            uint8 (n, S, S, 3), RGB.
+
+        Raises:
+            SettingsError: `n` or `seed` out of range.
+            RunError: the run has no checkpoint, or a damaged one.
+        """
+        if n < 1:
+            raise SettingsError(f"Paint at least one picture. Received: n={n}")
+        if not 0 <= seed < 2**63:
+            raise SettingsError(f"seed must be from 0 to 2⁶³ − 1. Received: seed={seed}")
+        latents = draws.fixed_latents(seed, n, self.generator.input_shape[1])
+        chunks = (latents[start : start + SAMPLE_BATCH] for start in range(0, n, SAMPLE_BATCH))
+        painted = (self.generator(keras.ops.convert_to_tensor(chunk), training=False) for chunk in chunks)
+        return np.concatenate([to_uint8(keras.ops.convert_to_numpy(images)) for images in painted])
+
+    # -- the pictures it learnt from, and the story --------------------------------------------------------------
+
+    def keep_audit(self, audit: Audit) -> None:
+        """Write what was found in the source."""
+        files = [entry.to_json() for entry in audit.entries]
+        _write(self.path / "pictures.json", json.dumps({**audit.counts, "files": files}, indent=1, ensure_ascii=False))
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the log, one dict a tick, as far as the last checkpoint and whatever came after it."""
+        file = self.path / "log.jsonl"
+        if not file.exists():
+            return []
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return [entry for line in lines if (entry := _parsed(line)) is not None]
+
+    def append_log(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def rewind_log(self) -> None:
+        """Forget the lines that were written after the last checkpoint: those batches will be trained again."""
+        kept = [json.dumps(entry) for entry in self.log() if entry["batches"] <= self.batches]
+        _write(self.path / "log.jsonl", "".join(line + "\n" for line in kept))
+
+    def save_pictures(self, batches: int, images: np.ndarray, story: bool) -> None:
+        """Keep the pictures of the fixed latents.
+
+        Args:
+            batches: trained when they were painted.
+            images: uint8 (FIXED, S, S, 3).
+            story: whether this is a moment of the story, or only the latest look.
+        """
+        sheet = grid(images)
+        save_picture(sheet, self.path / "latest.png")
+        if story:
+            save_picture(sheet, self.path / "pictures" / f"batch-{batches:06d}.png")
+            save_picture(timeline(self.story()), self.path / "timeline.png")
+
+    def story(self) -> dict[int, np.ndarray]:
+        """Return batch number → uint8 (FIXED, S, S, 3), the fixed latents' pictures at each moment that was kept."""
+        moments = {}
+        for file in sorted((self.path / "pictures").glob("batch-*.png")):
+            if match := re.fullmatch(r"batch-(\d+)", file.stem):
+                with Image.open(file) as sheet:
+                    moments[int(match[1])] = _cut(np.asarray(sheet.convert("RGB")), self.settings.image_size)
+        return moments
+
+    def export_generator(self) -> Path:
+        """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
+        self._generator = None
+        target, part = self.path / "generator.keras", self.path / "generator.part.keras"
+        self.generator.save(part)
+        os.replace(part, target)
+        return target
+
+
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Say whether there is a run in that folder."""
+    return (Path(path) / "settings.json").exists()
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Open a run on disk, finished or not.
+
+    Args:
+        path: its folder.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    if not is_run(path):
+        raise RunError(f"There is no run there; `pippin train` makes one. Received: {path}")
+    return Run(path)
+
+
+def check_writable(models: tuple[keras.Model, keras.Model]) -> None:
+    """Raise a `NetworkError` unless both networks can be rebuilt from what a run keeps of them."""
+    for model in models:
+        try:
+            keras.models.model_from_json(model.to_json())
+        except Exception as problem:
+            message = f"The {model.name} cannot be rebuilt from its configuration; register its own classes: {problem}"
+            raise NetworkError(" ".join(message.split())) from None
+
+
+def _cut(sheet: np.ndarray, size: int) -> np.ndarray:
+    """The inverse of `grid` for FIXED pictures of one size."""
+    starts = range(0, sheet.shape[0], size + GAP)
+    return np.stack([sheet[top : top + size, left : left + size] for top in starts for left in starts])[:FIXED]
+
+
+def _flatten(state: State) -> dict[str, np.ndarray]:
+    """Name every array by its place, such as `generator/weights/0007`."""
+    return {
+        "/".join(f"{part:04d}" if isinstance(part, int) else part for part in path): np.asarray(leaf)
+        for path, leaf in keras.tree.flatten_with_path(state)
+    }
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise RunError(_damaged(path, problem)) from None
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """A line of the log, or None for one that a killed process left unfinished."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _damaged(path: Path, problem: Exception) -> str:
+    why = " ".join(str(problem).split())[:120]
+    return f"{path.name} is damaged, or not one of Pippin's ({why}). Received: {path}"

@@ -1,0 +1,246 @@
+"""One sitting of training: a source, the networks and a run come together, and what happens is kept and told."""
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import keras
+
+import pippin
+from pippin import engines, networks
+from pippin.errors import RunError
+from pippin.pictures import Dataset, prepare, to_uint8
+from pippin.run import FIXED, Run, check_writable, is_run, open_run
+from pippin.settings import Choice, Settings, choose
+from pippin.training import draws
+from pippin.training.trainer import Tick, Trainer
+
+SAVE_SECONDS = 60
+"""Seconds of work that a power cut may cost."""
+
+
+class Reporter(Protocol):
+    """Who is told how a sitting goes. Each method may do nothing."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """So many of the source's files were looked at."""
+
+    def prepared(self, dataset: Dataset) -> None:
+        """The pictures are ready."""
+
+    def started(self, run: Run, reasons: dict[str, str], rule: str, going_on: bool) -> None:
+        """Training begins, or goes on."""
+
+    def ticked(self, run: Run, tick: Tick) -> None:
+        """Some batches were trained."""
+
+    def finished(self, run: Run, already: bool) -> None:
+        """The run is at its end, now or (`already`) before this sitting."""
+
+
+class Quiet:
+    """Tells nobody."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def prepared(self, dataset: Dataset) -> None:
+        """Do nothing."""
+
+    def started(self, run: Run, reasons: dict[str, str], rule: str, going_on: bool) -> None:
+        """Do nothing."""
+
+    def ticked(self, run: Run, tick: Tick) -> None:
+        """Do nothing."""
+
+    def finished(self, run: Run, already: bool) -> None:
+        """Do nothing."""
+
+
+def train(
+    source: Any,
+    run: str | os.PathLike[str] | None = None,
+    *,
+    generator: keras.Model | None = None,
+    discriminator: keras.Model | None = None,
+    image_size: int | None = None,
+    preset: str = "standard",
+    reporter: Reporter | None = None,
+    **settings: Any,
+) -> Run:
+    """Learn to paint pictures like those of a source. The same call again goes on where the last one stopped.
+
+    Args:
+        source: a folder, an `.npy` or `.npz` file, an array (N, H, W[, C]), or "apples", the built-in set.
+        run: folder of the run; `runs/NAME-SIZE-PRESET` where it is None.
+        generator: your own built Keras model, latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
+        discriminator: your own built Keras model, images → logits (B, 1).
+        image_size: side of the pictures, a power of two from 16 to 256; the generator's, or 64, where it is None.
+        preset: "standard" or "classic", for the networks that are not given and for the settings.
+        reporter: who is told how it goes.
+        **settings: any other field of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        PippinError: see `pippin.errors` for its kinds; nothing that was trained is lost.
+        KeyboardInterrupt: somebody stopped it; the run is saved first.
+    """
+    reporter = reporter or Quiet()
+    if generator is not None:
+        image_size, settings["latent_dim"] = image_size or _side(generator), _latent_dim(generator)
+    choice = choose(preset, image_size or 64, **settings)
+    dataset = prepare(source, choice.settings.image_size, progress=reporter.preparing)
+    reporter.prepared(dataset)
+    path = Path(run) if run is not None else default_path(dataset, choice.settings)
+    if is_run(path) and _same(open_run(path), choice.settings, dataset).finished:
+        reporter.finished(open_run(path), already=True)
+        return open_run(path)
+    sitting = Sitting.begin(path, choice, dataset, (generator, discriminator))
+    sitting.train(reporter)
+    return sitting.run
+
+
+@dataclass
+class Sitting:
+    """A run and the trainer that works on it."""
+
+    run: Run
+    trainer: Trainer
+    going_on: bool
+
+    @classmethod
+    def begin(
+        cls, path: Path, choice: Choice, dataset: Dataset, own: tuple[keras.Model | None, keras.Model | None]
+    ) -> "Sitting":
+        """Build the networks, and make the run or load where it stands."""
+        settings = choice.settings
+        built = networks.build(settings.preset, settings.image_size, settings.latent_dim, settings.seed)
+        pair = (built[0] if own[0] is None else own[0], built[1] if own[1] is None else own[1])
+        networks.check_pair(*pair, settings.image_size)
+        check_writable(pair)
+        engine = engines.current()
+        if is_run(path):
+            run = open_run(path)
+        else:
+            about = {
+                "source": dataset.manifest["source"],
+                "pictures": len(dataset),
+                "fingerprint": dataset.fingerprint,
+                "engine": engine.name,
+                "versions": {"pippin": pippin.__version__, "keras": keras.__version__},
+                "machine": f"{platform.machine()}, {os.cpu_count()} cores, {engine.device()}",
+            }
+            run = Run.create(path, choice, about, pair)
+        run.keep_audit(dataset.audit)
+        trainer = Trainer(engine, settings, *pair, dataset.images)
+        going_on = run.batches > 0
+        if going_on:
+            trainer.load(*run.load_checkpoint(trainer.state_on_host()))
+            run.rewind_log()
+        return cls(run, trainer, going_on)
+
+    def train(self, reporter: Reporter) -> None:
+        """Train to the end, keeping checkpoints, log and pictures on the way."""
+        run, trainer = self.run, self.trainer
+        latents = draws.fixed_latents(trainer.settings.seed, FIXED, trainer.generator.input_shape[1])
+        saved = time.perf_counter()
+        reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
+        with stop_on_signal() as stop:
+            for tick in trainer.train(pause=lambda batches: is_moment(batches) or stop.is_set()):
+                if tick.measures:
+                    run.append_log(log_entry(tick))
+                moment = tick.done or is_moment(tick.batches)
+                if moment or stop.is_set() or time.perf_counter() - saved > SAVE_SECONDS:
+                    run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
+                    run.save_checkpoint(trainer.state_on_host(), tick.seconds)
+                    saved = time.perf_counter()
+                reporter.ticked(run, tick)
+                if stop.is_set() and not tick.done:
+                    raise KeyboardInterrupt
+        run.export_generator()
+        run.save_checkpoint(trainer.state_on_host(), trainer.seconds, finished=True)
+        reporter.finished(run, already=False)
+
+
+def is_moment(batches: int) -> bool:
+    """Whether pictures are kept for the story: at 0, 50, 100, 250, 500, 1,000, 2,500, 5,000, 10,000, … batches."""
+    if batches == 0:
+        return True
+    leading = batches
+    while leading % 10 == 0:
+        leading //= 10
+    return batches >= 50 and leading in (1, 25, 5)
+
+
+def log_entry(tick: Tick) -> dict[str, Any]:
+    """Return a tick as a line of the log."""
+    return {
+        "batches": tick.batches,
+        "images_seen": tick.images_seen,
+        "seconds": round(tick.seconds, 2),
+        "images_per_second": round(tick.images_per_second, 2),
+        **tick.measures,
+    }
+
+
+def default_path(dataset: Dataset, settings: Settings) -> Path:
+    """Return the folder of a run for which none was named."""
+    return Path("runs") / f"{dataset.name}-{settings.image_size}-{settings.preset}"
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and a polite kill into an event, so that a batch is never torn; the second one interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _same(run: Run, settings: Settings, dataset: Dataset) -> Run:
+    """Return the run if it was made with these settings and pictures."""
+    old, new = run.settings.to_dict(), settings.to_dict()
+    differing = [f"{name}={new[name]} (the run has {old[name]})" for name in old if old[name] != new[name]]
+    if differing:
+        raise RunError(
+            f"The run in {run.path} was made with other settings; choose another folder with --run. "
+            f"Received: {', '.join(differing)}"
+        )
+    if run.about["fingerprint"] != dataset.fingerprint:
+        raise RunError(
+            f"The run in {run.path} was made with other pictures; choose another folder with --run. "
+            f"Received: {dataset.manifest['source']} (the run has {run.about['source']})"
+        )
+    return run
+
+
+def _side(generator: keras.Model) -> int | None:
+    shape = getattr(generator, "output_shape", None)
+    return shape[1] if isinstance(shape, tuple) and len(shape) == 4 else None
+
+
+def _latent_dim(generator: keras.Model) -> int | None:
+    shape = getattr(generator, "input_shape", None)
+    return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None

@@ -1,0 +1,1 @@
+"""Learning: draws → augmentation → losses → step → trainer."""

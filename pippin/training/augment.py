@@ -1,0 +1,97 @@
+"""Differentiable augmentation of everything that the discriminator sees.
+
+With the kinds and ranges of DiffAugment (Zhao et al. 2020, arXiv 2006.10738) and a flip, each applied to a picture
+with probability `augment_p` as in ADA (Karras et al. 2020, arXiv 2006.06676), so that what is done to the pictures
+does not leak into what the generator paints. Every kind is affine in the picture, so the penalties' second
+derivatives are cheap.
+"""
+
+from typing import Any
+
+from keras import ops
+
+KINDS = ("flip", "translation", "colour", "cutout")
+
+
+def augment(images: Any, draws: dict[str, Any], strength: Any) -> Any:
+    """Augment pictures with draws that the host made.
+
+    Args:
+        images: float32 (B, H, W, C) in [−1, 1].
+        draws: uniform numbers in [0, 1), see `pippin.training.draws.augment_draws`: `gates` (B, 4), `flip` (B,),
+            `translation` (B, 2), `colour` (B, 3), `cutout` (B, 2).
+        strength: scalar in [0, 1], the probability of each kind; 0 returns the pictures as they are.
+
+    Returns:
+        float32 (B, H, W, C). Brightness and contrast may leave [−1, 1].
+    """
+    gates = ops.cast(draws["gates"] < strength, "float32")
+    flip, translation, colour, cutout = (gates[:, kind] for kind in range(len(KINDS)))
+    images = adjust_colour(images, 2.0 * draws["colour"] - 1.0, colour)
+    images = move(images, flip * ops.cast(draws["flip"] < 0.5, "float32"), draws["translation"], translation)
+    return cut_out(images, draws["cutout"], cutout)
+
+
+def adjust_colour(images: Any, amounts: Any, gate: Any) -> Any:
+    """Brightness + U(−0.5, 0.5), saturation × U(0, 2) about the pixel's mean, contrast × U(0.5, 1.5) about the mean.
+
+    Args:
+        images: float32 (B, H, W, C).
+        amounts: float32 (B, 3) in [−1, 1]: brightness, saturation, contrast.
+        gate: float32 (B,), 1 where it is applied.
+    """
+    brightness, saturation, contrast = (_per_picture(amounts[:, i] * gate) for i in range(3))
+    images = images + 0.5 * brightness
+    grey = ops.mean(images, axis=3, keepdims=True)
+    images = grey + (1.0 + saturation) * (images - grey)
+    mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+    return mean + (1.0 + 0.5 * contrast) * (images - mean)
+
+
+def move(images: Any, flip: Any, shift: Any, gate: Any) -> Any:
+    """Mirror left and right, and shift by up to an eighth of the side, with zeros (grey) moving in.
+
+    Rows and columns are chosen by two 0/1 matrices for each picture, Y = R X Kᵀ: a matrix product has the same simple
+    derivatives on every engine, which a gather has not.
+
+    Args:
+        images: float32 (B, H, W, C).
+        flip: float32 (B,), 1 where the picture is mirrored.
+        shift: float32 (B, 2) in [0, 1): the shift down and right.
+        gate: float32 (B,), 1 where it is shifted.
+    """
+    _, h, w, c = images.shape
+    down, right = (ops.floor(shift[:, i] * (size // 4 + 1)) - size // 8 for i, size in enumerate((h, w)))
+    rows = _selection(h, ops.zeros_like(flip), down * gate)
+    columns = _selection(w, flip, right * gate)
+    images = ops.reshape(ops.matmul(rows, ops.reshape(images, (-1, h, w * c))), (-1, h, w, c))
+    images = ops.reshape(ops.transpose(images, (0, 2, 1, 3)), (-1, w, h * c))
+    return ops.transpose(ops.reshape(ops.matmul(columns, images), (-1, w, h, c)), (0, 2, 1, 3))
+
+
+def _selection(size: int, flip: Any, shift: Any) -> Any:
+    """(B, size, size): row i holds a one in the column of the pixel that lands at i."""
+    at = ops.arange(size, dtype="float32")[None, :] - shift[:, None]
+    source = at + flip[:, None] * (size - 1.0 - 2.0 * at)
+    return ops.cast(ops.equal(source[:, :, None], ops.arange(size, dtype="float32")), "float32")
+
+
+def cut_out(images: Any, centre: Any, gate: Any) -> Any:
+    """Set a square of half the side to zero (grey).
+
+    Args:
+        images: float32 (B, H, W, C).
+        centre: float32 (B, 2) in [0, 1), from one edge of the picture to the other.
+        gate: float32 (B,), 1 where it is applied.
+    """
+    _, h, w, _ = images.shape
+    rows, columns = (
+        ops.cast(ops.abs(ops.arange(size, dtype="float32") + 0.5 - size * centre[:, i, None]) < size / 4, "float32")
+        for i, size in enumerate((h, w))
+    )
+    hole = rows[:, :, None] * columns[:, None, :] * gate[:, None, None]
+    return images * (1.0 - hole)[..., None]
+
+
+def _per_picture(values: Any) -> Any:
+    return values[:, None, None, None]

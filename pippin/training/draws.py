@@ -1,0 +1,62 @@
+"""All randomness of training, as data: (seed, step) → which pictures, latents and augmentation draws.
+
+A counter-based generator (Philox, Salmon et al. 2011) is keyed by the seed and counts from the step, so the draws of
+step n need none of those before it: resuming is exact, and engines and workers agree without talking.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pippin.training.augment import KINDS
+
+# What the numbers are for; each purpose has a stream of its own, so that adding one leaves the others as they were.
+_LATENTS, _AUGMENT, _SHUFFLE, _FIXED = range(4)
+
+
+def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
+    """Return the generator for one purpose at one step; it may draw 2⁶⁴ blocks before it meets the next step's."""
+    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, counter, 0, 0]))
+
+
+def indices(seed: int, step: int, batch_size: int, dataset_size: int) -> np.ndarray:
+    """Which pictures step n sees: all of them once, in a new order each time round.
+
+    Args:
+        seed: of the run.
+        step: from 0.
+        batch_size: pictures a step.
+        dataset_size: pictures there are.
+
+    Returns:
+        int64 (batch_size,).
+    """
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    rounds = positions // dataset_size
+    orders = {int(r): generator(seed, _SHUFFLE, int(r)).permutation(dataset_size) for r in np.unique(rounds)}
+    return np.array([orders[int(r)][p % dataset_size] for r, p in zip(rounds, positions, strict=True)])
+
+
+def latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarray:
+    """Return the latents of one step: float32 (batch_size, latent_dim), standard normal."""
+    return generator(seed, _LATENTS, step).standard_normal((batch_size, latent_dim), dtype=np.float32)
+
+
+def fixed_latents(seed: int, count: int, latent_dim: int) -> np.ndarray:
+    """Return latents for looking at: float32 (count, latent_dim), the first n of them the same for every count."""
+    return generator(seed, _FIXED).standard_normal((count, latent_dim), dtype=np.float32)
+
+
+def augment_draws(seed: int, step: int, count: int) -> dict[str, np.ndarray]:
+    """Return what `pippin.training.augment.augment` needs for `count` pictures: float32, uniform in [0, 1)."""
+    uniform = generator(seed, _AUGMENT, step).random((count, len(KINDS) + 8), dtype=np.float32)
+    gates, flip, translation, colour, cutout = np.split(uniform, np.cumsum([len(KINDS), 1, 2, 3]), axis=1)
+    return {"gates": gates, "flip": flip[:, 0], "translation": translation, "colour": colour, "cutout": cutout}
+
+
+def step_draws(seed: int, step: int, batch_size: int, latent_dim: int) -> dict[str, Any]:
+    """Return what is random about one step: `latents`, and `augment` for 2 × batch_size pictures."""
+    return {
+        "latents": latents(seed, step, batch_size, latent_dim),
+        "augment": augment_draws(seed, step, 2 * batch_size),
+    }

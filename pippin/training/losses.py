@@ -1,0 +1,61 @@
+"""The losses and penalties, as in their papers. All take and return float32 tensors of the current engine."""
+
+from typing import Any
+
+from keras import ops
+
+
+def relativistic_discriminator_loss(real_logits: Any, fake_logits: Any) -> Any:
+    """mean softplus(Δ) with Δᵢ = D(x̂ᵢ) − D(xᵢ) (Jolicoeur-Martineau 2018, arXiv 1807.00734; RpGAN).
+
+    Args:
+        real_logits: (B,), the discriminator's outputs for real pictures.
+        fake_logits: (B,), its outputs for generated ones, each paired with the real one of the same index.
+
+    Returns:
+        Scalar.
+    """
+    return ops.mean(ops.softplus(fake_logits - real_logits))
+
+
+def relativistic_generator_loss(real_logits: Any, fake_logits: Any) -> Any:
+    """mean softplus(−Δ): the same pairs, with the roles exchanged. Arguments as above."""
+    return ops.mean(ops.softplus(real_logits - fake_logits))
+
+
+def relativistic_generator_slope(real_logits: Any, fake_logits: Any) -> Any:
+    """∂L_G/∂D(x̂ᵢ) = −σ(−Δᵢ) / B, which turns the gradients that R2 needs into the generator's.
+
+    Returns:
+        (B,).
+    """
+    return -ops.sigmoid(real_logits - fake_logits) / real_logits.shape[0]
+
+
+def squared_gradient_norm(gradients: Any) -> Any:
+    """mean ‖∇D(x)‖², summed over height, width and channels (Mescheder et al. 2018, arXiv 1801.04406).
+
+    On real pictures this is `r1_penalty`, on generated ones `r2_penalty`; both are weighted by γ/2.
+
+    Args:
+        gradients: (B, H, W, C), the gradient of each picture's logit with respect to that picture.
+
+    Returns:
+        Scalar.
+    """
+    return ops.mean(ops.sum(ops.square(gradients), axis=(1, 2, 3)))
+
+
+def binary_cross_entropy(logits: Any, real: bool) -> Any:
+    """Binary cross-entropy against one label for all (Goodfellow et al. 2014, arXiv 1406.2661, section 3).
+
+    With `real=True` on generated pictures it is the non-saturating loss of the generator.
+
+    Args:
+        logits: (B,).
+        real: the label.
+
+    Returns:
+        Scalar.
+    """
+    return ops.mean(ops.softplus(-logits if real else logits))

@@ -1,0 +1,186 @@
+"""The loop: one pair of networks learns from one dataset, from wherever its state stands."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from pippin.engines import Engine
+from pippin.errors import TrainingError
+from pippin.networks import treats_pictures_alone
+from pippin.settings import Settings
+from pippin.training import draws
+from pippin.training.step import State, build_step, initial_state
+
+TICK = 50
+"""Batches between two ticks: often enough to look alive, seldom enough to cost nothing."""
+
+SAMPLE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A moment to report: what happened since the last one.
+
+    Attributes:
+        batches: done so far.
+        images_seen: real pictures seen so far.
+        seconds: trained so far, all sittings together.
+        images_per_second: since the last tick; 0 at the first.
+        progress: 0 to 1.
+        seconds_left: estimated, or None before there is a speed.
+        measures: the mean of each measure since the last tick; empty at the first.
+        done: whether this was the last batch.
+    """
+
+    batches: int
+    images_seen: int
+    seconds: float
+    images_per_second: float
+    progress: float
+    seconds_left: float | None
+    measures: dict[str, float]
+    done: bool
+
+
+class Trainer:
+    """A pair of networks, learning.
+
+    Args:
+        engine: see `pippin.engines`.
+        settings: see `pippin.settings`.
+        generator: built Keras model.
+        discriminator: built Keras model.
+        images: uint8 (N, S, S, 3), or anything that gives such pictures for `images[indices]`.
+
+    Attributes:
+        rule: the rule that "auto" came to.
+        state: see `pippin.training.step.initial_state`, as tensors of the engine.
+        seconds: trained so far.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: Settings, generator: keras.Model, discriminator: keras.Model, images: Any
+    ):
+        self.engine, self.settings, self.images = engine, settings, images
+        self.rule = settings.rule
+        if self.rule == "auto":
+            self.rule = "relativistic" if treats_pictures_alone(discriminator) else "alternating"
+        self.generator = generator
+        self.state: State = engine.to_device(initial_state(generator, discriminator))
+        self.seconds = 0.0
+        self._step = build_step(engine, generator, discriminator, self.rule)
+        self._batches = 0
+
+    @property
+    def batches(self) -> int:
+        """Batches done so far."""
+        return self._batches
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        if self.settings.minutes is not None:
+            return min(1.0, self.seconds / (60 * self.settings.minutes))
+        assert self.settings.batches is not None
+        return min(1.0, self.batches / self.settings.batches)
+
+    def load(self, state: State, seconds: float) -> None:
+        """Go on from a state of `state_on_host`'s structure and the seconds that it took."""
+        self.state, self.seconds = self.engine.to_device(state), seconds
+        self._batches = int(state["steps"])
+
+    def state_on_host(self) -> State:
+        """Return the state as NumPy arrays, waiting for what is still being computed."""
+        return self.engine.to_host(self.state)
+
+    def train(self, pause: Callable[[int], bool] = lambda batches: False) -> Iterator[Tick]:
+        """Train to the end, yielding a tick at the start, every `TICK` batches, at each pause, and at the end.
+
+        Args:
+            pause: told the number of batches done, says whether to yield a tick there too.
+
+        Raises:
+            TrainingError: a loss was not finite. The state is the last good one.
+        """
+        measured: list[dict[str, Any]] = []
+        sat_down, last_tick = time.perf_counter() - self.seconds, self.seconds
+        yield self._tick({}, 0.0)
+        while self.progress < 1.0:
+            measured.append(self.step())
+            self.seconds = time.perf_counter() - sat_down
+            if self.batches % TICK == 0 or pause(self.batches) or self.progress >= 1.0:
+                means = self._means(measured)  # waits for what the engine computes in the background
+                self.seconds = time.perf_counter() - sat_down
+                speed = len(measured) * self.settings.batch_size / (self.seconds - last_tick)
+                measured, last_tick = [], self.seconds
+                yield self._tick(means, speed)
+
+    def step(self) -> dict[str, Any]:
+        """Train one batch.
+
+        Returns:
+            The step's measures, float32 scalar tensors.
+        """
+        settings, n = self.settings, self.batches
+        chosen = draws.indices(settings.seed, n, settings.batch_size, len(self.images))
+        schedule = settings.schedule(self.progress, n * settings.batch_size)
+        latent_dim = self.generator.input_shape[1]
+        batch = {
+            "real_images": self.images[chosen],
+            **draws.step_draws(settings.seed, n, settings.batch_size, latent_dim),
+            "schedule": {name: np.float32(value) for name, value in schedule.items()},
+        }
+        self.state, measures = self._step(self.state, self.engine.to_device(batch))
+        self._batches += 1
+        return measures
+
+    def sample(self, latents: np.ndarray) -> np.ndarray:
+        """Paint pictures with the averaged generator as it stands.
+
+        Args:
+            latents: float32 (N, latent_dim).
+
+        Returns:
+            float32 (N, S, S, 3), about [−1, 1].
+        """
+        averaged = self.state["ema_generator"]
+        pictures = []
+        for start in range(0, len(latents), SAMPLE_BATCH):
+            chunk = self.engine.to_device(latents[start : start + SAMPLE_BATCH])
+            painted, _ = self._paint(averaged["weights"], averaged["stats"], chunk)
+            pictures.append(self.engine.to_host(painted))
+        return np.concatenate(pictures)
+
+    def _paint(self, weights: Any, stats: Any, latents: Any) -> Any:
+        return self.generator.stateless_call(weights, stats, latents, training=False)
+
+    def _tick(self, measures: dict[str, float], speed: float) -> Tick:
+        if self.settings.minutes is not None:
+            left: float | None = max(0.0, 60 * self.settings.minutes - self.seconds)
+        else:
+            assert self.settings.batches is not None
+            images_left = (self.settings.batches - self.batches) * self.settings.batch_size
+            left = images_left / speed if speed else None
+        return Tick(
+            batches=self.batches,
+            images_seen=self.batches * self.settings.batch_size,
+            seconds=self.seconds,
+            images_per_second=speed,
+            progress=self.progress,
+            seconds_left=left,
+            measures=measures,
+            done=self.progress >= 1.0,
+        )
+
+    def _means(self, measured: list[dict[str, Any]]) -> dict[str, float]:
+        values = [{name: float(value) for name, value in self.engine.to_host(m).items()} for m in measured]
+        if any(value["finite"] == 0.0 for value in values):
+            raise TrainingError(
+                f"A loss was not finite before batch {self.batches:,}. The weights from before are kept; try a lower "
+                f"learning rate. Received: learning_rate={self.settings.learning_rate}"
+            )
+        return {name: float(np.mean([value[name] for value in values])) for name in values[0]}
