@@ -133,7 +133,6 @@ class Narrator:
 
     def __init__(self) -> None:
         self.run: Run | None = None
-        self.batches = 0
 
     @staticmethod
     @contextlib.contextmanager
@@ -177,7 +176,6 @@ class Narrator:
 
     def ticked(self, run: "Run", tick: "Tick") -> None:
         """Say how far it is."""
-        self.batches = tick.batches
         if tick.measures:
             self.say(f"{self.counted(tick)}  {self.rate(tick)}  {run.path / 'latest.png'}")
 
@@ -202,7 +200,7 @@ class Narrator:
         if self.run is None:
             self.say("Stopped before training began; the same command begins again.")
         else:
-            self.say(f"Stopped and saved at batch {self.batches:,}. The same command goes on from there.")
+            self.say(f"Stopped and saved at batch {self.run.batches:,}. The same command goes on from there.")
 
 
 class BarNarrator(Narrator):
@@ -232,7 +230,6 @@ class BarNarrator(Narrator):
 
     def ticked(self, run: "Run", tick: "Tick") -> None:
         """Move the bar of the training."""
-        self.batches = tick.batches
         text = f"{self.rate(tick)}  {run.path / 'latest.png'}" if tick.measures else "compiling"
         self.show(self.counted(tick), tick.progress, 1.0, text)
 

@@ -15,7 +15,8 @@ generator.keras          the averaged generator, for plain Keras (when the run i
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from pippin.training.step import State
 
 FORMAT = 1
 """Of the folder; raised when an older Pippin could not open a newer run."""
+
+ABOUT = ("settings", "reasons", "source", "pictures", "fingerprint", "engine", "versions", "machine")
+"""What `settings.json` holds beside the format."""
 
 FIXED = 64
 """Latents whose pictures tell the run's story."""
@@ -56,9 +60,11 @@ class Run:
         self.about = _read_json(self.path / "settings.json")
         if self.about.get("format") != FORMAT:
             raise RunError(f"The run has a format that this Pippin does not know. Received: {self.about.get('format')}")
+        if missing := [name for name in ABOUT if name not in self.about]:
+            raise RunError(f"The run's settings.json is damaged: no {', '.join(missing)}. Received: {self.path}")
         try:
             self.settings = Settings.from_dict(self.about["settings"])
-        except (SettingsError, KeyError, TypeError) as problem:
+        except (SettingsError, TypeError) as problem:
             raise RunError(f"The run's settings.json is damaged: {problem}. Received: {self.path}") from None
         self._generator: keras.Model | None = None
 
@@ -88,7 +94,7 @@ class Run:
             RunError: the folder holds something else, or cannot be written.
         """
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(item.name not in _BEGUN for item in path.iterdir())):
             raise RunError(f"The run's folder holds something else; choose another with --run. Received: {path}")
         contents = {
             "format": FORMAT,
@@ -96,13 +102,11 @@ class Run:
             "reasons": choice.reasons,
             **about,
         }
-        try:
-            (path / "pictures").mkdir(parents=True, exist_ok=True)
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
             for name, model in zip(("generator", "discriminator"), networks, strict=True):
                 _write(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
             _write(path / "settings.json", json.dumps(contents, indent=1, ensure_ascii=False))
-        except OSError as problem:
-            raise RunError(f"The run cannot be written: {problem.strerror}. Received: {path}") from None
         return cls(path)
 
     # -- the state ---------------------------------------------------------------------------------------------------
@@ -132,11 +136,12 @@ class Run:
         """
         about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
         part = self._checkpoint.with_suffix(".part")
-        with part.open("wb") as file:
+        with _writing(self.path), part.open("wb") as file:
             file.write(safetensors.numpy.save(_flatten(state), metadata={"pippin": json.dumps(about)}))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, self._checkpoint)
+        with _writing(self.path):
+            os.replace(part, self._checkpoint)
 
     def load_checkpoint(self, like: State) -> tuple[State, float]:
         """Read the state.
@@ -201,8 +206,11 @@ class Run:
             name: "generator" or "discriminator".
         """
         try:
-            return keras.models.model_from_json((self.path / f"{name}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, KeyError) as problem:
+            model = keras.models.model_from_json((self.path / f"{name}.json").read_text(encoding="utf-8"))
+            if not isinstance(model, keras.Model):
+                raise ValueError(f"it holds a {type(model).__name__}")
+            return model
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
             raise RunError(_damaged(self.path / f"{name}.json", problem)) from None
 
     def sample(self, n: int = 64, seed: int = 0) -> np.ndarray:
@@ -245,7 +253,7 @@ class Run:
 
     def append_log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
+        with _writing(self.path), (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def rewind_log(self) -> None:
@@ -280,9 +288,20 @@ class Run:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
         self._generator = None
         target, part = self.path / "generator.keras", self.path / "generator.part.keras"
-        self.generator.save(part)
-        os.replace(part, target)
+        with _writing(self.path):
+            self.generator.save(part)
+            os.replace(part, target)
         return target
+
+
+_BEGUN = {
+    "generator.json",
+    "generator.json.part",
+    "discriminator.json",
+    "discriminator.json.part",
+    "settings.json.part",
+}
+"""What a process leaves that was killed while it made the folder of a run."""
 
 
 def is_run(path: str | os.PathLike[str]) -> bool:
@@ -333,9 +352,12 @@ def _flatten(state: State) -> dict[str, np.ndarray]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}")
     except (OSError, ValueError) as problem:
         raise RunError(_damaged(path, problem)) from None
+    return found
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
@@ -348,8 +370,18 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 def _write(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with _writing(path.parent):
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of a full disk or a forbidden folder which run it is about."""
+    try:
+        yield
+    except OSError as problem:
+        raise RunError(f"The run cannot be written: {problem.strerror or problem}. Received: {path}") from None
 
 
 def _damaged(path: Path, problem: Exception) -> str:

@@ -146,7 +146,7 @@ class Sitting:
         going_on = run.batches > 0
         if going_on:
             trainer.load(*run.load_checkpoint(trainer.state_on_host()))
-            run.rewind_log()
+        run.rewind_log()
         return cls(run, trainer, going_on)
 
     def train(self, reporter: Reporter) -> None:
@@ -160,12 +160,13 @@ class Sitting:
                 if tick.measures:
                     run.append_log(log_entry(tick))
                 moment = tick.done or is_moment(tick.batches)
-                if moment or stop.is_set() or time.perf_counter() - saved > SAVE_SECONDS:
+                stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
+                if moment or stopping or time.perf_counter() - saved > SAVE_SECONDS:
                     run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
                     run.save_checkpoint(trainer.state_on_host(), tick.seconds)
                     saved = time.perf_counter()
                 reporter.ticked(run, tick)
-                if stop.is_set() and not tick.done:
+                if stopping and not tick.done:
                     raise KeyboardInterrupt
         run.export_generator()
         run.save_checkpoint(trainer.state_on_host(), trainer.seconds, finished=True)

@@ -34,13 +34,14 @@ class Settings:
     seed: int = _setting(0, "seed of everything random, from 0 to 2⁶³ − 1")
     latent_dim: int = _setting(64, "numbers that each picture is painted from")
     rule: str = _setting("auto", "how the players move: relativistic, alternating, or auto (by the discriminator)")
-    learning_rate: float = _setting(5e-4, "Adam's step at the beginning")
-    learning_rate_end: float = _setting(1e-4, "Adam's step at the end, reached along a cosine")
+    learning_rate: float = _setting(2e-4, "Adam's step after the warm-up")
+    learning_rate_end: float = _setting(5e-5, "Adam's step at the end, reached along a cosine")
+    warmup: int = _setting(200, "batches in which Adam's step grows from almost nothing")
     beta_1: float = _setting(0.0, "Adam's decay of the mean gradient, a batch")
     beta_2: float = _setting(0.99, "Adam's decay of the mean squared gradient, a batch")
     gamma: float = _setting(5.0, "weight of the gradient penalties at the beginning")
-    gamma_end: float = _setting(2.0, "weight of the gradient penalties at the end, reached along a cosine")
-    augment_p: float = _setting(0.4, "probability of each kind of augmentation, 0 to 1")
+    gamma_end: float = _setting(1.0, "weight of the gradient penalties at the end, reached along a cosine")
+    augment_p: float = _setting(0.3, "probability of each kind of augmentation, 0 to 1")
     ema_fraction: float = _setting(0.05, "half-life of the averaged generator, as a fraction of the images seen")
 
     def __post_init__(self) -> None:
@@ -85,8 +86,9 @@ class Settings:
             `learning_rate`, `beta_1`, `beta_2`, `gamma`, `augment_p`, `ema_decay`.
         """
         half_life = self.ema_fraction * images_seen
+        warm = min(1.0, (images_seen / self.batch_size + 1) / (self.warmup + 1))
         return {
-            "learning_rate": _cosine(self.learning_rate, self.learning_rate_end, progress),
+            "learning_rate": warm * _cosine(self.learning_rate, self.learning_rate_end, progress),
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "gamma": _cosine(self.gamma, self.gamma_end, progress),
@@ -102,6 +104,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "latent_dim": 100,
         "learning_rate": 2e-4,
         "learning_rate_end": 2e-4,
+        "warmup": 0,
         "beta_1": 0.5,
         "beta_2": 0.999,
         "gamma": 0.0,
@@ -124,6 +127,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("latent_dim", 1, 65536),
     ("learning_rate", 0, 1),
     ("learning_rate_end", 0, 1),
+    ("warmup", 0, 10**9),
     ("beta_1", 0, 0.9999),
     ("beta_2", 0, 0.999999),
     ("gamma", 0, 10**6),
@@ -162,7 +166,7 @@ def choose(preset: str = "standard", image_size: int = 64, **overrides: Any) -> 
     reasons = {"preset": _REASONS[preset], **dict.fromkeys(PRESETS[preset], f"the {preset} preset")}
     if preset == "standard" and image_size != 64:
         scale = (image_size / 64) ** 2
-        values["gamma"], values["gamma_end"] = 5.0 * scale, 2.0 * scale
+        values["gamma"], values["gamma_end"] = 5.0 * scale, 1.0 * scale
         reasons["gamma"] = reasons["gamma_end"] = "the squared gradient norm grows with the number of pixels"
     if image_size >= 128:
         values["batch_size"] = {128: 16, 256: 8}[image_size]

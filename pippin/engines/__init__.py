@@ -77,7 +77,7 @@ def current() -> Engine:
         backend = keras.backend.backend()
         if backend not in ENGINES:
             raise EngineError(f"Pippin trains on {', '.join(ENGINES)}. Received: KERAS_BACKEND={backend}")
-        engine: Engine = importlib.import_module(f"pippin.engines.{backend}")  # type: ignore[assignment]
+        engine: Engine = importlib.import_module(f"pippin.engines.{backend}")
         engine.device()
     return engine
 

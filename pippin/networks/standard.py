@@ -8,6 +8,7 @@ derivatives and no checkerboard is built in; nothing normalises, so the discrimi
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from pippin.networks.layers import depth_to_space, space_to_depth
@@ -17,6 +18,11 @@ SMALLEST = 4
 
 SLOPE = 0.2
 """Of the leaky ReLU."""
+
+IMAGE_SCALE, LOGIT_SCALE = 0.25, 0.2
+"""Adam moves every weight by about the learning rate, and the last layers' all at once in the direction that helps: a
+few batches would throw the pictures out of range and the logits far apart. Scaled down, the ends learn as slowly as
+the middle. (With a tanh at the generator's end the same haste saturates it, and it never paints again.)"""
 
 FILTERS = (48, 128, 192, 256)
 """For each halving of the resolution."""
@@ -41,8 +47,8 @@ def build(image_size: int, latent_dim: int, channels: int = 3) -> tuple[keras.Mo
         channels: of the pictures.
 
     Returns:
-        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels) in [−1, 1], and images →
-        logits (B, 1).
+        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels), about [−1, 1] (what
+        is outside is clipped where pictures are written), and images → logits (B, 1).
     """
     filters = stage_filters(image_size)
     return _generator(latent_dim, filters, channels), _discriminator(image_size, filters, channels)
@@ -53,7 +59,7 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras
     resolutions = sorted(filters)
     latents = keras.Input((latent_dim,), name="latents")
     first = filters[SMALLEST]
-    x = layers.Dense(SMALLEST * SMALLEST * first, kernel_initializer=_he(), name="seed")(latents)
+    x = layers.Dense(SMALLEST * SMALLEST * first, kernel_initializer=_he(0.7), name="seed")(latents)
     x = layers.Reshape((SMALLEST, SMALLEST, first), name="seed_map")(x)
     sketch = None
     for r in resolutions:
@@ -61,12 +67,25 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras
         y = _conv(_act(y), filters[r], gain=0.3, name=f"conv{r}b")
         x = layers.Add(name=f"stage{r}")([x, y])
         if r != resolutions[-1]:
-            colour = _conv(_act(x), channels, kernel=1, gain=0.3, name=f"sketch{r}")
+            colour = _conv(_act(x), channels, kernel=1, name=f"sketch{r}")
             sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
             x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
-    details = depth_to_space(_conv(_act(x), 4 * channels, gain=0.1, name="details"), name="details_map")
+    details = depth_to_space(_conv(_act(x), 4 * channels, gain=0.5, name="details"), name="details_map")
     total = layers.Add(name="sum")([details, _up(sketch)])
-    return keras.Model(latents, layers.Activation("tanh", name="images")(total), name="generator")
+    model = keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
+    _begin_even(model.get_layer("details"), channels)
+    return model
+
+
+def _begin_even(conv: keras.layers.Conv2D, channels: int) -> None:
+    """Let the four pixels of a block begin alike, so that no grid has to be unlearnt (Aitken 2017, arXiv 1707.02937).
+
+    Args:
+        conv: convolution whose 4 · channels outputs `depth_to_space` spreads.
+        channels: of the pictures.
+    """
+    kernel = np.array(conv.kernel)
+    conv.kernel.assign(np.tile(kernel[..., :channels], 4))
 
 
 def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> keras.Model:
@@ -83,8 +102,8 @@ def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> k
             glance = _conv(shrunk, filters[r // 2], kernel=1, gain=0.5, name=f"glance{r}")
             x = layers.Add(name=f"enter{r // 2}")([x, glance])
     x = layers.Flatten(name="flat")(_act(x))
-    logit = layers.Dense(1, kernel_initializer=_he(0.1), name="logit")(x)
-    return keras.Model(images, logit, name="discriminator")
+    x = layers.Dense(1, kernel_initializer=_he(0.5), name="score")(x)
+    return keras.Model(images, layers.Rescaling(LOGIT_SCALE, name="logit")(x), name="discriminator")
 
 
 def _conv(x: Any, filters: int, kernel: int = 3, gain: float = 1.0, name: str | None = None) -> Any:

@@ -1,30 +1,21 @@
-"""The built-in set of pictures, `apples`: a small renderer in plain NumPy.
+"""The built-in set of pictures, `apples`: which ones there are.
 
-Each apple is a solid: a torus so fat that its hole closes into two dimples, stretched, tapered towards the bottom,
-with five lobes. Rays are marched to its surface, and the skin is painted in the surface's own coordinates (round the
-core, and from stem to calyx), so stripes and freckles run as on a real apple. Everything that determines a picture is
-in its `AppleFactors`, so what a network has learned can be checked exactly.
-
-Inside, lengths are in units of the apple's radius; x points right, y up, z to the viewer. Colours are linear light
-until the last step. Scalars are Python's own, so that arrays stay float32.
+Everything that determines a picture is in its `AppleFactors`, so what a network has learned can be checked exactly.
+`renderer.py` paints them.
 """
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from pippin.errors import SettingsError
+from pippin.pictures.renderer import counted_draws, paint
 
 SKINS = ("red", "green", "yellow", "striped")
 SKIN_SHARES = (0.40, 0.22, 0.16, 0.22)
 BACKGROUNDS = ("white", "pastel", "gradient", "wood", "garden")
 BACKGROUND_SHARES = (0.28, 0.22, 0.18, 0.18, 0.14)
 MIN_SIZE, MAX_SIZE = 16, 256  # pixels
-
-Array = np.ndarray  # float32 unless said otherwise
-Draws = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -56,24 +47,6 @@ class AppleFactors:
     texture: int  # seed of the streaks, the freckles and the background's details, 0 to 2**32 - 1
 
 
-class _Peel(NamedTuple):
-    """A skin's two colours (sRGB, 0 to 255) and how the over-colour covers the ground colour."""
-
-    ground: tuple[int, int, int]
-    over: tuple[int, int, int]
-    cover: float  # share covered where nothing else decides
-    streaks: float  # how much the streaks from stem to calyx change the cover
-    blush: float  # how much more is covered on the sunny side
-
-
-_PEELS = {
-    "red": _Peel((226, 148, 52), (172, 14, 24), cover=0.92, streaks=0.50, blush=0.12),
-    "green": _Peel((128, 176, 34), (176, 200, 78), cover=0.35, streaks=0.20, blush=0.40),
-    "yellow": _Peel((240, 200, 58), (236, 150, 50), cover=0.05, streaks=0.20, blush=0.45),
-    "striped": _Peel((226, 194, 88), (186, 26, 28), cover=0.55, streaks=1.35, blush=0.40),
-}
-
-
 def apple_factors(index: int, seed: int = 0) -> AppleFactors:
     """Draws the factors of one picture.
 
@@ -92,7 +65,7 @@ def apple_factors(index: int, seed: int = 0) -> AppleFactors:
     """
     if index < 0 or seed < 0:
         raise SettingsError(f"`index` and `seed` must be 0 or more. Received: index={index}, seed={seed}")
-    draws = _draws(seed, index)
+    draws = counted_draws(seed, index)
 
     def between(low: float, high: float) -> float:
         return float(draws.uniform(low, high))
@@ -126,7 +99,7 @@ def apple_factors(index: int, seed: int = 0) -> AppleFactors:
     )
 
 
-def paint_apples(count: int, image_size: int, seed: int = 0) -> Array:
+def paint_apples(count: int, image_size: int, seed: int = 0) -> np.ndarray:
     """Paints the first `count` pictures of a set.
 
     Args:
@@ -149,7 +122,7 @@ def paint_apples(count: int, image_size: int, seed: int = 0) -> Array:
     return pictures
 
 
-def paint_apple(factors: AppleFactors, image_size: int) -> Array:
+def paint_apple(factors: AppleFactors, image_size: int) -> np.ndarray:
     """Paints one picture.
 
     Args:
@@ -163,23 +136,7 @@ def paint_apple(factors: AppleFactors, image_size: int) -> Array:
         SettingsError: If `image_size` is out of its range.
     """
     _check_size(image_size)
-    oversampling = max(2, -(-128 // image_size))  # small pictures are finely sampled too, so they show the same apple
-    side = image_size * oversampling
-    across = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
-    x, y = np.meshgrid((across - factors.x) / factors.size, (-across - factors.y) / factors.size)
-    pixel = 2 / side / factors.size
-
-    cosine, sine = _cos_sin(factors.light)
-    light = _unit(np.array([cosine, 0.35 + 0.6 * sine, 0.75]))
-    picture = _background(factors, x, y, _draws(factors.texture, 0))
-    bounce = picture[-1].mean(axis=0)  # the ground's colour, which the apple's underside takes on
-    picture *= _shadow(factors, x, y, light)[..., None]
-    depth = _paint_fruit(factors, picture, x, y, pixel, light, bounce)
-    _paint_stem_and_leaf(factors, picture, x, y, pixel, light, depth)
-
-    encoded = np.clip(picture, 0, 1) ** (1 / 2.2) * 255
-    blocks = encoded.reshape(image_size, oversampling, image_size, oversampling, 3)
-    return (blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
+    return paint(factors, image_size)
 
 
 def _check_size(image_size: int) -> None:
@@ -187,276 +144,3 @@ def _check_size(image_size: int) -> None:
         raise SettingsError(
             f"`image_size` must be between {MIN_SIZE} and {MAX_SIZE} pixels. Received: image_size={image_size}"
         )
-
-
-# The solid.
-
-
-def _pose(factors: AppleFactors) -> Array:
-    """The rotation (3, 3) from the apple's own axes (core along y) to the viewer's."""
-    (ct, st), (cp, sp), (cr, sr) = _cos_sin(factors.tilt), _cos_sin(factors.pitch), _cos_sin(factors.turn)
-    tilt = np.array([[ct, -st, 0], [st, ct, 0], [0, 0, 1]])
-    pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    turn = np.array([[cr, 0, sr], [0, 1, 0], [-sr, 0, cr]])
-    return (tilt @ pitch @ turn).astype(np.float32)
-
-
-def _distance(factors: AppleFactors, x: Array, y: Array, z: Array) -> Array:
-    """About how far a point lies outside the skin (negative inside), never too far for a step towards it."""
-    radius = np.sqrt(x * x + z * z) + 1e-6
-    y = y / factors.height
-    cosine = x / radius
-    square = cosine * cosine
-    five = cosine * (5 + square * (16 * square - 20))  # cos 5φ from cos φ
-    low = np.clip(0.25 - y, 0, 1)
-    widened = radius * (1 - factors.lobes * low * five) / (1 + factors.taper * y)
-    return np.sqrt((widened - factors.dimple) ** 2 + y * y) - (1 - factors.dimple)
-
-
-def _march(factors: AppleFactors, pose: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Follows the rays through (x, y) to where they meet the skin, or pass it most closely.
-
-    Returns the points (3, n) in the apple's own axes, their depth towards the viewer (n,) and the miss there (n,).
-    """
-    start = pose.T @ np.stack([x, y, np.zeros_like(x)])
-    toward = pose[2][:, None]  # the viewer's z axis, in the apple's axes
-    depth, nearest, miss = np.full_like(x, 1.15), np.full_like(x, 1.15), np.full_like(x, 9)
-    under_way = np.arange(x.size)
-    # Most rays arrive soon. Those that graze a rim would creep along it, so they are pushed past it.
-    for steps, push in ((10, 0.0), (7, 0.03), (7, 0.03), (6, 0.0)):
-        origin, at, best, least = start[:, under_way], depth[under_way], nearest[under_way], miss[under_way]
-        for _ in range(steps):
-            distance = _distance(factors, *(origin + toward * at))
-            gap = np.abs(distance)
-            np.copyto(best, at, where=gap < least)
-            np.minimum(least, gap, out=least)
-            at -= distance + push * (distance > 0.002)
-        depth[under_way], nearest[under_way], miss[under_way] = at, best, least
-        under_way = under_way[(gap > 0.002) & (at > -1.3)]
-    return start + toward * nearest, nearest, miss
-
-
-def _normals(factors: AppleFactors, points: Array) -> Array:
-    """Unit normals (3, n) of the skin, in the apple's axes, from differences at a tetrahedron's corners."""
-    corners = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], np.float32)[..., None]
-    return _unit(sum(corner * _distance(factors, *(points + 0.004 * corner)) for corner in corners))
-
-
-# The fruit.
-
-
-def _paint_fruit(
-    factors: AppleFactors, picture: Array, x: Array, y: Array, pixel: float, light: Array, bounce: Array
-) -> Array:
-    """Paints the apple into `picture` and returns its depth towards the viewer, -9 where there is none."""
-    pose = _pose(factors)
-    near = np.nonzero(x * x + y * y < 1.3**2)
-    points, hit, miss = _march(factors, pose, x[near], y[near])
-    cover = np.clip(1.5 - miss / pixel, 0, 1)
-    seen = cover > 0
-    where = tuple(axis[seen] for axis in near)
-    points, cover = points[:, seen], cover[seen, None]
-
-    normals = pose @ _normals(factors, points)
-    radius = np.hypot(points[0], points[2])
-    pit = _smooth(0.5, 0.02, radius) * (points[1] > 0)  # how deep in the dimple, which lies in its own shade
-    open_sky = 1 - 0.75 * pit
-    upward = 0.5 + 0.5 * normals[1]
-    key = np.clip(0.18 + 0.82 * (light @ normals), 0, None) ** 1.1 * open_sky  # wraps round: the light is soft
-    ambient = (0.10 + 0.22 * upward * open_sky)[:, None] + 0.30 * (1 - upward)[:, None] ** 1.5 * bounce
-    glint = np.clip(_unit(light + np.array([0, 0, 1])) @ normals, 0, 1)
-    gloss = 0.06 * glint**14 + 0.42 * _smooth(0.965, 0.995, glint)
-    rim = 0.16 * (1 - np.clip(normals[2], 0, 1)) ** 4 * upward
-
-    diffuse = key[:, None] * np.array([1.05, 1.02, 0.97], np.float32) + ambient
-    shaded = _skin(factors, points, radius, pit) * diffuse + ((gloss + rim) * (1 - pit))[:, None]
-    picture[where] += (shaded - picture[where]) * cover
-    depth = np.full_like(x, -9)
-    depth[where] = hit[seen]
-    return depth
-
-
-def _skin(factors: AppleFactors, points: Array, radius: Array, pit: Array) -> Array:
-    """The colour (n, 3) of the skin at points (3, n) of it."""
-    peel, draws = _PEELS[factors.skin], _draws(factors.texture, 1)
-    turn = np.arctan2(points[2], points[0]) / (2 * math.pi) + 0.5  # 0 to 1 round the core
-    fall = np.arctan2(points[1], radius - factors.dimple) / (2 * math.pi) + 0.5  # 0 to 1 round the flesh
-    streaks = 0.5 * _noise(draws, 110, 9, turn, fall) + 0.5 * _noise(draws, 37, 5, turn, fall)
-    clouds = _noise(draws, 7, 7, turn, fall)
-    sunny = np.cos(2 * math.pi * (turn - float(draws.random()))) * np.clip(radius, 0, 1)
-
-    cover = peel.cover + peel.streaks * (streaks - 0.5) + peel.blush * factors.blush * sunny + 0.5 * (clouds - 0.5)
-    skin = _mix(_linear(peel.ground), _linear(peel.over), _smooth(0, 1, cover - 0.55 * pit))
-    skin *= (0.92 + 0.16 * streaks)[:, None]
-    russet = 0.55 * _smooth(0.62, 1, pit) * (0.4 + 0.6 * clouds)
-    skin = _mix(skin, _linear((150, 120, 60)), russet)
-    skin = _mix(skin, _linear((240, 222, 160)), 0.40 * factors.freckles * _freckles(draws, turn, fall, radius))
-
-    warm = np.array([1 + 0.14 * factors.hue, 1 - 0.12 * factors.hue, 1 - 0.1 * factors.hue], np.float32)
-    return skin * (warm * (1 + 0.18 * factors.lightness))
-
-
-def _freckles(draws: Draws, turn: Array, fall: Array, radius: Array) -> Array:
-    """Lenticels: at most one in each cell of a lattice, well inside it, so that no neighbour needs to be looked at."""
-    columns, rows = 44, 34
-    column, row = turn * columns, fall * rows
-    cell = (row.astype(np.intp) % rows) * columns + column.astype(np.intp) % columns
-    right, up, size, chance = draws.random((4, rows * columns), dtype=np.float32).take(cell, axis=1)
-    away = np.hypot((column % 1 - 0.3 - 0.4 * right) * 0.14 * radius, (row % 1 - 0.3 - 0.4 * up) * 0.11)
-    return _smooth(0.019, 0.006, away / (0.5 + 0.7 * size)) * (chance < 0.55)
-
-
-# Stem and leaf.
-
-
-def _paint_stem_and_leaf(
-    factors: AppleFactors, picture: Array, x: Array, y: Array, pixel: float, light: Array, depth: Array
-) -> None:
-    """Paints the stem, and the leaf if there is one, into `picture`, in front of an apple at `depth`."""
-    core = _pose(factors)[:, 1]
-    floor = factors.height * math.sqrt(1 - 2 * factors.dimple) - 0.05  # just below the dimple's deepest point
-    foot = floor * core
-    tip = foot + factors.stem * core + np.array([factors.stem_bend, 0, 0], np.float32)
-    along, aside = _lengthwise(x, y, foot, tip, -0.35 * factors.stem_bend)
-    width = 0.030 + 0.022 * np.clip(along, 0, 1) ** 3
-    inside = np.clip((width - np.abs(aside)) / pixel + 0.5, 0, 1)
-    inside *= np.clip(np.minimum(along, 1 - along) * factors.stem / pixel + 0.5, 0, 1)
-    inside *= np.clip((foot[2] + (tip - foot)[2] * along - depth) / 0.04 + 1, 0, 1)  # hidden by the dimple's rim
-    where = np.nonzero(inside > 0)
-    lit = 0.72 - 0.65 * light[0] * (aside / width)[where] + 0.4 * along[where]
-    bark = lit[:, None] * _mix(_linear((92, 62, 34)), _linear((134, 122, 58)), along[where])
-    picture[where] += (bark - picture[where]) * inside[where][:, None]
-    if factors.leaf:
-        _paint_leaf(factors, picture, x, y, pixel, light, depth, foot + 0.7 * (tip - foot))
-
-
-def _paint_leaf(
-    factors: AppleFactors, picture: Array, x: Array, y: Array, pixel: float, light: Array, depth: Array, foot: Array
-) -> None:
-    """Paints a leaf that starts at `foot`, and its shadow on the apple, into `picture`."""
-    reach = np.array(_cos_sin(factors.leaf_angle), np.float32)
-    side = math.copysign(1, reach[0])
-
-    def blade(x: Array, y: Array) -> tuple[Array, Array, Array]:
-        along, aside = _lengthwise(x, y, foot, foot[:2] + 0.72 * reach, -0.10 * side)
-        t = np.clip(along, 0, 1)
-        return along, aside, 0.62 * t**0.75 * (1 - t) ** 0.9  # half the width; none before the foot or past the tip
-
-    _, aside, width = blade(x + 0.12 * light[0], y + 0.14)
-    shade = 0.45 * _smooth(-0.06, 0.10, width - np.abs(aside)) * (width > 0) * (depth > -9)
-    picture *= (1 - shade)[..., None]
-
-    along, aside, width = blade(x, y)
-    inside = np.clip((width - np.abs(aside)) / pixel + 0.5, 0, 1) * (width > 0)
-    where = np.nonzero(inside > 0)
-    along, aside, inside = along[where], aside[where], inside[where]
-    fold = side * np.sign(aside) * _smooth(0, 0.02, np.abs(aside))
-    veins = 0.5 + 0.5 * np.cos(2 * math.pi * (9 * along - 16 * np.abs(aside)))
-    lit = 0.62 + 0.22 * fold - 0.10 * veins**4 + 0.25 * (1 - along)
-    green = lit[:, None] * _mix(_linear((74, 128, 36)), _linear((120, 160, 52)), along)
-    green = _mix(green, _linear((170, 190, 100)), 0.6 * _smooth(0.016, 0.004, np.abs(aside)))
-    picture[where] += (green - picture[where]) * inside[:, None]
-
-
-def _lengthwise(x: Array, y: Array, foot: Array, tip: Array, bend: float) -> tuple[Array, Array]:
-    """Coordinates along (0 at `foot`, 1 at `tip`) and aside from a chord bent into a parabola."""
-    chord = tip[:2] - foot[:2]
-    length = math.hypot(*chord)
-    cosine, sine = chord / length
-    x, y = x - foot[0], y - foot[1]
-    along = (x * cosine + y * sine) / length
-    return along, y * cosine - x * sine + 4 * bend * along * (1 - along)
-
-
-# What lies behind and below.
-
-
-def _background(factors: AppleFactors, x: Array, y: Array, draws: Draws) -> Array:
-    """The picture without the apple, (side, side, 3)."""
-    x, y = factors.size * x + factors.x, factors.size * y + factors.y  # back to the picture's -1 to 1
-    hue = factors.background_hue
-    if factors.background == "white":
-        tone = _linear((250, 249, 246)) * (1 - 0.05 * hue)
-        return tone * (1 - 0.07 * (x * x + y * y))[..., None]
-    if factors.background == "pastel":
-        return _tint(hue, 0.30) * (0.74 + 0.07 * y - 0.06 * x * x)[..., None]
-    if factors.background == "gradient":
-        return _mix(0.75 * _tint(hue, 0.30), 0.34 * _tint(hue + 0.12, 0.75), _smooth(-1, 1.1, y + 0.3 * x))
-
-    # A wooden table, its grain drawn out by perspective, up to a soft edge; behind it a wall or a garden.
-    edge = 0.05 + 0.3 * float(draws.random())
-    far = 1 / np.clip(edge + 0.45 - y, 0.3, None)
-    grain = 0.6 * _noise(draws, 60, 3, 0.9 * far, 0.15 * x + 0.5) + 0.4 * _noise(draws, 17, 5, far, 0.3 * x + 0.5)
-    table = _mix(_linear((122, 80, 46)), _linear((214, 168, 116)), 0.25 + 0.75 * grain)
-    if factors.background == "wood":
-        behind = _tint(hue, 0.25) * (0.42 + 0.12 * y)[..., None]
-    else:
-        foliage = _noise(draws, 5, 4, 0.4 * x + 0.5, 0.5 * y + 0.5)
-        gaps = np.zeros_like(x)  # of sky between the leaves, far out of focus
-        for right, up, radius, glow in draws.random((12, 4)).tolist():
-            away = np.hypot(x - 2 * right + 1, y - 1.3 * up + 0.2) / (0.08 + 0.16 * radius)
-            gaps += 0.28 * glow * _smooth(1.1, 0.85, away)
-        behind = _mix(_linear((60, 92, 38)), _linear((176, 204, 120)), foliage)
-        behind += _linear((236, 240, 170)) * gaps[..., None]
-    return _mix(table, behind, _smooth(-0.05, 0.05, y - edge))
-
-
-def _shadow(factors: AppleFactors, x: Array, y: Array, light: Array) -> Array:
-    """How much light the ground under the apple gets, 0 to 1: a tight contact shadow in a wide soft one."""
-    upright, slant = _cos_sin(factors.pitch)
-    rest = -(1 - factors.dimple) * factors.height * upright
-    back = (y - rest) / (0.35 + slant)
-    contact = np.exp(-(((x / 0.62) ** 2 + (back / 0.42) ** 2) ** 1.5))
-    wide = np.exp(-((x + 0.75 * light[0]) ** 2) - ((back - 0.05) / 0.62) ** 2)
-    return (1 - 0.60 * contact) * (1 - 0.42 * wide)
-
-
-# Small tools.
-
-
-def _draws(first: int, second: int) -> Draws:
-    """A counter-based generator: the same pair always gives the same draws, unrelated to any other pair's."""
-    return np.random.Generator(np.random.Philox(key=np.array([first, second], np.uint64)))
-
-
-def _cos_sin(degrees: float) -> tuple[float, float]:
-    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-
-
-def _unit(vectors: Array) -> Array:
-    return (vectors / np.sqrt((vectors**2).sum(axis=0))).astype(np.float32)
-
-
-def _smooth(low: float, high: float, x: Array) -> Array:
-    """Rises smoothly from 0 at `low` to 1 at `high` (falls where `low` is the greater)."""
-    t = np.clip((x - low) * (1 / (high - low)), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _mix(first: Array, second: Array, share: Array) -> Array:
-    return first + (second - first) * share[..., None]
-
-
-def _linear(srgb: tuple[int, int, int]) -> Array:
-    return (np.array(srgb, np.float32) / 255) ** 2.2
-
-
-def _tint(hue: float, strength: float) -> Array:
-    """A colour (3,) of the circle, washed out with white."""
-    wheel = 0.5 + 0.5 * np.cos(2 * math.pi * (hue - np.array([0, 1 / 3, 2 / 3], np.float32)))
-    return 1 - strength * (1 - wheel)
-
-
-def _noise(draws: Draws, columns: int, rows: int, u: Array, v: Array) -> Array:
-    """Smooth noise, 0 to 1, over u (joined at 0 and 1) and v (0 to 1)."""
-    lattice = draws.random((rows + 1, columns), dtype=np.float32)
-    lattice = np.concatenate([lattice, lattice[:, :1]], axis=1).ravel()
-    u, v = (u - np.floor(u)) * (columns - 1e-3), np.clip(v, 0, 1) * (rows - 1e-3)
-    left, low = u.astype(np.intp), v.astype(np.intp)
-    u, v = u - left.astype(np.float32), v - low.astype(np.float32)
-    u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
-    cell, above = low * (columns + 1) + left, columns + 1
-    bottom, top = lattice.take(cell), lattice.take(cell + above)
-    bottom += (lattice.take(cell + 1) - bottom) * u
-    top += (lattice.take(cell + above + 1) - top) * u
-    return bottom + (top - bottom) * v

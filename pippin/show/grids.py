@@ -1,5 +1,6 @@
 """Many pictures in one."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -57,5 +58,7 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str]) 
         picture.save(part)
         os.replace(part, path)
     except (OSError, ValueError, KeyError) as problem:
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise PippinError(f"The picture cannot be written: {problem}. Received: {path}") from None
     return path
