@@ -22,10 +22,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import safetensors
-import safetensors.numpy
 from PIL import Image
 
+from pippin import checkpoint
+from pippin.checkpoint import damaged
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.pictures import Audit, to_uint8
 from pippin.settings import Choice, Settings
@@ -114,20 +114,20 @@ class Run:
     @property
     def batches(self) -> int:
         """Batches trained at the last checkpoint; 0 where there is none yet."""
-        return int(self._checkpoint_about().get("batches", 0))
+        return int(self._progress().get("batches", 0))
 
     @property
     def seconds(self) -> float:
         """Seconds trained at the last checkpoint."""
-        return float(self._checkpoint_about().get("seconds", 0.0))
+        return float(self._progress().get("seconds", 0.0))
 
     @property
     def finished(self) -> bool:
         """Whether training came to its end."""
-        return bool(self._checkpoint_about().get("finished", False))
+        return bool(self._progress().get("finished", False))
 
     def save_checkpoint(self, state: State, seconds: float, finished: bool = False) -> None:
-        """Write the state so that at every moment either the old checkpoint or the new one is whole.
+        """Keep the state, so that training can go on from it.
 
         Args:
             state: see `pippin.training.step.initial_state`, NumPy arrays.
@@ -135,52 +135,23 @@ class Run:
             finished: whether training came to its end.
         """
         about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
-        part = self._checkpoint.with_suffix(".part")
-        with _writing(self.path), part.open("wb") as file:
-            file.write(safetensors.numpy.save(_flatten(state), metadata={"pippin": json.dumps(about)}))
-            file.flush()
-            os.fsync(file.fileno())
         with _writing(self.path):
-            os.replace(part, self._checkpoint)
+            checkpoint.save(self._checkpoint, state, about)
 
     def load_checkpoint(self, like: State) -> tuple[State, float]:
-        """Read the state.
-
-        Args:
-            like: a state of the same networks, whose structure and shapes it must have.
-
-        Returns:
-            `(state, seconds)`.
+        """Return the state that was kept, of the structure of `like`, and the seconds that it took.
 
         Raises:
             RunError: it is missing, damaged, or of other networks.
         """
-        arrays = self._read_checkpoint()
-        wanted = _flatten(like)
-        if {k: (v.shape, v.dtype) for k, v in arrays.items()} != {k: (v.shape, v.dtype) for k, v in wanted.items()}:
-            raise RunError(f"The checkpoint was made with other networks. Received: {self._checkpoint}")
-        return keras.tree.pack_sequence_as(like, [arrays[name] for name in wanted]), self.seconds
+        return checkpoint.load(self._checkpoint, like), self.seconds
 
     @property
     def _checkpoint(self) -> Path:
-        return self.path / "checkpoint.safetensors"
+        return self.path / checkpoint.NAME
 
-    def _read_checkpoint(self) -> dict[str, np.ndarray]:
-        if not self._checkpoint.exists():
-            raise RunError(f"The run has no checkpoint yet; train it first. Received: {self.path}")
-        try:
-            return safetensors.numpy.load_file(self._checkpoint)
-        except (OSError, ValueError, safetensors.SafetensorError) as problem:
-            raise RunError(_damaged(self._checkpoint, problem)) from None
-
-    def _checkpoint_about(self) -> dict[str, Any]:
-        if not self._checkpoint.exists():
-            return {}
-        try:
-            with safetensors.safe_open(self._checkpoint, framework="numpy") as file:
-                return json.loads((file.metadata() or {})["pippin"])
-        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as problem:
-            raise RunError(_damaged(self._checkpoint, problem)) from None
+    def _progress(self) -> dict[str, Any]:
+        return checkpoint.read_about(self._checkpoint)
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
@@ -189,13 +160,7 @@ class Run:
         """The averaged generator of the last checkpoint, a Keras model: latents (B, latent_dim) → images in [−1, 1]."""
         if self._generator is None:
             model = self.network("generator")
-            arrays = self._read_checkpoint()
-            values = [array for name, array in sorted(arrays.items()) if name.startswith("ema_generator/")]
-            variables = [*model.non_trainable_variables, *model.trainable_variables]
-            if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-                raise RunError(f"The checkpoint was made with other networks. Received: {self._checkpoint}")
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+            checkpoint.load_weights(self._checkpoint, "ema_generator", model)
             self._generator = model
         return self._generator
 
@@ -211,7 +176,7 @@ class Run:
                 raise ValueError(f"it holds a {type(model).__name__}")
             return model
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
-            raise RunError(_damaged(self.path / f"{name}.json", problem)) from None
+            raise RunError(damaged(self.path / f"{name}.json", problem)) from None
 
     def sample(self, n: int = 64, seed: int = 0) -> np.ndarray:
         """Paint new pictures.
@@ -342,21 +307,13 @@ def _cut(sheet: np.ndarray, size: int) -> np.ndarray:
     return np.stack([sheet[top : top + size, left : left + size] for top in starts for left in starts])[:FIXED]
 
 
-def _flatten(state: State) -> dict[str, np.ndarray]:
-    """Name every array by its place, such as `generator/weights/0007`."""
-    return {
-        "/".join(f"{part:04d}" if isinstance(part, int) else part for part in path): np.asarray(leaf)
-        for path, leaf in keras.tree.flatten_with_path(state)
-    }
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise ValueError(f"it holds a {type(found).__name__}")
     except (OSError, ValueError) as problem:
-        raise RunError(_damaged(path, problem)) from None
+        raise RunError(damaged(path, problem)) from None
     return found
 
 
@@ -382,8 +339,3 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise RunError(f"The run cannot be written: {problem.strerror or problem}. Received: {path}") from None
-
-
-def _damaged(path: Path, problem: Exception) -> str:
-    why = " ".join(str(problem).split())[:120]
-    return f"{path.name} is damaged, or not one of Pippin's ({why}). Received: {path}"

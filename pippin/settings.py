@@ -34,7 +34,7 @@ class Settings:
     seed: int = _setting(0, "seed of everything random, from 0 to 2⁶³ − 1")
     latent_dim: int = _setting(64, "numbers that each picture is painted from")
     rule: str = _setting("auto", "how the players move: relativistic, alternating, or auto (by the discriminator)")
-    learning_rate: float = _setting(2e-4, "Adam's step after the warm-up")
+    learning_rate: float = _setting(3e-4, "Adam's step after the warm-up")
     learning_rate_end: float = _setting(5e-5, "Adam's step at the end, reached along a cosine")
     warmup: int = _setting(200, "batches in which Adam's step grows from almost nothing")
     beta_1: float = _setting(0.0, "Adam's decay of the mean gradient, a batch")
@@ -42,6 +42,8 @@ class Settings:
     gamma: float = _setting(5.0, "weight of the gradient penalties at the beginning")
     gamma_end: float = _setting(1.0, "weight of the gradient penalties at the end, reached along a cosine")
     augment_p: float = _setting(0.3, "probability of each kind of augmentation, 0 to 1")
+    blur: float = _setting(0.08, "largest blur of what the discriminator sees, as a fraction of the side")
+    blur_until: float = _setting(0.5, "how much of the run has passed when half of the pictures are sharp, 0 to 1")
     ema_fraction: float = _setting(0.05, "half-life of the averaged generator, as a fraction of the images seen")
 
     def __post_init__(self) -> None:
@@ -83,7 +85,7 @@ class Settings:
             images_seen: real pictures seen before this step.
 
         Returns:
-            `learning_rate`, `beta_1`, `beta_2`, `gamma`, `augment_p`, `ema_decay`.
+            `learning_rate`, `beta_1`, `beta_2`, `gamma`, `augment_p`, `blur` and `blur_floor` (in pixels), `ema_decay`.
         """
         half_life = self.ema_fraction * images_seen
         warm = min(1.0, (images_seen / self.batch_size + 1) / (self.warmup + 1))
@@ -93,6 +95,8 @@ class Settings:
             "beta_2": self.beta_2,
             "gamma": _cosine(self.gamma, self.gamma_end, progress),
             "augment_p": self.augment_p,
+            "blur": self.blur * self.image_size,
+            "blur_floor": self.blur * self.image_size * max(0.0, 1 - progress / max(self.blur_until, 1e-9)),
             "ema_decay": 0.5 ** (self.batch_size / half_life) if half_life > 0 else 0.0,
         }
 
@@ -110,6 +114,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.0,
         "gamma_end": 0.0,
         "augment_p": 0.0,
+        "blur": 0.0,
     },
 }
 """What each preset sets differently from the defaults of `Settings`."""
@@ -133,6 +138,8 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("gamma", 0, 10**6),
     ("gamma_end", 0, 10**6),
     ("augment_p", 0, 1),
+    ("blur", 0, 1),
+    ("blur_until", 0, 1),
     ("ema_fraction", 0, 1),
 )
 

@@ -20,3 +20,11 @@ def photos():
     if not folder.is_dir():
         pytest.skip("no real photographs here: name their folder in PIPPIN_PHOTOS")
     return folder
+
+
+@pytest.fixture(scope="session")
+def found(tmp_path_factory):
+    """What the workers of `across_engines` measured: engine → name → array."""
+    import across_engines
+
+    return across_engines.ask(tmp_path_factory.mktemp("across_engines"))

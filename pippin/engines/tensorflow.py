@@ -8,6 +8,10 @@ import tensorflow as tf
 
 name = "tensorflow"
 
+# The remapper stumbles over the derivative of a leaky ReLU that follows a sum and complains on standard error, past
+# every log level. It merges layers for inference; in the training step it finds nothing to merge.
+tf.config.optimizer.set_experimental_options({"remapping": False})
+
 
 def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any], Any]:
     """See `pippin.engines.Engine.vjp`."""

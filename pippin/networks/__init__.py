@@ -78,6 +78,7 @@ def treats_pictures_alone(discriminator: keras.Model) -> bool:
     stats = [np.array(variable) for variable in discriminator.non_trainable_variables]
 
     def logit(neighbour: Any) -> float:
+        keras.utils.set_random_seed(0)  # Keras' PyTorch backend draws an unseeded dropout from the global generator
         batch = keras.ops.convert_to_tensor(np.concatenate([first, neighbour]))
         logits, _ = discriminator.stateless_call(weights, stats, batch, training=True)
         return float(keras.ops.convert_to_numpy(logits).ravel()[0])

@@ -1,5 +1,7 @@
 """The article's pair: two `Sequential` models, widened from grey to RGB and to any power-of-two size."""
 
+import random
+
 import keras
 from keras import Sequential, layers
 
@@ -49,7 +51,9 @@ def _discriminator(image_size: int, filters: list[int], channels: int) -> keras.
     for width in filters:
         model.add(layers.Conv2D(width, 5, strides=2, padding="same"))
         model.add(layers.LeakyReLU(negative_slope=0.2))
-        model.add(layers.Dropout(0.3))
+        # With a seed it draws from its own state; without one Keras' PyTorch backend draws from PyTorch's global one,
+        # and a resumed run would differ. Keras chooses its seeds from the same source.
+        model.add(layers.Dropout(0.3, seed=random.randrange(2**31)))
     model.add(layers.Flatten())
     model.add(layers.Dense(1, name="logit"))
     return model

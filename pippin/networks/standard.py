@@ -1,17 +1,17 @@
 """The default pair: small residual networks that work at half the pictures' resolution.
 
-Two cores are enough for them because the full resolution is touched only by moves between space and channels
-(`layers.py`), never by a convolution. Nothing in them is strided or transposed, so no engine stumbles over second
-derivatives and no checkerboard is built in; nothing normalises, so the discriminator treats each picture by itself.
+Two cores are enough for them because only one narrow convolution works at the full resolution; the discriminator
+begins by moving pixels into channels (`layers.py`), which costs nothing. Nothing in them is strided or transposed, so
+no engine stumbles over second derivatives, and the generator doubles its maps bilinearly, so that it has no grid to
+unlearn. Nothing normalises, so the discriminator treats each picture by itself.
 """
 
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
-from pippin.networks.layers import depth_to_space, space_to_depth
+from pippin.networks.layers import space_to_depth
 
 SMALLEST = 4
 """Side of the smallest feature maps, in pixels."""
@@ -24,8 +24,11 @@ IMAGE_SCALE, LOGIT_SCALE = 0.25, 0.2
 few batches would throw the pictures out of range and the logits far apart. Scaled down, the ends learn as slowly as
 the middle. (With a tanh at the generator's end the same haste saturates it, and it never paints again.)"""
 
-FILTERS = (48, 128, 192, 256)
+FILTERS = (48, 96, 192, 256)
 """For each halving of the resolution."""
+
+DETAIL_FILTERS = 16
+"""At full resolution, in the generator's last convolution."""
 
 WIDE_FILTERS = (24, 48, 96, 160, 224, 256)
 """The same for pictures above 64 pixels, whose first stages would otherwise need most of the time and memory."""
@@ -70,22 +73,10 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras
             colour = _conv(_act(x), channels, kernel=1, name=f"sketch{r}")
             sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
             x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
-    details = depth_to_space(_conv(_act(x), 4 * channels, gain=0.5, name="details"), name="details_map")
+    x = _up(_conv(_act(x), DETAIL_FILTERS, kernel=1, name="narrow"))
+    details = _conv(_act(x), channels, gain=0.5, name="details")
     total = layers.Add(name="sum")([details, _up(sketch)])
-    model = keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
-    _begin_even(model.get_layer("details"), channels)
-    return model
-
-
-def _begin_even(conv: keras.layers.Conv2D, channels: int) -> None:
-    """Let the four pixels of a block begin alike, so that no grid has to be unlearnt (Aitken 2017, arXiv 1707.02937).
-
-    Args:
-        conv: convolution whose 4 · channels outputs `depth_to_space` spreads.
-        channels: of the pictures.
-    """
-    kernel = np.array(conv.kernel)
-    conv.kernel.assign(np.tile(kernel[..., :channels], 4))
+    return keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
 
 
 def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> keras.Model:
@@ -95,7 +86,8 @@ def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> k
     x = _conv(space_to_depth(images, name="blocks"), filters[resolutions[0]], name="read")
     shrunk = layers.AveragePooling2D(2, name="shrunk")(images)
     for r in resolutions:
-        x = layers.Add(name=f"stage{r}")([x, _conv(_act(x), filters[r], gain=0.5, name=f"conv{r}")])
+        y = _conv(_act(x), filters[r], name=f"conv{r}a") if r != resolutions[0] else x
+        x = layers.Add(name=f"stage{r}")([x, _conv(_act(y), filters[r], gain=0.4, name=f"conv{r}b")])
         if r != SMALLEST:
             x = _conv(layers.AveragePooling2D(2, name=f"pool{r}")(x), filters[r // 2], kernel=1, name=f"widen{r}")
             shrunk = layers.AveragePooling2D(2, name=f"shrunk{r}")(shrunk)

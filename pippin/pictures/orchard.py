@@ -4,47 +4,17 @@ Everything that determines a picture is in its `AppleFactors`, so what a network
 `renderer.py` paints them.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pippin.errors import SettingsError
-from pippin.pictures.renderer import counted_draws, paint
+from pippin.pictures.brushes import counted_draws
+from pippin.pictures.renderer import AppleFactors, paint
 
 SKINS = ("red", "green", "yellow", "striped")
 SKIN_SHARES = (0.40, 0.22, 0.16, 0.22)
 BACKGROUNDS = ("white", "pastel", "gradient", "wood", "garden")
 BACKGROUND_SHARES = (0.28, 0.22, 0.18, 0.18, 0.14)
 MIN_SIZE, MAX_SIZE = 16, 256  # pixels
-
-
-@dataclass(frozen=True)
-class AppleFactors:
-    """Everything that determines one picture; each field's meaning and range stand beside it."""
-
-    skin: str  # one of SKINS
-    hue: float  # warmer (1) or cooler (-1) than the skin's usual colour
-    lightness: float  # lighter (1) or darker (-1) than usual
-    blush: float  # how much more strongly the sunny side is coloured, 0 to 1
-    freckles: float  # how clearly the lenticels show, 0 to 1
-    background: str  # one of BACKGROUNDS
-    background_hue: float  # its colour, 0 to 1 once round the circle
-    size: float  # the apple's radius, as a share of half the picture's side
-    x: float  # its centre, -1 (left edge) to 1 (right edge)
-    y: float  # its centre, -1 (bottom edge) to 1 (top edge)
-    tilt: float  # how far it leans to the left, in degrees
-    pitch: float  # how far from above it is seen, in degrees
-    turn: float  # the turn about its own core, in degrees
-    light: float  # where the light comes from, in degrees: 0 right, 90 above, 180 left
-    height: float  # stretch from stem to calyx; 1 is a round torus
-    taper: float  # how much narrower the bottom is than the top
-    dimple: float  # radius of the ring round which the flesh swells, below 0.5; wider makes deeper dimples
-    lobes: float  # depth of the five lobes at the bottom
-    stem: float  # length of the stem above the dimple's floor
-    stem_bend: float  # sideways reach of the stem's tip
-    leaf: bool  # whether the stem carries a leaf
-    leaf_angle: float  # where the leaf points, in degrees: 0 right, 90 up, 180 left
-    texture: int  # seed of the streaks, the freckles and the background's details, 0 to 2**32 - 1
 
 
 def apple_factors(index: int, seed: int = 0) -> AppleFactors:

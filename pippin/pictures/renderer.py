@@ -9,15 +9,41 @@ until the last step. Scalars are Python's own, so that arrays stay float32.
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pippin.pictures.orchard import AppleFactors
+from pippin.pictures.brushes import Array, Draws, cos_sin, counted_draws, linear, mix, noise, smooth, tint, unit
 
-Array = np.ndarray  # float32 unless said otherwise
-Draws = np.random.Generator
+
+@dataclass(frozen=True)
+class AppleFactors:
+    """Everything that determines one picture; each field's meaning and range stand beside it."""
+
+    skin: str  # one of SKINS
+    hue: float  # warmer (1) or cooler (-1) than the skin's usual colour
+    lightness: float  # lighter (1) or darker (-1) than usual
+    blush: float  # how much more strongly the sunny side is coloured, 0 to 1
+    freckles: float  # how clearly the lenticels show, 0 to 1
+    background: str  # one of BACKGROUNDS
+    background_hue: float  # its colour, 0 to 1 once round the circle
+    size: float  # the apple's radius, as a share of half the picture's side
+    x: float  # its centre, -1 (left edge) to 1 (right edge)
+    y: float  # its centre, -1 (bottom edge) to 1 (top edge)
+    tilt: float  # how far it leans to the left, in degrees
+    pitch: float  # how far from above it is seen, in degrees
+    turn: float  # the turn about its own core, in degrees
+    light: float  # where the light comes from, in degrees: 0 right, 90 above, 180 left
+    height: float  # stretch from stem to calyx; 1 is a round torus
+    taper: float  # how much narrower the bottom is than the top
+    dimple: float  # radius of the ring round which the flesh swells, below 0.5; wider makes deeper dimples
+    lobes: float  # depth of the five lobes at the bottom
+    stem: float  # length of the stem above the dimple's floor
+    stem_bend: float  # sideways reach of the stem's tip
+    leaf: bool  # whether the stem carries a leaf
+    leaf_angle: float  # where the leaf points, in degrees: 0 right, 90 up, 180 left
+    texture: int  # seed of the streaks, the freckles and the background's details, 0 to 2**32 - 1
 
 
 class _Peel(NamedTuple):
@@ -38,7 +64,7 @@ _PEELS = {
 }
 
 
-def paint(factors: "AppleFactors", image_size: int) -> Array:
+def paint(factors: AppleFactors, image_size: int) -> Array:
     """Paints one picture: see `pippin.pictures.orchard.paint_apple`."""
     oversampling = max(2, -(-128 // image_size))  # small pictures are finely sampled too, so they show the same apple
     side = image_size * oversampling
@@ -46,8 +72,8 @@ def paint(factors: "AppleFactors", image_size: int) -> Array:
     x, y = np.meshgrid((across - factors.x) / factors.size, (-across - factors.y) / factors.size)
     pixel = 2 / side / factors.size
 
-    cosine, sine = _cos_sin(factors.light)
-    light = _unit(np.array([cosine, 0.35 + 0.6 * sine, 0.75]))
+    cosine, sine = cos_sin(factors.light)
+    light = unit(np.array([cosine, 0.35 + 0.6 * sine, 0.75]))
     picture = _background(factors, x, y, counted_draws(factors.texture, 0))
     bounce = picture[-1].mean(axis=0)  # the ground's colour, which the apple's underside takes on
     picture *= _shadow(factors, x, y, light)[..., None]
@@ -62,16 +88,16 @@ def paint(factors: "AppleFactors", image_size: int) -> Array:
 # The solid.
 
 
-def _pose(factors: "AppleFactors") -> Array:
+def _pose(factors: AppleFactors) -> Array:
     """The rotation (3, 3) from the apple's own axes (core along y) to the viewer's."""
-    (ct, st), (cp, sp), (cr, sr) = _cos_sin(factors.tilt), _cos_sin(factors.pitch), _cos_sin(factors.turn)
+    (ct, st), (cp, sp), (cr, sr) = cos_sin(factors.tilt), cos_sin(factors.pitch), cos_sin(factors.turn)
     tilt = np.array([[ct, -st, 0], [st, ct, 0], [0, 0, 1]])
     pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     turn = np.array([[cr, 0, sr], [0, 1, 0], [-sr, 0, cr]])
     return (tilt @ pitch @ turn).astype(np.float32)
 
 
-def _distance(factors: "AppleFactors", x: Array, y: Array, z: Array) -> Array:
+def _distance(factors: AppleFactors, x: Array, y: Array, z: Array) -> Array:
     """About how far a point lies outside the skin (negative inside), never too far for a step towards it."""
     radius = np.sqrt(x * x + z * z) + 1e-6
     y = y / factors.height
@@ -83,7 +109,7 @@ def _distance(factors: "AppleFactors", x: Array, y: Array, z: Array) -> Array:
     return np.sqrt((widened - factors.dimple) ** 2 + y * y) - (1 - factors.dimple)
 
 
-def _march(factors: "AppleFactors", pose: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _march(factors: AppleFactors, pose: Array, x: Array, y: Array) -> tuple[Array, Array, Array]:
     """Follows the rays through (x, y) to where they meet the skin, or pass it most closely.
 
     Returns the points (3, n) in the apple's own axes, their depth towards the viewer (n,) and the miss there (n,).
@@ -106,17 +132,17 @@ def _march(factors: "AppleFactors", pose: Array, x: Array, y: Array) -> tuple[Ar
     return start + toward * nearest, nearest, miss
 
 
-def _normals(factors: "AppleFactors", points: Array) -> Array:
+def _normals(factors: AppleFactors, points: Array) -> Array:
     """Unit normals (3, n) of the skin, in the apple's axes, from differences at a tetrahedron's corners."""
     corners = np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]], np.float32)[..., None]
-    return _unit(sum(corner * _distance(factors, *(points + 0.004 * corner)) for corner in corners))
+    return unit(sum(corner * _distance(factors, *(points + 0.004 * corner)) for corner in corners))
 
 
 # The fruit.
 
 
 def _paint_fruit(
-    factors: "AppleFactors", picture: Array, x: Array, y: Array, pixel: float, light: Array, bounce: Array
+    factors: AppleFactors, picture: Array, x: Array, y: Array, pixel: float, light: Array, bounce: Array
 ) -> Array:
     """Paints the apple into `picture` and returns its depth towards the viewer, -9 where there is none."""
     pose = _pose(factors)
@@ -129,13 +155,13 @@ def _paint_fruit(
 
     normals = pose @ _normals(factors, points)
     radius = np.hypot(points[0], points[2])
-    pit = _smooth(0.5, 0.02, radius) * (points[1] > 0)  # how deep in the dimple, which lies in its own shade
+    pit = smooth(0.5, 0.02, radius) * (points[1] > 0)  # how deep in the dimple, which lies in its own shade
     open_sky = 1 - 0.75 * pit
     upward = 0.5 + 0.5 * normals[1]
     key = np.clip(0.18 + 0.82 * (light @ normals), 0, None) ** 1.1 * open_sky  # wraps round: the light is soft
     ambient = (0.10 + 0.22 * upward * open_sky)[:, None] + 0.30 * (1 - upward)[:, None] ** 1.5 * bounce
-    glint = np.clip(_unit(light + np.array([0, 0, 1])) @ normals, 0, 1)
-    gloss = 0.06 * glint**14 + 0.42 * _smooth(0.965, 0.995, glint)
+    glint = np.clip(unit(light + np.array([0, 0, 1])) @ normals, 0, 1)
+    gloss = 0.06 * glint**14 + 0.42 * smooth(0.965, 0.995, glint)
     rim = 0.16 * (1 - np.clip(normals[2], 0, 1)) ** 4 * upward
 
     diffuse = key[:, None] * np.array([1.05, 1.02, 0.97], np.float32) + ambient
@@ -146,21 +172,21 @@ def _paint_fruit(
     return depth
 
 
-def _skin(factors: "AppleFactors", points: Array, radius: Array, pit: Array) -> Array:
+def _skin(factors: AppleFactors, points: Array, radius: Array, pit: Array) -> Array:
     """The colour (n, 3) of the skin at points (3, n) of it."""
     peel, draws = _PEELS[factors.skin], counted_draws(factors.texture, 1)
     turn = np.arctan2(points[2], points[0]) / (2 * math.pi) + 0.5  # 0 to 1 round the core
     fall = np.arctan2(points[1], radius - factors.dimple) / (2 * math.pi) + 0.5  # 0 to 1 round the flesh
-    streaks = 0.5 * _noise(draws, 110, 9, turn, fall) + 0.5 * _noise(draws, 37, 5, turn, fall)
-    clouds = _noise(draws, 7, 7, turn, fall)
+    streaks = 0.5 * noise(draws, 110, 9, turn, fall) + 0.5 * noise(draws, 37, 5, turn, fall)
+    clouds = noise(draws, 7, 7, turn, fall)
     sunny = np.cos(2 * math.pi * (turn - float(draws.random()))) * np.clip(radius, 0, 1)
 
     cover = peel.cover + peel.streaks * (streaks - 0.5) + peel.blush * factors.blush * sunny + 0.5 * (clouds - 0.5)
-    skin = _mix(_linear(peel.ground), _linear(peel.over), _smooth(0, 1, cover - 0.55 * pit))
+    skin = mix(linear(peel.ground), linear(peel.over), smooth(0, 1, cover - 0.55 * pit))
     skin *= (0.92 + 0.16 * streaks)[:, None]
-    russet = 0.55 * _smooth(0.62, 1, pit) * (0.4 + 0.6 * clouds)
-    skin = _mix(skin, _linear((150, 120, 60)), russet)
-    skin = _mix(skin, _linear((240, 222, 160)), 0.40 * factors.freckles * _freckles(draws, turn, fall, radius))
+    russet = 0.55 * smooth(0.62, 1, pit) * (0.4 + 0.6 * clouds)
+    skin = mix(skin, linear((150, 120, 60)), russet)
+    skin = mix(skin, linear((240, 222, 160)), 0.40 * factors.freckles * _freckles(draws, turn, fall, radius))
 
     warm = np.array([1 + 0.14 * factors.hue, 1 - 0.12 * factors.hue, 1 - 0.1 * factors.hue], np.float32)
     return skin * (warm * (1 + 0.18 * factors.lightness))
@@ -173,14 +199,14 @@ def _freckles(draws: Draws, turn: Array, fall: Array, radius: Array) -> Array:
     cell = (row.astype(np.intp) % rows) * columns + column.astype(np.intp) % columns
     right, up, size, chance = draws.random((4, rows * columns), dtype=np.float32).take(cell, axis=1)
     away = np.hypot((column % 1 - 0.3 - 0.4 * right) * 0.14 * radius, (row % 1 - 0.3 - 0.4 * up) * 0.11)
-    return _smooth(0.019, 0.006, away / (0.5 + 0.7 * size)) * (chance < 0.55)
+    return smooth(0.019, 0.006, away / (0.5 + 0.7 * size)) * (chance < 0.55)
 
 
 # Stem and leaf.
 
 
 def _paint_stem_and_leaf(
-    factors: "AppleFactors", picture: Array, x: Array, y: Array, pixel: float, light: Array, depth: Array
+    factors: AppleFactors, picture: Array, x: Array, y: Array, pixel: float, light: Array, depth: Array
 ) -> None:
     """Paints the stem, and the leaf if there is one, into `picture`, in front of an apple at `depth`."""
     core = _pose(factors)[:, 1]
@@ -194,17 +220,17 @@ def _paint_stem_and_leaf(
     inside *= np.clip((foot[2] + (tip - foot)[2] * along - depth) / 0.04 + 1, 0, 1)  # hidden by the dimple's rim
     where = np.nonzero(inside > 0)
     lit = 0.72 - 0.65 * light[0] * (aside / width)[where] + 0.4 * along[where]
-    bark = lit[:, None] * _mix(_linear((92, 62, 34)), _linear((134, 122, 58)), along[where])
+    bark = lit[:, None] * mix(linear((92, 62, 34)), linear((134, 122, 58)), along[where])
     picture[where] += (bark - picture[where]) * inside[where][:, None]
     if factors.leaf:
         _paint_leaf(factors, picture, x, y, pixel, light, depth, foot + 0.7 * (tip - foot))
 
 
 def _paint_leaf(
-    factors: "AppleFactors", picture: Array, x: Array, y: Array, pixel: float, light: Array, depth: Array, foot: Array
+    factors: AppleFactors, picture: Array, x: Array, y: Array, pixel: float, light: Array, depth: Array, foot: Array
 ) -> None:
     """Paints a leaf that starts at `foot`, and its shadow on the apple, into `picture`."""
-    reach = np.array(_cos_sin(factors.leaf_angle), np.float32)
+    reach = np.array(cos_sin(factors.leaf_angle), np.float32)
     side = math.copysign(1, reach[0])
 
     def blade(x: Array, y: Array) -> tuple[Array, Array, Array]:
@@ -213,18 +239,18 @@ def _paint_leaf(
         return along, aside, 0.62 * t**0.75 * (1 - t) ** 0.9  # half the width; none before the foot or past the tip
 
     _, aside, width = blade(x + 0.12 * light[0], y + 0.14)
-    shade = 0.45 * _smooth(-0.06, 0.10, width - np.abs(aside)) * (width > 0) * (depth > -9)
+    shade = 0.45 * smooth(-0.06, 0.10, width - np.abs(aside)) * (width > 0) * (depth > -9)
     picture *= (1 - shade)[..., None]
 
     along, aside, width = blade(x, y)
     inside = np.clip((width - np.abs(aside)) / pixel + 0.5, 0, 1) * (width > 0)
     where = np.nonzero(inside > 0)
     along, aside, inside = along[where], aside[where], inside[where]
-    fold = side * np.sign(aside) * _smooth(0, 0.02, np.abs(aside))
+    fold = side * np.sign(aside) * smooth(0, 0.02, np.abs(aside))
     veins = 0.5 + 0.5 * np.cos(2 * math.pi * (9 * along - 16 * np.abs(aside)))
     lit = 0.62 + 0.22 * fold - 0.10 * veins**4 + 0.25 * (1 - along)
-    green = lit[:, None] * _mix(_linear((74, 128, 36)), _linear((120, 160, 52)), along)
-    green = _mix(green, _linear((170, 190, 100)), 0.6 * _smooth(0.016, 0.004, np.abs(aside)))
+    green = lit[:, None] * mix(linear((74, 128, 36)), linear((120, 160, 52)), along)
+    green = mix(green, linear((170, 190, 100)), 0.6 * smooth(0.016, 0.004, np.abs(aside)))
     picture[where] += (green - picture[where]) * inside[:, None]
 
 
@@ -241,92 +267,41 @@ def _lengthwise(x: Array, y: Array, foot: Array, tip: Array, bend: float) -> tup
 # What lies behind and below.
 
 
-def _background(factors: "AppleFactors", x: Array, y: Array, draws: Draws) -> Array:
+def _background(factors: AppleFactors, x: Array, y: Array, draws: Draws) -> Array:
     """The picture without the apple, (side, side, 3)."""
     x, y = factors.size * x + factors.x, factors.size * y + factors.y  # back to the picture's -1 to 1
     hue = factors.background_hue
     if factors.background == "white":
-        tone = _linear((250, 249, 246)) * (1 - 0.05 * hue)
+        tone = linear((250, 249, 246)) * (1 - 0.05 * hue)
         return tone * (1 - 0.07 * (x * x + y * y))[..., None]
     if factors.background == "pastel":
-        return _tint(hue, 0.30) * (0.74 + 0.07 * y - 0.06 * x * x)[..., None]
+        return tint(hue, 0.30) * (0.74 + 0.07 * y - 0.06 * x * x)[..., None]
     if factors.background == "gradient":
-        return _mix(0.75 * _tint(hue, 0.30), 0.34 * _tint(hue + 0.12, 0.75), _smooth(-1, 1.1, y + 0.3 * x))
+        return mix(0.75 * tint(hue, 0.30), 0.34 * tint(hue + 0.12, 0.75), smooth(-1, 1.1, y + 0.3 * x))
 
     # A wooden table, its grain drawn out by perspective, up to a soft edge; behind it a wall or a garden.
     edge = 0.05 + 0.3 * float(draws.random())
     far = 1 / np.clip(edge + 0.45 - y, 0.3, None)
-    grain = 0.6 * _noise(draws, 60, 3, 0.9 * far, 0.15 * x + 0.5) + 0.4 * _noise(draws, 17, 5, far, 0.3 * x + 0.5)
-    table = _mix(_linear((122, 80, 46)), _linear((214, 168, 116)), 0.25 + 0.75 * grain)
+    grain = 0.6 * noise(draws, 60, 3, 0.9 * far, 0.15 * x + 0.5) + 0.4 * noise(draws, 17, 5, far, 0.3 * x + 0.5)
+    table = mix(linear((122, 80, 46)), linear((214, 168, 116)), 0.25 + 0.75 * grain)
     if factors.background == "wood":
-        behind = _tint(hue, 0.25) * (0.42 + 0.12 * y)[..., None]
+        behind = tint(hue, 0.25) * (0.42 + 0.12 * y)[..., None]
     else:
-        foliage = _noise(draws, 5, 4, 0.4 * x + 0.5, 0.5 * y + 0.5)
+        foliage = noise(draws, 5, 4, 0.4 * x + 0.5, 0.5 * y + 0.5)
         gaps = np.zeros_like(x)  # of sky between the leaves, far out of focus
         for right, up, radius, glow in draws.random((12, 4)).tolist():
             away = np.hypot(x - 2 * right + 1, y - 1.3 * up + 0.2) / (0.08 + 0.16 * radius)
-            gaps += 0.28 * glow * _smooth(1.1, 0.85, away)
-        behind = _mix(_linear((60, 92, 38)), _linear((176, 204, 120)), foliage)
-        behind += _linear((236, 240, 170)) * gaps[..., None]
-    return _mix(table, behind, _smooth(-0.05, 0.05, y - edge))
+            gaps += 0.28 * glow * smooth(1.1, 0.85, away)
+        behind = mix(linear((60, 92, 38)), linear((176, 204, 120)), foliage)
+        behind += linear((236, 240, 170)) * gaps[..., None]
+    return mix(table, behind, smooth(-0.05, 0.05, y - edge))
 
 
-def _shadow(factors: "AppleFactors", x: Array, y: Array, light: Array) -> Array:
+def _shadow(factors: AppleFactors, x: Array, y: Array, light: Array) -> Array:
     """How much light the ground under the apple gets, 0 to 1: a tight contact shadow in a wide soft one."""
-    upright, slant = _cos_sin(factors.pitch)
+    upright, slant = cos_sin(factors.pitch)
     rest = -(1 - factors.dimple) * factors.height * upright
     back = (y - rest) / (0.35 + slant)
     contact = np.exp(-(((x / 0.62) ** 2 + (back / 0.42) ** 2) ** 1.5))
     wide = np.exp(-((x + 0.75 * light[0]) ** 2) - ((back - 0.05) / 0.62) ** 2)
     return (1 - 0.60 * contact) * (1 - 0.42 * wide)
-
-
-# Small tools.
-
-
-def counted_draws(first: int, second: int) -> Draws:
-    """A counter-based generator: the same pair always gives the same draws, unrelated to any other pair's."""
-    return np.random.Generator(np.random.Philox(key=np.array([first, second], np.uint64)))
-
-
-def _cos_sin(degrees: float) -> tuple[float, float]:
-    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-
-
-def _unit(vectors: Array) -> Array:
-    return (vectors / np.sqrt((vectors**2).sum(axis=0))).astype(np.float32)
-
-
-def _smooth(low: float, high: float, x: Array) -> Array:
-    """Rises smoothly from 0 at `low` to 1 at `high` (falls where `low` is the greater)."""
-    t = np.clip((x - low) * (1 / (high - low)), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _mix(first: Array, second: Array, share: Array) -> Array:
-    return first + (second - first) * share[..., None]
-
-
-def _linear(srgb: tuple[int, int, int]) -> Array:
-    return (np.array(srgb, np.float32) / 255) ** 2.2
-
-
-def _tint(hue: float, strength: float) -> Array:
-    """A colour (3,) of the circle, washed out with white."""
-    wheel = 0.5 + 0.5 * np.cos(2 * math.pi * (hue - np.array([0, 1 / 3, 2 / 3], np.float32)))
-    return 1 - strength * (1 - wheel)
-
-
-def _noise(draws: Draws, columns: int, rows: int, u: Array, v: Array) -> Array:
-    """Smooth noise, 0 to 1, over u (joined at 0 and 1) and v (0 to 1)."""
-    lattice = draws.random((rows + 1, columns), dtype=np.float32)
-    lattice = np.concatenate([lattice, lattice[:, :1]], axis=1).ravel()
-    u, v = (u - np.floor(u)) * (columns - 1e-3), np.clip(v, 0, 1) * (rows - 1e-3)
-    left, low = u.astype(np.intp), v.astype(np.intp)
-    u, v = u - left.astype(np.float32), v - low.astype(np.float32)
-    u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
-    cell, above = low * (columns + 1) + left, columns + 1
-    bottom, top = lattice.take(cell), lattice.take(cell + above)
-    bottom += (lattice.take(cell + 1) - bottom) * u
-    top += (lattice.take(cell + above + 1) - top) * u
-    return bottom + (top - bottom) * v

@@ -160,8 +160,8 @@ class OrchardSource:
 
     def stamp(self) -> str:
         """Returns a hash of the painter's own text: when it learns to paint better, the set is painted anew."""
-        here = Path(__file__).parent
-        return _hash(str(BUILT_IN_COUNT), *((here / name).read_text("utf-8") for name in ("orchard.py", "renderer.py")))
+        here, painter = Path(__file__).parent, ("orchard.py", "renderer.py", "brushes.py")
+        return _hash(str(BUILT_IN_COUNT), *((here / name).read_text("utf-8") for name in painter))
 
     def read(self, index: int, image_size: int, enough: int) -> tuple[Image.Image, list[str]]:
         """Paints one apple at the very size that is wanted."""

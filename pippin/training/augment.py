@@ -2,8 +2,11 @@
 
 With the kinds and ranges of DiffAugment (Zhao et al. 2020, arXiv 2006.10738) and a flip, each applied to a picture
 with probability `augment_p` as in ADA (Karras et al. 2020, arXiv 2006.06676), so that what is done to the pictures
-does not leak into what the generator paints. Every kind is affine in the picture, so the penalties' second
-derivatives are cheap.
+does not leak into what the generator paints. And a blur: at the beginning on all pictures (as Karras et al. 2021,
+arXiv 2106.12423, fade it out), and then always on some. A discriminator that sees only sharp pictures judges edges, and
+the generator learns to draw outlines of nothing; where it sees the same pair blurred, it has to judge shapes.
+
+Every kind is affine in the picture, so the penalties' second derivatives are cheap.
 """
 
 from typing import Any
@@ -13,22 +16,25 @@ from keras import ops
 KINDS = ("flip", "translation", "colour", "cutout")
 
 
-def augment(images: Any, draws: dict[str, Any], strength: Any) -> Any:
+def augment(images: Any, draws: dict[str, Any], strength: Any, blur: Any = 0.0, blur_floor: Any = 0.0) -> Any:
     """Augment pictures with draws that the host made.
 
     Args:
         images: float32 (B, H, W, C) in [−1, 1].
         draws: uniform numbers in [0, 1), see `pippin.training.draws.augment_draws`: `gates` (B, 4), `flip` (B,),
-            `translation` (B, 2), `colour` (B, 3), `cutout` (B, 2).
+            `translation` (B, 2), `colour` (B, 3), `cutout` (B, 2); and `blur` (B,), the shares.
         strength: scalar in [0, 1], the probability of each kind; 0 returns the pictures as they are.
+        blur: scalar, the largest standard deviation in pixels of a Gaussian blur; each picture gets its share of it.
+        blur_floor: scalar, the standard deviation in pixels that every picture is blurred with at least.
 
     Returns:
         float32 (B, H, W, C). Brightness and contrast may leave [−1, 1].
     """
     gates = ops.cast(draws["gates"] < strength, "float32")
     flip, translation, colour, cutout = (gates[:, kind] for kind in range(len(KINDS)))
+    sigma = ops.maximum(blur * draws["blur"], blur_floor)
     images = adjust_colour(images, 2.0 * draws["colour"] - 1.0, colour)
-    images = move(images, flip * ops.cast(draws["flip"] < 0.5, "float32"), draws["translation"], translation)
+    images = move(images, flip * ops.cast(draws["flip"] < 0.5, "float32"), draws["translation"], translation, sigma)
     return cut_out(images, draws["cutout"], cutout)
 
 
@@ -43,30 +49,47 @@ def adjust_colour(images: Any, amounts: Any, gate: Any) -> Any:
     brightness, saturation, contrast = (_per_picture(amounts[:, i] * gate) for i in range(3))
     images = images + 0.5 * brightness
     grey = ops.mean(images, axis=3, keepdims=True)
-    images = grey + (1.0 + saturation) * (images - grey)
+    images = images + saturation * (images - grey)
     mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
-    return mean + (1.0 + 0.5 * contrast) * (images - mean)
+    return images + 0.5 * contrast * (images - mean)
 
 
-def move(images: Any, flip: Any, shift: Any, gate: Any) -> Any:
-    """Mirror left and right, and shift by up to an eighth of the side, with zeros (grey) moving in.
+def move(images: Any, flip: Any, shift: Any, gate: Any, sigma: Any) -> Any:
+    """Blur, mirror left and right, and shift by up to an eighth of the side, with zeros (grey) moving in.
 
     Rows and columns are chosen by two 0/1 matrices for each picture, Y = R X Kᵀ: a matrix product has the same simple
-    derivatives on every engine, which a gather has not.
+    derivatives on every engine, which a gather has not. A blur is one matrix more on either side.
 
     Args:
         images: float32 (B, H, W, C).
         flip: float32 (B,), 1 where the picture is mirrored.
         shift: float32 (B, 2) in [0, 1): the shift down and right.
         gate: float32 (B,), 1 where it is shifted.
+        sigma: float32 (B,), standard deviation of the blur in pixels.
     """
     _, h, w, c = images.shape
     down, right = (ops.floor(shift[:, i] * (size // 4 + 1)) - size // 8 for i, size in enumerate((h, w)))
-    rows = _selection(h, ops.zeros_like(flip), down * gate)
-    columns = _selection(w, flip, right * gate)
+    rows = ops.matmul(_selection(h, ops.zeros_like(flip), down * gate), blur_matrices(h, sigma))
+    columns = ops.matmul(_selection(w, flip, right * gate), blur_matrices(w, sigma))
     images = ops.reshape(ops.matmul(rows, ops.reshape(images, (-1, h, w * c))), (-1, h, w, c))
     images = ops.reshape(ops.transpose(images, (0, 2, 1, 3)), (-1, w, h * c))
     return ops.transpose(ops.reshape(ops.matmul(columns, images), (-1, w, h, c)), (0, 2, 1, 3))
+
+
+def blur_matrices(size: int, sigma: Any) -> Any:
+    """Return the matrices that blur along one axis with a Gaussian; for `sigma` 0 the identity.
+
+    Args:
+        size: pixels along the axis.
+        sigma: float32 (B,), standard deviations in pixels.
+
+    Returns:
+        float32 (B, size, size), whose rows sum to 1, so that nothing darkens at the edges.
+    """
+    at = ops.arange(size, dtype="float32")
+    distance = ops.square(at[:, None] - at[None, :])
+    weights = ops.exp(-distance / (2.0 * ops.square(ops.maximum(sigma, 1e-3)))[:, None, None])
+    return weights / ops.sum(weights, axis=2, keepdims=True)
 
 
 def _selection(size: int, flip: Any, shift: Any) -> Any:

@@ -48,10 +48,23 @@ def fixed_latents(seed: int, count: int, latent_dim: int) -> np.ndarray:
 
 
 def augment_draws(seed: int, step: int, count: int) -> dict[str, np.ndarray]:
-    """Return what `pippin.training.augment.augment` needs for `count` pictures: float32, uniform in [0, 1)."""
-    uniform = generator(seed, _AUGMENT, step).random((count, len(KINDS) + 8), dtype=np.float32)
-    gates, flip, translation, colour, cutout = np.split(uniform, np.cumsum([len(KINDS), 1, 2, 3]), axis=1)
-    return {"gates": gates, "flip": flip[:, 0], "translation": translation, "colour": colour, "cutout": cutout}
+    """Return what `pippin.training.augment.augment` needs for `count` pictures.
+
+    Returns:
+        float32 arrays, uniform in [0, 1), but for `blur`: half of those are 0 and the others uniform, and picture i and
+        picture count/2 + i, which the discriminator compares, have the same.
+    """
+    uniform = generator(seed, _AUGMENT, step).random((count, len(KINDS) + 9), dtype=np.float32)
+    gates, flip, translation, colour, cutout, blur = np.split(uniform, np.cumsum([len(KINDS), 1, 2, 3, 2]), axis=1)
+    blur = np.resize(np.maximum(0, 2 * blur[: -(-count // 2), 0] - 1), count)
+    return {
+        "gates": gates,
+        "flip": flip[:, 0],
+        "translation": translation,
+        "colour": colour,
+        "cutout": cutout,
+        "blur": blur,
+    }
 
 
 def step_draws(seed: int, step: int, batch_size: int, latent_dim: int) -> dict[str, Any]:

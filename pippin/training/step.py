@@ -67,8 +67,8 @@ def build_step(engine: Engine, generator: keras.Model, discriminator: keras.Mode
     Returns:
         `step(state, batch)`. `batch` holds `real_images` uint8 (B, H, W, C), `latents`, `augment` (see
         `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `beta_1`, `beta_2`, `gamma`,
-        `augment_p`, `ema_decay`. `measures` are float32 scalars. A step whose losses or gradients are not finite leaves
-        all weights as they were and reports `finite` 0.
+        `augment_p`, `blur`, `blur_floor`, `ema_decay`. `measures` are float32 scalars. A step whose losses or gradients
+        are not finite leaves all weights as they were and reports `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
@@ -111,7 +111,7 @@ def _relativistic(
 
     def discriminator_loss(weights: Any) -> Any:
         def judge(images: Any) -> Any:
-            seen = augment(images, batch["augment"], schedule["augment_p"])
+            seen = augment(images, batch["augment"], schedule["augment_p"], schedule["blur"], schedule["blur_floor"])
             logits, stats = discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)
             logits = ops.reshape(logits, (-1,))
             return ops.sum(logits), (logits, stats)
@@ -159,7 +159,7 @@ def _alternating(
     fake_draws = {key: draws[size:] for key, draws in batch["augment"].items()}
 
     def judge(weights: Any, stats: Any, images: Any, draws: Any) -> Any:
-        seen = augment(images, draws, schedule["augment_p"])
+        seen = augment(images, draws, schedule["augment_p"], schedule["blur"], schedule["blur_floor"])
         logits, stats = discriminator.stateless_call(weights, stats, seen, training=True)
         return ops.reshape(logits, (-1,)), stats
 

@@ -1,0 +1,158 @@
+"""The same numbers on every engine."""
+
+import itertools
+
+import numpy as np
+import pytest
+from across_engines import BATCH, EXACT_STEPS, INSTALLED, STEPS, article_convolution
+
+from pippin import engines
+
+pytestmark = pytest.mark.slow  # all of it together needs as long as the slowest engine
+
+engine_names = pytest.mark.parametrize("engine", list(engines.ENGINES))
+engine_pairs = pytest.mark.parametrize(("one", "other"), list(itertools.combinations(engines.ENGINES, 2)))
+
+PLAYERS = ("generator", "discriminator")
+
+
+def results(found, engine, measurement):
+    """What one measurement gave on one engine, without the measurement's name in front."""
+    if engine not in INSTALLED:
+        pytest.skip(f"{engine} is not installed")
+    if f"{measurement}/error" in found[engine]:
+        pytest.fail(f"on {engine}:\n{found[engine][f'{measurement}/error']}")
+    start = f"{measurement}/"
+    return {name.removeprefix(start): array for name, array in found[engine].items() if name.startswith(start)}
+
+
+def distance(a, b):
+    """‖a − b‖ / ‖b‖."""
+    return np.linalg.norm(np.float64(a) - b) / np.linalg.norm(np.float64(b))
+
+
+# -- the same numbers ------------------------------------------------------------------------------------------------
+
+
+@engine_pairs
+def test_the_first_step_agrees(found, one, other):
+    a, b = results(found, one, "first_step"), results(found, other, "first_step")
+    assert a.keys() == b.keys()
+    assert {"d_loss", "g_loss", "r1_penalty", "r2_penalty", "generator_gradients"} < a.keys()
+    for name in a:
+        assert distance(a[name], b[name]) < 1e-4, name
+
+
+@engine_pairs
+def test_twenty_steps_stay_together(found, one, other):
+    a, b = results(found, one, "many_steps"), results(found, other, "many_steps")
+    assert a["d_loss"].shape == (STEPS,)
+    assert np.ptp(a["d_loss"]) > 0.01
+    for name in ("d_loss", "g_loss"):
+        np.testing.assert_allclose(a[name], b[name], rtol=1e-3)
+    for name in (*PLAYERS, "ema_generator"):
+        assert distance(a[f"after_{STEPS}/{name}/weights"], b[f"after_{STEPS}/{name}/weights"]) < 1e-3, name
+
+
+@engine_names
+def test_stopping_and_going_on_changes_nothing(found, engine):
+    whole, halves = results(found, engine, "many_steps"), results(found, engine, "resumed")
+    assert halves.pop("begun") == EXACT_STEPS // 2
+    assert halves.pop("seconds") == 1.5
+    assert halves["steps"] == EXACT_STEPS
+    assert halves["images_seen"] == EXACT_STEPS * BATCH
+    assert {f"{player}/{part}" for player in PLAYERS for part in ("weights", "first_moment", "second_moment")} < set(
+        halves
+    )
+    for name, array in halves.items():
+        np.testing.assert_array_equal(array, whole[f"after_{EXACT_STEPS}/{name}"], err_msg=name)
+
+
+@pytest.mark.parametrize(("begun_on", "ended_on"), list(itertools.permutations(engines.ENGINES, 2)))
+def test_a_run_goes_on_under_another_engine(found, begun_on, ended_on):
+    results(found, begun_on, "many_steps")
+    whole, halves = results(found, ended_on, "many_steps"), results(found, ended_on, f"from_{begun_on}")
+    assert halves["begun"] == EXACT_STEPS // 2
+    for name in (*PLAYERS, "ema_generator"):
+        assert distance(halves[f"{name}/weights"], whole[f"after_{EXACT_STEPS}/{name}/weights"]) < 1e-4, name
+
+
+@engine_names
+def test_what_was_taken_to_the_host_stays_as_it_was(found, engine):
+    assert results(found, engine, "many_steps")["untouched"]
+
+
+@engine_names
+def test_the_step_is_compiled_once(found, engine):
+    """Python runs the step once to record it, though the schedule moves; PyTorch runs it eagerly."""
+    calls = results(found, engine, "many_steps")["calls"]
+    assert calls == (STEPS if engine == "torch" else 1)
+
+
+# -- derivatives -----------------------------------------------------------------------------------------------------
+
+
+@engine_names
+@pytest.mark.parametrize("player", PLAYERS)
+def test_one_pass_gives_the_gradients_of_two(found, engine, player):
+    one, two = results(found, engine, "first_step"), results(found, engine, "two_passes")
+    assert distance(one[f"{player}_gradients"], two[f"{player}_gradients"]) < 1e-5
+
+
+@engine_names
+def test_the_penalised_loss_has_the_slope_that_differences_measure(found, engine):
+    slope = results(found, engine, "finite_difference")
+    assert slope["measured"] == pytest.approx(float(slope["expected"]), rel=1e-3)
+
+
+@engine_names
+def test_derivatives_of_a_cube(found, engine):
+    got = results(found, engine, "derivatives")
+    assert got["value"] == 36
+    np.testing.assert_allclose(got["a"], [3, 12, 27], rtol=1e-6)
+    np.testing.assert_allclose(got["twice"], [6, 12, 18], rtol=1e-6)
+    np.testing.assert_array_equal(got["b"], [0, 0])
+    np.testing.assert_array_equal(got["seen"], [1, 2, 3])
+
+
+@engine_names
+def test_convolution_is_the_articles_formula(found, engine):
+    """a_ij = Σ_s Σ_t ω_st x_{i+s,j+t} + b, Δω_st = −ε Σ_ij δ_ij x_{i+s,j+t}, Δb = −ε Σ_ij δ_ij."""
+    got, (x, w, b, delta, rate) = results(found, engine, "convolution"), article_convolution().values()
+    a, by_filter, by_bias = np.full(delta.shape, b), np.zeros_like(w), 0.0
+    for i, j in np.ndindex(delta.shape):
+        for s, t in np.ndindex(w.shape):
+            a[i, j] += w[s, t] * x[i + s, j + t]
+            by_filter[s, t] -= rate * delta[i, j] * x[i + s, j + t]
+        by_bias -= rate * delta[i, j]
+    np.testing.assert_allclose(got["a"], a, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got["Δω"], by_filter, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got["Δb"], by_bias, rtol=1e-5)
+
+
+# -- somebody's own discriminators -----------------------------------------------------------------------------------
+
+
+@engine_names
+def test_which_discriminators_treat_pictures_alone(found, engine):
+    got = results(found, engine, "own_networks")
+    alone = {name.removesuffix("/alone"): bool(value) for name, value in got.items() if name.endswith("/alone")}
+    expected = {"standard": True, "classic": True, "forgetting": True, "pooling": True, "normalising": False}
+    assert alone == expected
+
+
+@engine_names
+@pytest.mark.parametrize(("network", "rule"), [("normalising", "alternating"), ("pooling", "relativistic")])
+def test_own_discriminators_train_by_the_rule_that_holds_for_them(found, engine, network, rule):
+    got = results(found, engine, "own_networks")
+    assert got[f"{network}/rule"] == rule
+    assert len(got[f"{network}/measures"]) == 3
+    assert np.isfinite(got[f"{network}/measures"]).all()
+
+
+@engine_names
+@pytest.mark.parametrize("player", [*PLAYERS, "ema_generator"])
+def test_batch_statistics_are_carried_along(found, engine, player):
+    stats = results(found, engine, "own_networks")[f"normalising/{player}_stats"]
+    for before, after in itertools.pairwise(stats):
+        assert (before != after).any()

@@ -1,0 +1,375 @@
+"""The command line, called as a person calls it: what it says, where it says it, and its exit code."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+import pippin
+from pippin import cli, networks
+from pippin.cli import clock
+
+TRAIN = ("--image-size", "16", "--batches", "60", "--batch-size", "4")
+SAYS_RUN = ("--run", "run")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_networks():
+    """Let the standard preset be the tiny pair, so that training takes a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.BUILDERS, "standard", tiny.build_standard)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with `photos`, a folder of pictures, and `run`, what was learnt from it; and what training said."""
+    place = tmp_path_factory.mktemp("place")
+    (place / "photos").mkdir()
+    for n, picture in enumerate(tiny.pictures(8)):
+        Image.fromarray(picture).save(place / "photos" / f"{n}.png")
+    (place / "photos" / "letter.txt").write_text("Dear all")
+    (place / "one").mkdir()
+    (place / "others").mkdir()
+    for n, picture in enumerate(tiny.pictures(2, seed=1)):
+        Image.fromarray(picture).save(place / "others" / f"{n}.png")
+    shutil.copy(place / "others" / "0.png", place / "one" / "only.png")
+    (place / "empty").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(place / "cache"))
+        patch.chdir(place)
+        pippin.train("photos", "run", image_size=16, batches=60, batch_size=4)
+    return place
+
+
+@pytest.fixture
+def place(trained, tmp_path, monkeypatch):
+    """A copy of it, where the test is."""
+    copied = shutil.copytree(trained, tmp_path / "place")
+    monkeypatch.setenv("PIPPIN_CACHE", str(copied / "cache"))
+    monkeypatch.chdir(copied)
+    return copied
+
+
+@pytest.fixture
+def call(capfd, monkeypatch):
+    """Call `pippin` with some words; gives exit code, standard output, standard error."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["pippin", *map(str, words)])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capfd.readouterr()
+
+    return call
+
+
+def test_a_duration_is_said_as_people_say_it():
+    said = [clock(seconds) for seconds in (0, 42.4, 59.6, 60, 185, 3599.7, 7620)]
+    assert said == ["0 s", "42 s", "1 min 00 s", "1 min 00 s", "3 min 05 s", "1 h 00 min", "2 h 07 min"]
+
+
+# -- train ---------------------------------------------------------------------------------------------------------
+
+
+def test_train_says_what_it_found_what_it_does_and_what_to_do_next(place, call):
+    np.save("noise.npy", tiny.pictures())
+    code, out, err = call("train", "photos", *TRAIN, "--run", "other")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[:2] == ["9 files: 8 kept, 0 mended, 1 refused", "refused: letter.txt (not a picture)"]
+    assert lines[2] == "8 pictures of 16×16 to learn from"
+    assert lines[3].startswith("Training for 60 batches of 4 pictures with ")
+    assert lines[3].endswith(" (other)")
+    assert lines[4].startswith("batch 50/60  ")
+    assert lines[5].startswith("batch 60/60  ")
+    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[4:6])
+    assert lines[6] == "Finished: batch 60"
+    assert lines[7].split()[-1] == os.path.join("other", "timeline.png")
+    assert lines[8].endswith("pippin sample other -n 64 -o grid.png")
+    assert "\x1b" not in out
+    assert "\r" not in out
+    assert os.path.exists("other/timeline.png")
+
+
+def test_train_again_says_that_it_is_finished(place, call, monkeypatch):
+    from pippin.training.trainer import Trainer
+
+    monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("it trained"))
+    code, out, err = call("train", "photos", *TRAIN, *SAYS_RUN)
+    assert (code, err) == (0, "")
+    assert "This run is finished already: batch 60" in out
+    assert "Training" not in out
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(place, call):
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.signal_at(patch, 37)
+        code, out, err = call("train", "photos", *TRAIN, "--run", "stopped")
+    assert (code, err) == (130, "")
+    assert out.splitlines()[-1] == "Stopped and saved at batch 37. The same command goes on from there."
+    code, out, err = call("train", "photos", *TRAIN, "--run", "stopped")
+    assert (code, err) == (0, "")
+    assert "Training from batch 37 for 60 batches" in out
+    assert tiny.same(tiny.state(pippin.open_run("stopped")), tiny.state(pippin.open_run("run")))
+
+
+def test_ctrl_c_while_looking_at_the_pictures_begins_again(place, call, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pippin.session.prepare", interrupted)
+    code, out, _ = call("train", "photos", *TRAIN, "--run", "never")
+    assert code == 130
+    assert out == "Stopped before training began; the same command begins again.\n"
+    assert not os.path.exists("never")
+
+
+# -- sample and info -----------------------------------------------------------------------------------------------
+
+
+def test_sample_paints_a_grid(place, call):
+    code, out, err = call("sample", "run", "-n", "9", "-o", "new/grid.png", "--seed", "3")
+    assert (code, out, err) == (0, f"9 pictures in {os.path.join('new', 'grid.png')}\n", "")
+    from pippin.show import grid
+
+    np.testing.assert_array_equal(np.asarray(Image.open("new/grid.png")), grid(pippin.open_run("run").sample(9, 3)))
+
+
+def test_sample_paints_64_into_a_grid_by_itself(place, call):
+    assert call("sample", "run")[:2] == (0, "64 pictures in grid.png\n")
+    with Image.open("grid.png") as picture:
+        assert picture.size == (8 * 18 - 2, 8 * 18 - 2)
+
+
+@pytest.mark.parametrize("output", ["painted", "painted.png"])
+def test_sample_separately_paints_a_file_each(place, call, output):
+    code, out, err = call("sample", "run", "-n", "3", "--seed", "3", "-o", output, "--separate")
+    assert (code, out, err) == (0, "3 pictures in painted\n", "")
+    assert sorted(os.listdir("painted")) == [f"seed3-00{n}.png" for n in range(3)]
+    for n, image in enumerate(pippin.open_run("run").sample(3, 3)):
+        np.testing.assert_array_equal(np.asarray(Image.open(f"painted/seed3-00{n}.png")), image)
+
+
+def test_info_tells_what_is_in_a_run(place, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = call("info", "run")
+    assert (code, err) == (0, "")
+    facts = [line.strip().split(maxsplit=1) for line in out.splitlines()]
+    told = {fact[0]: fact[1] for fact in facts if len(fact) == 2}
+    assert "photos (8 pictures, 16×16)" in told["source"]
+    assert told["trained"].startswith("60 batches in ")
+    assert told["trained"].endswith("of 60 batches (finished)")
+    assert told["batch_size"] == "4  (given)"
+    assert "last losses" in out
+    for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "pictures.json"):
+        assert os.path.join("run", name) in out
+    assert "None" not in out
+
+
+def test_info_tells_of_a_run_that_is_not_finished(place, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.signal_at(patch, 1)
+        call("train", "photos", *TRAIN, "--run", "stopped")
+    code, out, _ = call("info", "stopped")
+    assert code == 0
+    assert "of 60 batches (not finished; the same command goes on)" in out
+    assert "generator.keras" not in out
+
+
+# -- bad input: one line on standard error, exit code 2 ------------------------------------------------------------
+
+
+def spoil(file, data=b"garbage"):
+    def prepare(place):
+        (place / "run" / file).write_bytes(data)
+
+    return prepare
+
+
+def occupy(place):
+    (place / "taken").write_text("a file")
+
+
+BAD = {
+    "missing folder": (("train", "nowhere", *TRAIN), "There is no such folder"),
+    "empty folder": (("train", "empty", *TRAIN), "The folder is empty"),
+    "one picture": (("train", "one", *TRAIN), "At least two different pictures are needed"),
+    "a single file": (("train", "one/only.png", *TRAIN), "give the folder that holds the pictures"),
+    "size 48": (("train", "photos", "--image-size", "48"), "image_size=48"),
+    "goals": (("train", "photos", "--batches", "5", "--minutes", "1"), "Give --batches or --minutes, not both"),
+    "no batches": (("train", "photos", "--batches", "0"), "batches must be from 1"),
+    "seed": (("train", "photos", "--seed", "-1"), "seed must be from 0"),
+    "batch size": (("train", "photos", "--batch-size", "1"), "batch_size must be from 2"),
+    "other settings": (("train", "photos", *TRAIN, *SAYS_RUN, "--seed", "5"), "seed=5 (the run has 0)"),
+    "other pictures": (("train", "others", *TRAIN, *SAYS_RUN), "was made with other pictures"),
+    "run below a file": (("train", "photos", *TRAIN, "--run", "taken/run"), "The run cannot be written"),
+    "run that is a file": (("train", "photos", *TRAIN, "--run", "taken"), "holds something else"),
+    "run that is a folder": (("train", "photos", *TRAIN, "--run", "photos"), "holds something else"),
+    "sample no run": (("sample", "photos"), "There is no run there"),
+    "sample nothing": (("sample", "nowhere"), "There is no run there"),
+    "sample none": (("sample", "run", "-n", "0"), "Paint at least one picture. Received: n=0"),
+    "sample seed": (("sample", "run", "--seed", "-1"), "seed must be from 0"),
+    "sample xyz": (("sample", "run", "-n", "1", "-o", "a.xyz"), "must end in one of .png"),
+    "sample below a file": (("sample", "run", "-n", "1", "-o", "taken/a.png"), "The picture cannot be written"),
+    "sample separately below a file": (
+        ("sample", "run", "-n", "1", "-o", "taken/a", "--separate"),
+        "The picture cannot be written",
+    ),
+    "info no run": (("info", "photos"), "There is no run there"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_answered_in_one_line(place, call, kind):
+    words, told = BAD[kind]
+    occupy(place)
+    check_one_line(call(*words), told)
+
+
+def check_one_line(answer, told):
+    code, _, err = answer
+    assert code == 2
+    assert err.startswith("pippin: ")
+    assert err.count("\n") == 1, err
+    assert told in err
+
+
+@pytest.mark.parametrize(
+    ("file", "data", "told"),
+    [
+        ("checkpoint.safetensors", b"garbage", "checkpoint.safetensors is damaged"),
+        ("checkpoint.safetensors", b"", "checkpoint.safetensors is damaged"),
+        ("settings.json", b"\xff\xfe\n\n", "settings.json is damaged"),
+        ("settings.json", b"[]", "settings.json is damaged"),
+    ],
+)
+@pytest.mark.parametrize("words", [("train", "photos", *TRAIN, *SAYS_RUN), ("sample", "run"), ("info", "run")])
+def test_a_damaged_run_is_answered_in_one_line(place, call, words, file, data, told):
+    spoil(file, data)(place)
+    check_one_line(call(*words), told)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("train", "photos", "--preset", "best"), ("train",), ("paint",), ("sample", "run", "-n", "many"), ("info", "-x")],
+)
+def test_words_that_are_none_of_ours_are_the_parsers_business(place, call, words):
+    code, out, err = call(*words)
+    assert code == 2
+    assert out == ""
+    assert "Usage: " in err
+    assert "Traceback" not in err
+
+
+def test_help_names_the_verbs(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    assert all(verb in out for verb in ("train", "sample", "info"))
+
+
+# -- in a process of its own ---------------------------------------------------------------------------------------
+
+
+def started(*words, **kwargs):
+    return subprocess.Popen([sys.executable, "-m", "pippin", *words], **kwargs)
+
+
+def test_help_loads_no_engine(place):
+    script = (
+        "import sys; sys.argv = ['pippin', '--help']\n"
+        "from pippin.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.exit(', '.join({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_a_missing_folder_in_a_process_of_its_own(place):
+    process = started("train", "nowhere", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("pippin: There is no such folder")
+
+
+@pytest.mark.slow
+def test_ctrl_c_from_outside(place):
+    words = ("train", "photos", "--image-size", "16", "--batches", "5000", "--batch-size", "4", "--run", "stopped")
+    process = started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    seen = next(line for line in process.stdout if line.startswith("batch "))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    batches = pippin.open_run("stopped").batches
+    assert process.returncode == 130, seen + out + err
+    assert err == ""
+    assert out.splitlines()[-1] == f"Stopped and saved at batch {batches:,}. The same command goes on from there."
+    assert 50 <= batches < 5000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+@pytest.mark.parametrize("interrupt", [False, True])
+def test_a_terminal_gets_a_bar(place, interrupt):
+    import pty
+
+    controller, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
+    batches = "5000" if interrupt else "60"
+    words = ("train", "photos", "--image-size", "16", "--batches", batches, "--batch-size", "4", "--run", "barred")
+    process = started(*words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(controller, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+        if interrupt and b"batch 50/" in shown:
+            process.send_signal(signal.SIGINT)
+            interrupt = False
+    code = process.wait()
+    os.close(controller)
+    text = shown.decode()
+    assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in text, "a bar"
+    assert "\x1b[2K" in text, "drawn over itself"
+    assert "8 pictures of 16×16 to learn from" in text
+    assert "Traceback" not in text
+    if batches == "5000":
+        assert code == 130
+        assert "Stopped and saved at batch " in text
+    else:
+        assert code == 0
+        assert "batch 60/60" in text
+        assert "Finished: batch 60" in text
+    assert "\x1b[?25h" in text, "the cursor is shown again"
+
+
+@pytest.mark.slow
+def test_what_is_piped_comes_line_by_line(place):
+    words = ("train", "photos", "--image-size", "16", "--batches", "60", "--batch-size", "4", "--run", "piped")
+    process = started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert b"\x1b" not in out
+    assert b"\r" not in out
+    assert out.decode().splitlines()[-3] == "Finished: batch 60"
+    assert json.loads((place / "piped" / "log.jsonl").read_text().splitlines()[-1])["batches"] == 60

@@ -1,0 +1,152 @@
+"""Power cuts, and going on under another engine: processes of their own, with the networks that people get."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+import pippin
+from pippin import engines
+
+pytestmark = pytest.mark.slow
+INSTALLED = [name for name, module in engines.ENGINES.items() if engines._installed(module)]
+COMMAND = ("train", "noise.npy", "--image-size", "16", "--batches", "170", "--batch-size", "4", "--run")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with `noise.npy` in it, where the test is."""
+    monkeypatch.chdir(tmp_path)
+    np.save("noise.npy", tiny.pictures())
+    return tmp_path
+
+
+def begin(*words):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "pippin", *words], **pipes)
+
+
+def finish(*words):
+    process = begin(*words)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, ""), out + err
+    return out
+
+
+def kill_at(line, *words):
+    """Run a command and kill it with no warning when it prints what begins so."""
+    process = begin(*words)
+    seen = [next((printed for printed in process.stdout if printed.startswith(line)), "")]
+    process.kill()
+    seen += process.communicate()
+    assert process.returncode == -9, seen
+
+
+def whole(path):
+    """Every file of the run that has its own name must be readable; open the run."""
+    for name in ("settings.json", "pictures.json", "generator.json", "discriminator.json"):
+        json.loads((Path(path) / name).read_text(encoding="utf-8"))
+    run = pippin.open_run(path)
+    assert run.story().keys() >= {0}
+    return run
+
+
+@pytest.fixture
+def uninterrupted(place):
+    finish(*COMMAND, "whole")
+    return pippin.open_run("whole")
+
+
+def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):
+    kill_at("batch 50/", *COMMAND, "killed")
+    killed = whole("killed")
+    assert 50 <= killed.batches < 170
+    assert not killed.finished
+    if killed.batches < 150:
+        kill_at("batch 150/", *COMMAND, "killed")
+        assert not whole("killed").finished
+    begun = whole("killed").batches
+    assert f"Training from batch {begun} for 170 batches" in finish(*COMMAND, "killed")
+    run = pippin.open_run("killed")
+    assert run.finished
+    assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
+    assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 170]
+    assert list(run.story()) == [0, 50, 100, 170]
+    assert not list(run.path.rglob("*.part*"))
+    np.testing.assert_array_equal(run.sample(4), uninterrupted.sample(4))
+
+
+def test_killed_while_it_writes_its_checkpoint_the_old_one_holds(uninterrupted):
+    script = f"""
+import os, signal, sys
+from pippin import checkpoint, cli
+fsync, saves = os.fsync, []
+def killed(descriptor):
+    saves.append(descriptor)
+    if len(saves) == 3:  # at 0, 50 and 100 batches
+        os.ftruncate(descriptor, 1000)
+        os.kill(os.getpid(), signal.SIGKILL)
+    fsync(descriptor)
+os.fsync = killed
+sys.argv = ["pippin", *{[*COMMAND, "killed"]}]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == -9, done.stdout + done.stderr
+    killed = whole("killed")
+    assert killed.batches == 50
+    assert [entry["batches"] for entry in killed.log()] == [50, 100]
+    assert "Training from batch 50 " in finish(*COMMAND, "killed")
+    run = pippin.open_run("killed")
+    assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
+    assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 170]
+    assert not list(run.path.glob("*.part*"))
+
+
+SITTING = """
+import os, signal, sys
+import numpy as np
+import pippin
+from pippin.training.trainer import Trainer
+stop_at = int(sys.argv[1])
+step = Trainer.step
+def step_with_signal(self):
+    if self.batches + 1 == stop_at:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step(self)
+Trainer.step = step_with_signal
+try:
+    pippin.train("noise.npy", "run", image_size=16, batches=12, batch_size=4)
+except KeyboardInterrupt:
+    pass
+run = pippin.open_run("run")
+print(run.batches, run.finished, run.about["engine"])
+np.save(f"{sys.argv[2]}.npy", run.sample(5, seed=2))
+"""
+
+
+def sit(engine, stop_at, name):
+    environment = {**os.environ, "KERAS_BACKEND": engine}
+    words = [sys.executable, "-c", SITTING, str(stop_at), name]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(("one", "other"), list(zip(INSTALLED, INSTALLED[1:] + INSTALLED[:1], strict=True)))
+def test_a_run_goes_on_under_another_engine(place, one, other):
+    if one == other:
+        pytest.skip("only one engine is installed")
+    assert sit(one, 5, "first") == ["5", "False", one]
+    np.save("here.npy", pippin.open_run("run").sample(5, seed=2))
+    assert sit(other, -1, "second") == ["12", "True", one]
+    difference = np.load("here.npy").astype(int) - np.load("first.npy")
+    assert np.abs(difference).max() <= 1
+    difference = pippin.open_run("run").sample(5, seed=2).astype(int) - np.load("second.npy")
+    assert np.abs(difference).max() <= 1
+    assert [entry["batches"] for entry in pippin.open_run("run").log()] == [5, 12]

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from pippin import engines
+from pippin.training import losses
+
+REAL = np.float32([1.5, -0.3, 0.0, 4.0])
+FAKE = np.float32([-0.5, 0.8, 0.1, -30.0])
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return engines.current()
+
+
+@pytest.fixture(scope="module")
+def logits(engine):
+    return engine.to_device((REAL, FAKE))
+
+
+def softplus(x):
+    return np.log1p(np.exp(np.float64(x)))
+
+
+def test_relativistic_losses_compare_each_pair(engine, logits):
+    difference = np.float64(FAKE) - REAL
+    d_loss = engine.to_host(losses.relativistic_discriminator_loss(*logits))
+    g_loss = engine.to_host(losses.relativistic_generator_loss(*logits))
+    assert d_loss == pytest.approx(softplus(difference).mean(), rel=1e-6)
+    assert g_loss == pytest.approx(softplus(-difference).mean(), rel=1e-6)
+
+
+def test_relativistic_losses_are_log_2_for_a_discriminator_that_cannot_tell(engine, logits):
+    real, _ = logits
+    for loss in (losses.relativistic_discriminator_loss, losses.relativistic_generator_loss):
+        assert engine.to_host(loss(real, real)) == pytest.approx(np.log(2))
+        assert engine.to_host(loss(real + 3, real + 3)) == pytest.approx(np.log(2))
+
+
+def test_the_generators_slope_is_the_derivative_of_its_loss(engine, logits):
+    real, fake = logits
+    loss, pullback, _ = engine.vjp(lambda fake: (losses.relativistic_generator_loss(real, fake), None), fake)
+    (expected,) = engine.to_host(pullback(ops.ones_like(loss)))
+    slope = engine.to_host(losses.relativistic_generator_slope(real, fake))
+    np.testing.assert_allclose(slope, expected, rtol=1e-6)
+    np.testing.assert_allclose(slope, -1 / (1 + np.exp(FAKE - REAL)) / 4, rtol=1e-5)
+
+
+def test_binary_cross_entropy(engine, logits):
+    probability = 1 / (1 + np.exp(-np.float64(REAL)))
+    real, fake = (engine.to_host(losses.binary_cross_entropy(logits[0], label)) for label in (True, False))
+    assert real == pytest.approx(-np.log(probability).mean(), rel=1e-6)
+    assert fake == pytest.approx(-np.log(1 - probability).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("logit", [200.0, -200.0])
+def test_losses_stay_finite_for_sure_discriminators(engine, logit):
+    sure, none = engine.to_device((np.float32([logit]), np.float32([0])))
+    for loss in (losses.relativistic_discriminator_loss, losses.relativistic_generator_loss):
+        assert engine.to_host(loss(sure, none)) in (0, 200)
+    for label in (True, False):
+        assert engine.to_host(losses.binary_cross_entropy(sure, label)) in (0, 200)
+
+
+def test_r1_of_a_linear_critic_is_the_squared_length_of_its_weights(engine):
+    rng = np.random.default_rng(0)
+    w, images = rng.normal(size=(4, 5, 3)).astype("float32"), rng.normal(size=(6, 4, 5, 3)).astype("float32")
+    critic, seen = engine.to_device((w, images))
+    total, pullback, _ = engine.vjp(lambda images: (ops.sum(images * critic), None), seen)
+    (gradients,) = pullback(ops.ones_like(total))
+    assert engine.to_host(losses.squared_gradient_norm(gradients)) == pytest.approx((w**2).sum(), rel=1e-5)
+
+
+def test_the_squared_norm_is_averaged_over_pictures_alone(engine):
+    gradients = np.zeros((2, 4, 4, 3), "float32")
+    gradients[0, 1, 2] = 3, 4, 0
+    assert engine.to_host(losses.squared_gradient_norm(engine.to_device(gradients))) == 12.5

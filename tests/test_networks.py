@@ -1,0 +1,245 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from across_engines import critic, painter
+from keras import layers
+
+from pippin import engines, networks
+from pippin.errors import NetworkError
+from pippin.networks.layers import depth_to_space, space_to_depth
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine():
+    return engines.current()
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+# -- the presets -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", list(networks.BUILDERS))
+@pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
+def test_presets_fit_together_at_every_size(preset, image_size):
+    generator, discriminator = networks.build(preset, image_size, 8)
+    assert generator.input_shape == (None, 8)
+    assert generator.output_shape == discriminator.input_shape == (None, image_size, image_size, 3)
+    assert discriminator.output_shape == (None, 1)
+    assert networks.check_pair(generator, discriminator, image_size) == 8
+
+
+@pytest.mark.parametrize("preset", list(networks.BUILDERS))
+@pytest.mark.parametrize("image_size", [16, 32])
+def test_presets_begin_with_reasonable_pictures_and_logits(preset, image_size):
+    generator, discriminator = networks.build(preset, image_size, 8)
+    latents = np.random.default_rng(0).standard_normal((4, 8)).astype("float32")
+    images = generator(keras.ops.convert_to_tensor(latents), training=False)
+    logits = numpy(discriminator(images, training=False))
+    images = numpy(images)
+    assert images.dtype == np.float32
+    assert np.abs(images).max() < (1.00001 if preset == "classic" else 2)
+    assert images.std(axis=0).max() > 1e-3
+    assert np.isfinite(logits).all()
+    assert np.abs(logits).max() < 10
+
+
+@pytest.mark.parametrize("preset", list(networks.BUILDERS))
+def test_the_seed_decides_the_weights(preset):
+    def weights(seed):
+        return [numpy(variable.value) for model in networks.build(preset, 16, 8, seed) for variable in model.variables]
+
+    for a, b in zip(weights(3), weights(3), strict=True):
+        np.testing.assert_array_equal(a, b)
+    differing = [bool((a != b).any()) for a, b in zip(weights(3), weights(4), strict=True) if a.std() > 0]
+    assert differing
+    assert all(differing)
+
+
+@pytest.mark.parametrize("seed", [2**32, 2**63 - 1])
+def test_great_seeds_are_taken(seed):
+    networks.build("classic", 16, 8, seed)
+
+
+def test_classic_forgets_from_seeds_of_its_own():
+    """Else Keras' PyTorch backend would draw from PyTorch's global generator, and resuming would not be exact."""
+    _, discriminator = networks.build("classic", 32, 8)
+    seeds = [layer.seed for layer in discriminator.layers if isinstance(layer, layers.Dropout)]
+    assert None not in seeds
+    assert len(set(seeds)) == 3
+
+
+# -- moves between space and channels --------------------------------------------------------------------------------
+
+
+def apply(function, array):
+    given = keras.Input(array.shape[1:])
+    return numpy(keras.Model(given, function(given))(keras.ops.convert_to_tensor(array)))
+
+
+def test_space_to_depth_orders_channels_by_row_column_channel():
+    images = np.random.default_rng(0).normal(size=(2, 4, 6, 3)).astype("float32")
+    got = apply(space_to_depth, images)
+    assert got.shape == (2, 2, 3, 12)
+    for row, column, channel in np.ndindex(2, 2, 3):
+        expected = images[:, row::2, column::2, channel]
+        np.testing.assert_array_equal(got[..., 6 * row + 3 * column + channel], expected)
+
+
+def test_depth_to_space_is_the_inverse():
+    images = np.random.default_rng(1).normal(size=(2, 4, 6, 8)).astype("float32")
+    np.testing.assert_array_equal(apply(lambda x: depth_to_space(space_to_depth(x)), images), images)
+    np.testing.assert_array_equal(apply(lambda x: space_to_depth(depth_to_space(x)), images), images)
+
+
+# -- checking somebody's own -----------------------------------------------------------------------------------------
+
+
+class Subclassed(keras.Model):
+    def __init__(self, stack):
+        super().__init__()
+        self.stack = stack
+
+    def call(self, inputs):
+        return self.stack(inputs)
+
+    def get_config(self):
+        raise NotImplementedError("no configuration")
+
+
+def subclassed():
+    model = Subclassed(critic())
+    model(np.zeros((1, 16, 16, 3), "float32"))
+    return model
+
+
+def two_headed():
+    images = keras.Input((16, 16, 3))
+    x = layers.Flatten()(images)
+    return keras.Model(images, [layers.Dense(1)(x), layers.Dense(1)(x)])
+
+
+def test_a_pair_that_fits_tells_its_latent_dim():
+    assert networks.check_pair(painter(), critic(), 16) == 8
+
+
+def test_a_fully_convolutional_discriminator_fits():
+    stack = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(1), layers.Reshape(())]
+    assert networks.check_pair(painter(), keras.Sequential([keras.Input((None, None, 3)), *stack]), 16) == 8
+
+
+@pytest.mark.parametrize(
+    ("generator", "discriminator", "image_size", "message"),
+    [
+        (painter, critic, 32, r"generator must give images of shape \(B, 32, 32, 3\)\. Received: .*\(B, 16, 16, 3\)"),
+        (
+            lambda: keras.Sequential([painter(), layers.Conv2D(1, 1)]),
+            critic,
+            16,
+            r"generator must give images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 16, 16, 1\)",
+        ),
+        (critic, critic, 16, r"generator must take latents of shape \(B, latent_dim\)"),
+        (
+            painter,
+            lambda: keras.Sequential([keras.Input((16, 16, 1)), layers.Flatten(), layers.Dense(1)]),
+            16,
+            r"discriminator must take images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 16, 16, 1\)",
+        ),
+        (
+            painter,
+            lambda: keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(1)]),
+            16,
+            r"discriminator must take images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 32, 32, 3\)",
+        ),
+        (
+            painter,
+            lambda: keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(), layers.Dense(2)]),
+            16,
+            r"discriminator must give one logit a picture, shape \(B, 1\)\. Received: .*\(B, 2\)",
+        ),
+        (painter, two_headed, 16, r"discriminator must give one logit a picture"),
+        (
+            painter,
+            lambda: keras.Sequential([*critic().layers[:-1], layers.Dense(1, activation="sigmoid")]),
+            16,
+            r"discriminator must end without a sigmoid: losses take logits",
+        ),
+        (
+            painter,
+            lambda: keras.Sequential([critic(), layers.Activation("sigmoid")]),
+            16,
+            r"discriminator must end without a sigmoid: losses take logits",
+        ),
+        (
+            lambda: keras.Sequential([layers.Dense(3)]),
+            critic,
+            16,
+            r"generator must be a built Keras model.*keras\.Input",
+        ),
+        (painter, lambda: "critic", 16, r"discriminator must be a built Keras model.*Received: str"),
+        (painter, subclassed, 16, r"discriminator must be Sequential or functional"),
+    ],
+    ids=[
+        "size",
+        "grey generator",
+        "no latents",
+        "grey discriminator",
+        "another size",
+        "two logits",
+        "two heads",
+        "sigmoid",
+        "sigmoid layer",
+        "not built",
+        "no model",
+        "subclassed",
+    ],
+)
+def test_a_pair_that_does_not_fit_is_told_why(generator, discriminator, image_size, message):
+    built = generator(), discriminator()
+    if message.startswith("discriminator must end"):
+        built[1].build((None, 16, 16, 3))
+    with pytest.raises(NetworkError, match=message):
+        networks.check_pair(*built, image_size)
+
+
+# -- do neighbours matter? -------------------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable("tests")
+class Deviation(layers.Layer):
+    """A minibatch statistic: how much the pictures of a batch differ."""
+
+    def call(self, inputs):
+        return inputs + keras.ops.mean(keras.ops.std(inputs, axis=0))
+
+
+@pytest.mark.parametrize(
+    ("middle", "alone"),
+    [
+        ([], True),
+        ([lambda: layers.Dropout(0.5)], True),
+        ([lambda: layers.MaxPooling2D()], True),
+        ([lambda: layers.LayerNormalization()], True),
+        ([lambda: layers.BatchNormalization()], False),
+        ([lambda: layers.Dropout(0.5), lambda: layers.BatchNormalization()], False),
+        ([Deviation], False),
+    ],
+    ids=["plain", "dropout", "pooling", "layer norm", "batch norm", "dropout and batch norm", "minibatch deviation"],
+)
+def test_who_treats_pictures_alone(middle, alone):
+    discriminator = critic(*[make() for make in middle])
+    before = [numpy(variable.value).copy() for variable in discriminator.variables]
+    assert networks.treats_pictures_alone(discriminator) is alone
+    for variable, old in zip(discriminator.variables, before, strict=True):
+        np.testing.assert_array_equal(numpy(variable.value), old)
+
+
+@pytest.mark.parametrize("preset", list(networks.BUILDERS))
+def test_networks_survive_json(preset):
+    for model in networks.build(preset, 16, 8):
+        again = keras.models.model_from_json(json.dumps(json.loads(model.to_json())))
+        assert [tuple(v.shape) for v in again.variables] == [tuple(v.shape) for v in model.variables]

@@ -1,0 +1,391 @@
+"""What lies in the folder of a run, and what can be done with it."""
+
+import io
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import safetensors
+import tiny
+from PIL import Image
+
+import pippin
+from pippin import engines
+from pippin.errors import RunError, SettingsError
+from pippin.run import FIXED, Run
+from pippin.settings import choose
+from pippin.show import GAP, grid, timeline
+
+MOMENTS = [0, 50, 100, 250, 260]
+SHEET = 8 * (tiny.SIZE + GAP) - GAP
+OTHER_ENGINES = [
+    pytest.param(name, marks=[] if engines._installed(name) else pytest.mark.skip(reason=f"{name} is not installed"))
+    for name in engines.ENGINES
+    if name != keras.backend.backend()
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of 260 batches; tests only look at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return tiny.train(tmp_path_factory.mktemp("runs") / "finished", seed=7)
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    """A copy of it, to be spoilt."""
+    return pippin.open_run(shutil.copytree(run.path, tmp_path / "copied"))
+
+
+# -- what is in the folder -----------------------------------------------------------------------------------------
+
+
+def test_the_folder_holds_what_the_docstring_lists_and_nothing_else(run):
+    listed = {line.split()[0].rstrip("/") for line in pippin.run.__doc__.splitlines()[2:]}
+    assert {item.name for item in run.path.iterdir()} == listed
+    assert {item.name for item in (run.path / "pictures").iterdir()} == {f"batch-{n:06d}.png" for n in MOMENTS}
+
+
+def test_settings_carry_their_reasons_and_what_the_run_was_made_from(run):
+    held = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
+    assert held["format"] == 1
+    assert held["settings"] == run.settings.to_dict()
+    assert held["settings"]["batches"] == 260
+    assert held["reasons"]["batches"] == "given"
+    assert held["reasons"]["seed"] == "given"
+    assert (held["source"].startswith("array:"), held["pictures"]) == (True, 12)
+    assert held["engine"] == keras.backend.backend()
+    assert held["versions"] == {"pippin": pippin.__version__, "keras": keras.__version__}
+    assert f"{os.cpu_count()} cores" in held["machine"]
+
+
+def test_the_audit_tells_of_every_picture(run):
+    audit = json.loads((run.path / "pictures.json").read_text(encoding="utf-8"))
+    assert (audit["kept"], audit["mended"], audit["refused"]) == (12, 0, 0)
+    assert [entry["path"] for entry in audit["files"]] == [f"{n:06}" for n in range(12)]
+    assert {entry["verdict"] for entry in audit["files"]} == {"kept"}
+
+
+def test_the_networks_are_written_as_keras_writes_them(run):
+    for name, model in (("generator", tiny.generator()), ("discriminator", tiny.discriminator())):
+        held = keras.models.model_from_json((run.path / f"{name}.json").read_text(encoding="utf-8"))
+        assert [layer.name for layer in held.layers][-1].split("_")[0] == model.layers[-1].name.split("_")[0]
+        assert held.output_shape == model.output_shape
+
+
+def test_the_log_has_a_line_a_tick(run):
+    lines = [json.loads(line) for line in (run.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["batches"] for line in lines] == [50, 100, 150, 200, 250, 260]
+    assert [line["images_seen"] for line in lines] == [200, 400, 600, 800, 1000, 1040]
+    assert run.log() == lines
+    for line in lines:
+        assert line["seconds"] >= 0
+        assert line["images_per_second"] > 0
+        assert {"d_loss", "g_loss", "r1_penalty", "r2_penalty"} < set(line)
+        assert all(np.isfinite(value) for value in line.values())
+        assert line["finite"] == 1.0
+    assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+
+
+def test_the_checkpoint_opens_with_safetensors_alone(run):
+    with safetensors.safe_open(run.path / "checkpoint.safetensors", framework="numpy") as file:
+        about = json.loads(file.metadata()["pippin"])
+        names = list(file.keys())
+        assert file.get_tensor("steps") == 260
+        assert file.get_tensor("images_seen") == 1040
+    assert (about["batches"], about["finished"]) == (260, True)
+    assert about["seconds"] == run.seconds > 0
+    assert {name.split("/")[0] for name in names} == {
+        "generator",
+        "discriminator",
+        "ema_generator",
+        "steps",
+        "images_seen",
+    }
+
+
+def test_the_story_shows_the_same_latents_at_each_moment(run):
+    story = run.story()
+    assert list(story) == MOMENTS
+    assert {(images.shape, images.dtype) for images in story.values()} == {((FIXED, 16, 16, 3), np.dtype("uint8"))}
+    for batches, images in story.items():
+        sheet = np.asarray(Image.open(run.path / "pictures" / f"batch-{batches:06d}.png"))
+        assert sheet.shape == (SHEET, SHEET, 3)
+        np.testing.assert_array_equal(grid(images), sheet)
+    np.testing.assert_array_equal(np.asarray(Image.open(run.path / "latest.png")), grid(story[260]))
+    for earlier, later in itertools.pairwise(MOMENTS):
+        assert (story[earlier] != story[later]).any()
+
+
+def test_the_last_pictures_are_what_sample_paints_with_the_runs_seed(run):
+    difference = run.sample(FIXED, seed=7).astype(int) - run.story()[260]
+    assert np.abs(difference).max() <= 1
+
+
+def test_the_timeline_is_made_of_the_story(run):
+    with Image.open(run.path / "timeline.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(timeline(run.story())))
+
+
+def paint_with_plain_keras(path, seed, engine):
+    """Open a saved generator in another process, without Pippin, and paint three pictures."""
+    script = f"""
+import sys, numpy, keras
+generator = keras.saving.load_model({str(path)!r})
+latents = numpy.random.default_rng({seed}).standard_normal((3, generator.input_shape[1])).astype("float32")
+numpy.save(sys.stdout.buffer, keras.ops.convert_to_numpy(generator(latents)))
+assert "pippin" not in sys.modules
+"""
+    environment = {**os.environ, "KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return np.load(io.BytesIO(done.stdout))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", OTHER_ENGINES)
+@pytest.mark.parametrize("preset", ["tiny", "standard", "classic"])
+def test_the_generator_opens_in_plain_keras_on_another_engine(run, tmp_path, preset, engine):
+    if preset != "tiny":
+        run = pippin.train(tiny.pictures(), tmp_path / preset, image_size=16, preset=preset, batches=2, batch_size=2)
+    painted = paint_with_plain_keras(run.path / "generator.keras", 5, engine)
+    latents = np.random.default_rng(5).standard_normal((3, run.settings.latent_dim)).astype("float32")
+    here = keras.ops.convert_to_numpy(run.generator(latents))
+    np.testing.assert_allclose(painted, here, atol=1e-4)
+
+
+# -- painting ------------------------------------------------------------------------------------------------------
+
+
+def test_sample_gives_pictures(run):
+    images = run.sample(3, seed=1)
+    assert (images.shape, images.dtype) == ((3, 16, 16, 3), np.uint8)
+    assert images.std() > 0
+
+
+def test_the_first_pictures_are_the_same_for_every_number(run):
+    many = run.sample(70, seed=1)
+    np.testing.assert_array_equal(run.sample(1, seed=1), many[:1])
+    np.testing.assert_array_equal(run.sample(64, seed=1), many[:64])
+    np.testing.assert_array_equal(pippin.open_run(run.path).sample(70, seed=1), many)
+
+
+def test_seeds_and_latents_give_different_pictures(run):
+    one, other = run.sample(2, seed=1), run.sample(2, seed=2)
+    assert (one != other).any()
+    assert (one[0] != one[1]).any()
+    assert run.sample(1, seed=2**63 - 1).shape == (1, 16, 16, 3)
+
+
+def test_sample_gives_64_pictures_of_seed_0_by_itself(run):
+    np.testing.assert_array_equal(run.sample(), run.sample(64, 0))
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_pictures_are_too_few(run, n):
+    with pytest.raises(SettingsError, match=f"Paint at least one picture. Received: n={n}"):
+        run.sample(n)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_out_of_range_is_refused(run, seed):
+    with pytest.raises(SettingsError, match=f"seed must be from 0 to 2⁶³ − 1. Received: seed={seed}"):
+        run.sample(1, seed)
+
+
+def test_the_generator_is_a_keras_model_with_the_averaged_weights(run):
+    held = tiny.state(run)
+    assert isinstance(run.generator, keras.Model)
+    for n, variable in enumerate(run.generator.trainable_variables):
+        np.testing.assert_array_equal(np.array(variable), held[f"ema_generator/weights/{n:04d}"])
+
+
+# -- opening -------------------------------------------------------------------------------------------------------
+
+
+def test_an_opened_run_is_what_train_returned(run):
+    opened = pippin.open_run(str(run.path))
+    assert (opened.settings, opened.batches, opened.seconds) == (run.settings, 260, run.seconds)
+    assert opened.finished is True
+    assert opened.about == run.about
+    assert repr(opened) == f"Run('{run.path}', batch 260, finished)"
+
+
+def one_line(caught):
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "Received: " in message
+    return message
+
+
+def test_there_is_no_run_where_there_is_none(tmp_path):
+    (tmp_path / "file").write_text("no run")
+    for path in (tmp_path / "nothing", tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RunError, match="There is no run there; `pippin train` makes one") as caught:
+            pippin.open_run(path)
+        assert str(path) in one_line(caught)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "not JSON\nat all\n", "\x00\x00", '{"format": 1}', '{"format": 1, "settings": []}'],
+)
+def test_damaged_settings_are_named(copied, text):
+    (copied.path / "settings.json").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"settings\.json is damaged") as caught:
+        pippin.open_run(copied.path)
+    assert str(copied.path) in one_line(caught)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("image_size", 48, "image_size=48"),
+        ("batch_size", "many", "damaged"),
+        ("colour", "red", "Unknown setting"),
+    ],
+)
+def test_settings_that_nobody_could_have_chosen_are_named(copied, name, value, told):
+    held = copied.about | {"settings": copied.settings.to_dict() | {name: value}}
+    (copied.path / "settings.json").write_text(json.dumps(held), encoding="utf-8")
+    with pytest.raises(RunError, match=r"settings\.json is damaged") as caught:
+        pippin.open_run(copied.path)
+    assert told in one_line(caught)
+
+
+def test_settings_without_their_surroundings_are_damaged(copied):
+    for name in ("source", "fingerprint", "reasons", "versions", "settings"):
+        held = {key: value for key, value in copied.about.items() if key != name}
+        (copied.path / "settings.json").write_text(json.dumps(held), encoding="utf-8")
+        with pytest.raises(RunError, match=rf"settings\.json is damaged: no {name}\."):
+            pippin.open_run(copied.path)
+
+
+def test_a_run_from_the_future_is_left_alone(copied):
+    (copied.path / "settings.json").write_text(json.dumps(copied.about | {"format": 2}), encoding="utf-8")
+    with pytest.raises(RunError, match=r"a format that this Pippin does not know. Received: 2"):
+        pippin.open_run(copied.path)
+
+
+def spoil_truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def spoil_empty(path):
+    path.write_bytes(b"")
+
+
+def spoil_garbage(path):
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+
+
+def spoil_foreign(path):
+    safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, path)
+
+
+SPOILERS = [spoil_truncated, spoil_empty, spoil_garbage, spoil_foreign]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_a_damaged_checkpoint_is_named_wherever_it_is_needed(copied, spoil):
+    spoil(copied.path / "checkpoint.safetensors")
+    calls = [lambda: copied.batches, lambda: copied.finished, lambda: tiny.train(copied.path, seed=7)]
+    for call in calls:
+        with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged, or not one of Pippin's") as caught:
+            call()
+        assert str(copied.path) in one_line(caught)
+    with pytest.raises(RunError) as caught:
+        copied.sample(1)
+    assert "checkpoint" in one_line(caught)
+
+
+def test_a_checkpoint_of_other_networks_is_refused(copied):
+    with (copied.path / "generator.json").open("w", encoding="utf-8") as file:
+        file.write(tiny.generator(latent_dim=5).to_json())
+    with pytest.raises(RunError, match="The checkpoint was made with other networks") as caught:
+        copied.sample(1)
+    one_line(caught)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[1]", "null", '{"class_name": "Sequential"}', "garbage"])
+def test_a_damaged_network_is_named(copied, text):
+    (copied.path / "generator.json").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"generator\.json is damaged, or not one of Pippin's") as caught:
+        copied.sample(1)
+    one_line(caught)
+
+
+def test_a_run_without_a_checkpoint_says_so(copied):
+    (copied.path / "checkpoint.safetensors").unlink()
+    opened = pippin.open_run(copied.path)
+    assert (opened.batches, opened.seconds, opened.finished) == (0, 0.0, False)
+    with pytest.raises(RunError, match="The run has no checkpoint yet; train it first"):
+        opened.sample(1)
+
+
+def test_half_a_line_of_the_log_is_passed_over(copied):
+    log = copied.log()
+    with (copied.path / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"batches": 300, "ima')
+    assert copied.log() == log
+    copied.rewind_log()
+    assert copied.log() == log
+    assert (copied.path / "log.jsonl").read_text(encoding="utf-8").endswith("}\n")
+
+
+# -- making --------------------------------------------------------------------------------------------------------
+
+ABOUT = dict.fromkeys(("source", "pictures", "fingerprint", "engine", "versions", "machine"), "")
+
+
+def make(path):
+    return Run.create(path, choose(image_size=16), ABOUT, (tiny.generator(), tiny.discriminator()))
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    for name in ("letter.txt", "pictures"):
+        folder = tmp_path / f"with {name}"
+        (folder / name).mkdir(parents=True)
+        with pytest.raises(RunError, match="The run's folder holds something else; choose another with --run"):
+            make(folder)
+        assert [item.name for item in folder.iterdir()] == [name]
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match="The run's folder holds something else"):
+        make(tmp_path / "file")
+
+
+def test_an_empty_folder_will_do_and_so_will_one_that_was_only_begun(tmp_path):
+    (tmp_path / "run").mkdir()
+    assert make(tmp_path / "run").batches == 0
+    (tmp_path / "run" / "settings.json").rename(tmp_path / "run" / "settings.json.part")  # killed just before
+    assert make(tmp_path / "run").settings.image_size == 16
+
+
+def test_a_run_below_a_file_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RunError, match=r"The run cannot be written: Not a directory. Received: .*file/run"):
+        make(tmp_path / "file" / "run")
+
+
+def test_a_full_disk_costs_neither_the_old_checkpoint_nor_a_traceback(copied, monkeypatch):
+    before = tiny.state(copied)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        RunError, match=r"The run cannot be written: No space left on device. Received: .*copied"
+    ) as caught:
+        copied.save_checkpoint({"steps": np.int32(300)}, seconds=1.0)
+    one_line(caught)
+    assert tiny.same(tiny.state(copied), before)
+    assert copied.batches == 260

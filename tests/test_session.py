@@ -1,0 +1,465 @@
+"""One sitting after another: finished, stopped, gone on with, refused."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+
+import keras
+import numpy as np
+import pytest
+import safetensors.numpy
+import tiny
+from keras import layers
+from PIL import Image
+
+import pippin
+from pippin.errors import NetworkError, RunError, SettingsError, SourceError, TrainingError
+from pippin.session import is_moment, log_entry
+from pippin.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A finished run of 260 batches in one sitting, and what was told of it; tests only look at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        diary = tiny.Diary()
+        run = tiny.train(tmp_path_factory.mktemp("runs") / "uninterrupted", diary)
+        return run, diary.told
+
+
+@pytest.fixture
+def finished(uninterrupted, tmp_path):
+    """A copy of it, to be spoilt."""
+    return pippin.open_run(shutil.copytree(uninterrupted[0].path, tmp_path / "finished"))
+
+
+def forbid_training(monkeypatch):
+    def step(self):
+        raise AssertionError("it trained")
+
+    monkeypatch.setattr(Trainer, "step", step)
+
+
+# -- a sitting that nothing disturbs -------------------------------------------------------------------------------
+
+
+def test_the_story_has_its_moments():
+    assert [n for n in range(10_001) if is_moment(n)] == [0, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
+    assert all(is_moment(n) for n in (25_000, 50_000, 100_000))
+    assert not any(is_moment(n) for n in (1, 5, 10, 25, 75, 150, 750, 25_001))
+
+
+def test_a_sitting_is_told_from_beginning_to_end(uninterrupted):
+    run, told = uninterrupted
+    ticks = [("ticked", batches) for batches in (0, 50, 100, 150, 200, 250, 260)]
+    assert told == [("started", False), *ticks, ("finished", False)]
+    assert (run.batches, run.finished) == (260, True)
+
+
+def test_the_same_call_learns_the_same(uninterrupted, tmp_path):
+    again = tiny.train(tmp_path / "again")
+    assert tiny.same(tiny.state(again), tiny.state(uninterrupted[0]))
+    assert without_times(again.log()) == without_times(uninterrupted[0].log())
+
+
+@pytest.mark.slow
+def test_another_seed_learns_something_else(uninterrupted, tmp_path):
+    other = tiny.train(tmp_path / "other", seed=1)
+    assert not tiny.same(tiny.state(other), tiny.state(uninterrupted[0]))
+
+
+def without_times(log):
+    return [{name: value for name, value in entry.items() if "second" not in name} for entry in log]
+
+
+def test_a_folder_of_pictures_is_learnt_from_and_its_audit_kept(tmp_path):
+    folder = tmp_path / "holidays"
+    folder.mkdir()
+    for n, picture in enumerate(tiny.pictures(4)):
+        Image.fromarray(picture).save(folder / f"{n}.png")
+    (folder / "letter.txt").write_text("Dear all")
+    run = tiny.train(tmp_path / "run", source=folder, batches=2)
+    audit = json.loads((run.path / "pictures.json").read_text(encoding="utf-8"))
+    assert (audit["kept"], audit["refused"]) == (4, 1)
+    assert [entry["path"] for entry in audit["files"] if entry["verdict"] == "refused"] == ["letter.txt"]
+    assert (run.about["pictures"], run.about["source"]) == (4, str(folder.resolve()))
+    assert list(run.story()) == [0, 2]
+    assert [entry["batches"] for entry in run.log()] == [2]
+
+
+def test_the_runs_folder_is_named_after_pictures_size_and_preset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("clouds.npy", tiny.pictures())
+    run = tiny.train(None, source="clouds.npy", batches=1)
+    assert str(run.path) == os.path.join("runs", "clouds-16-standard")
+
+
+def test_minutes_are_a_goal_too(tmp_path):
+    run = tiny.train(tmp_path / "run", batches=None, minutes=0.01)
+    assert run.finished
+    assert run.batches > 0
+    assert run.seconds >= 0.6
+    assert (run.settings.batches, run.settings.minutes) == (None, 0.01)
+
+
+def test_a_line_of_the_log_is_a_tick():
+    from pippin.training.trainer import Tick
+
+    tick = Tick(50, 200, 1.2345, 162.0155, 0.5, 1.2, {"d_loss": 0.5}, False)
+    expected = {"batches": 50, "images_seen": 200, "seconds": 1.23, "images_per_second": 162.02, "d_loss": 0.5}
+    assert log_entry(tick) == expected
+
+
+# -- finished already ----------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
+    forbid_training(monkeypatch)
+    before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")}
+    diary = tiny.Diary()
+    again = tiny.train(finished.path, diary)
+    assert diary.told == [("finished", True)]
+    assert (again.path, again.batches) == (finished.path, 260)
+    assert {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")} == before
+
+
+def test_a_finished_run_needs_no_networks_to_be_sampled(finished, uninterrupted):
+    np.testing.assert_array_equal(pippin.open_run(finished.path).sample(3), uninterrupted[0].sample(3))
+
+
+# -- stopped and gone on with --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch", "number"),
+    [
+        (137, signal.SIGINT),
+        (1, signal.SIGTERM),
+        pytest.param(1, signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(100, signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(137, signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_and_gone_on_with_ends_the_same(uninterrupted, tmp_path, batch, number):
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    stopped = tiny.train_until(batch, tmp_path / "run", number)
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert (stopped.batches, stopped.finished) == (batch, False)
+    assert stopped.log()[-1]["batches"] == batch
+    assert not (stopped.path / "generator.keras").exists()
+    assert stopped.sample(2).shape == (2, 16, 16, 3)
+
+    diary = tiny.Diary()
+    run = tiny.train(tmp_path / "run", diary)
+    assert diary.told[:2] == [("started", True), ("ticked", batch)]
+    check_same(run, uninterrupted[0], {batch})
+
+
+def check_same(run, uninterrupted, stops):
+    """The run must hold what it would hold had nothing happened; its log has a line more where it stopped."""
+    assert run.finished
+    assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
+    assert [entry["batches"] for entry in run.log()] == sorted({50, 100, 150, 200, 250, 260} | stops)
+    story, expected = run.story(), uninterrupted.story()
+    assert list(story) == list(expected)
+    assert all((story[batches] == expected[batches]).all() for batches in expected)
+    assert (run.path / "timeline.png").read_bytes() == (uninterrupted.path / "timeline.png").read_bytes()
+
+
+class Telling(tiny.Diary):
+    """Sends this process a signal, or more, while it is told of some batch."""
+
+    def __init__(self, batches, times=1):
+        super().__init__()
+        self.at, self.times = batches, times
+
+    def ticked(self, run, tick):
+        super().ticked(run, tick)
+        if tick.batches == self.at:
+            for _ in range(self.times):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "batches", [150, pytest.param(0, marks=pytest.mark.slow), pytest.param(250, marks=pytest.mark.slow)]
+)
+def test_a_signal_between_two_batches_is_saved_too(uninterrupted, tmp_path, batches):
+    with pytest.raises(KeyboardInterrupt):
+        tiny.train(tmp_path / "run", Telling(batches))
+    assert pippin.open_run(tmp_path / "run").batches == batches + 1
+    check_same(tiny.train(tmp_path / "run"), uninterrupted[0], {batches + 1})
+
+
+@pytest.mark.slow
+def test_a_signal_at_the_last_batch_finishes(uninterrupted, tmp_path, monkeypatch):
+    tiny.signal_at(monkeypatch, 260)
+    check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
+
+
+def test_the_second_signal_interrupts_at_once_and_the_run_goes_on_from_its_checkpoint(uninterrupted, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        tiny.train(tmp_path / "run", Telling(150, times=2))
+    assert pippin.open_run(tmp_path / "run").batches == 100
+    check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
+
+
+@pytest.mark.slow
+def test_a_reporter_that_breaks_costs_what_came_after_the_checkpoint(uninterrupted, tmp_path):
+    class Broken(tiny.Diary):
+        def ticked(self, run, tick):
+            if tick.batches == 200:
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        tiny.train(tmp_path / "run", Broken())
+    stopped = pippin.open_run(tmp_path / "run")
+    assert stopped.batches == 100
+    assert [entry["batches"] for entry in stopped.log()] == [50, 100, 150, 200]
+    check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
+
+
+@pytest.mark.slow
+def test_stopped_many_times(uninterrupted, tmp_path):
+    stops = {3, 50, 99, 201}
+    for batch in sorted(stops):
+        tiny.train_until(batch, tmp_path / "run")
+    check_same(tiny.train(tmp_path / "run"), uninterrupted[0], stops)
+
+
+def test_killed_before_its_first_checkpoint_it_begins_again_without_doubling_the_log(uninterrupted, tmp_path):
+    tiny.train_until(70, tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    with (tmp_path / "run" / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"batches": 71')
+    check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
+
+
+def test_killed_after_the_last_batch_it_only_finishes(finished, uninterrupted, monkeypatch):
+    run = uninterrupted[0]
+    about = {"batches": 260, "seconds": finished.seconds, "finished": False}
+    safetensors.numpy.save_file(
+        tiny.state(run), finished.path / "checkpoint.safetensors", metadata={"pippin": json.dumps(about)}
+    )
+    (finished.path / "generator.keras").unlink()
+    assert not finished.finished
+    forbid_training(monkeypatch)
+    again = tiny.train(finished.path)
+    assert (again.path / "generator.keras").exists()
+    check_same(again, run, set())
+
+
+def test_a_sitting_in_a_thread_leaves_signals_alone(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    done = []
+    thread = threading.Thread(target=lambda: done.append(tiny.train(tmp_path / "run", batches=2)))
+    thread.start()
+    thread.join()
+    assert done[0].finished
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.slow
+def test_minutes_go_on_where_they_were(tmp_path, monkeypatch):
+    stopped = tiny.train_until(3, tmp_path / "run", batches=None, minutes=1.0)
+    spent = stopped.seconds
+    assert stopped.batches == 3
+    assert 0 < spent < 60
+    seen = []
+    monkeypatch.setattr(tiny.Diary, "ticked", lambda self, run, tick: seen.append(tick))
+    tiny.signal_at(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        tiny.train(tmp_path / "run", tiny.Diary(), batches=None, minutes=1.0)
+    assert (seen[0].batches, seen[0].seconds) == (3, spent)
+    assert seen[1].seconds > spent
+
+
+# -- refused -------------------------------------------------------------------------------------------------------
+
+
+def refusal(caught):
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batches", 261),
+        ("batch_size", 5),
+        ("seed", 1),
+        ("rule", "alternating"),
+        ("learning_rate", 0.125),
+        ("learning_rate_end", 0.125),
+        ("beta_1", 0.125),
+        ("beta_2", 0.125),
+        ("gamma", 0.125),
+        ("gamma_end", 0.125),
+        ("augment_p", 0.125),
+        ("ema_fraction", 0.125),
+        ("preset", "classic"),
+    ],
+)
+def test_a_run_made_with_other_settings_is_left_alone(finished, monkeypatch, name, value):
+    forbid_training(monkeypatch)
+    old = finished.settings.to_dict()[name]
+    with pytest.raises(RunError, match="was made with other settings; choose another folder with --run") as caught:
+        tiny.train(finished.path, **{name: value})
+    assert f"{name}={value} (the run has {old})" in refusal(caught)
+    assert str(finished.path) in refusal(caught)
+
+
+def test_minutes_differ_from_batches(finished):
+    with pytest.raises(RunError) as caught:
+        tiny.train(finished.path, batches=None, minutes=3)
+    assert "batches=None (the run has 260), minutes=3 (the run has None)" in refusal(caught)
+
+
+def test_another_size_and_latent_dim_are_other_settings(finished):
+    with pytest.raises(RunError, match=r"image_size=32 \(the run has 16\)"):
+        tiny.train(finished.path, generator=tiny.generator(32), discriminator=tiny.discriminator(size=32))
+    with pytest.raises(RunError, match=r"latent_dim=5 \(the run has 4\)"):
+        tiny.train(finished.path, generator=tiny.generator(latent_dim=5))
+
+
+def test_a_stopped_run_is_guarded_like_a_finished_one(tmp_path):
+    tiny.train_until(2, tmp_path / "run")
+    with pytest.raises(RunError, match=r"seed=1 \(the run has 0\)"):
+        tiny.train(tmp_path / "run", seed=1)
+    with pytest.raises(RunError, match="was made with other pictures"):
+        tiny.train(tmp_path / "run", source=tiny.pictures(seed=1))
+    with pytest.raises(RunError, match="The checkpoint was made with other networks") as caught:
+        tiny.train(tmp_path / "run", discriminator=tiny.discriminator(layers.Conv2D(2, 1)))
+    refusal(caught)
+
+
+def test_a_run_made_with_other_pictures_is_left_alone(finished, tmp_path, monkeypatch):
+    forbid_training(monkeypatch)
+    np.save(tmp_path / "others.npy", tiny.pictures(seed=1))
+    with pytest.raises(RunError, match="was made with other pictures; choose another folder with --run") as caught:
+        tiny.train(finished.path, source=tmp_path / "others.npy")
+    assert f"Received: {tmp_path / 'others.npy'} (the run has array:" in refusal(caught)
+
+
+def test_the_same_pictures_from_another_place_will_do(finished, tmp_path, monkeypatch):
+    forbid_training(monkeypatch)
+    np.save(tmp_path / "same.npy", tiny.pictures())
+    assert tiny.train(finished.path, source=tmp_path / "same.npy").batches == 260
+
+
+def test_nothing_is_made_where_something_is_wrong(tmp_path):
+    with pytest.raises(SettingsError, match="image_size=48"):
+        pippin.train(tiny.pictures(), tmp_path / "run", image_size=48)
+    with pytest.raises(SettingsError, match=r"Unknown setting.*Received: colour"):
+        tiny.train(tmp_path / "run", colour="red")
+    with pytest.raises(SourceError, match="At least two different pictures"):
+        tiny.train(tmp_path / "run", source=tiny.pictures(1))
+    with pytest.raises(SourceError, match="no such folder"):
+        tiny.train(tmp_path / "run", source="nowhere at all")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_ends_the_sitting_and_keeps_the_run(tmp_path):
+    with pytest.raises(TrainingError, match="A loss was not finite") as caught:
+        tiny.train(tmp_path / "run", discriminator=tiny.discriminator(layers.Rescaling(1e38)))
+    assert "learning_rate" in refusal(caught)
+    kept = pippin.open_run(tmp_path / "run")
+    assert not kept.finished
+    assert all(np.isfinite(array).all() for array in tiny.state(kept).values())
+    assert kept.sample(2).shape == (2, 16, 16, 3)
+
+
+# -- one's own networks --------------------------------------------------------------------------------------------
+
+
+def test_own_networks_with_pooling_move_at_once(tmp_path):
+    pooling = tiny.discriminator(layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D())
+    run, rule = train_own(tmp_path / "run", generator=tiny.generator(), discriminator=pooling)
+    assert rule == "relativistic"
+    assert "r1_penalty" in run.log()[-1]
+    assert run.settings.latent_dim == tiny.LATENT_DIM
+    assert run.settings.image_size == 16
+
+
+def test_own_networks_with_batch_normalisation_move_in_turn(tmp_path):
+    run, rule = train_own(tmp_path / "run", discriminator=tiny.discriminator(layers.BatchNormalization()))
+    assert rule == "alternating"
+    assert "r1_penalty" not in run.log()[-1]
+    moved = [array for name, array in tiny.state(run).items() if name.startswith("discriminator/stats")]
+    assert any((array != 0).any() for array in moved)
+
+
+def train_own(path, **own):
+    class Rule(tiny.Diary):
+        def started(self, run, reasons, rule, going_on):
+            self.rule = rule
+
+    reporter = Rule()
+    run = pippin.train(tiny.pictures(), path, image_size=16, batches=3, batch_size=4, reporter=reporter, **own)
+    again = pippin.open_run(path)
+    np.testing.assert_array_equal(again.sample(3), run.sample(3))
+    assert again.sample(3).shape == (3, 16, 16, 3)
+    return run, reporter.rule
+
+
+@pytest.mark.parametrize("given", ["generator", "discriminator"])
+def test_the_other_network_is_the_presets(tmp_path, given):
+    run, _ = train_own(tmp_path / "run", **{given: getattr(tiny, given)()})
+    own, other = run.network(given), run.network("discriminator" if given == "generator" else "generator")
+    assert own.count_params() == getattr(tiny, given)().count_params()
+    assert len(other.layers) > 10
+    assert run.settings.latent_dim == run.generator.input_shape[1]
+
+
+def test_own_networks_with_seeds_and_averages_of_their_own_resume_exactly(tmp_path):
+    def own():
+        keras.utils.set_random_seed(3)
+        stack = [layers.Dense(48), layers.BatchNormalization(), layers.Dense(768), layers.Reshape((16, 16, 3))]
+        generator = keras.Sequential([keras.Input((4,)), *stack])
+        return {"generator": generator, "discriminator": tiny.discriminator(layers.Dropout(0.5))}
+
+    whole = tiny.train(tmp_path / "whole", batches=9, **own())
+    tiny.train_until(4, tmp_path / "halves", batches=9, **own())
+    halves = tiny.train(tmp_path / "halves", batches=9, **own())
+    assert tiny.same(tiny.state(halves), tiny.state(whole))
+    np.testing.assert_array_equal(halves.sample(3), whole.sample(3))
+
+
+def wrong_networks():
+    unbuilt = keras.Sequential([layers.Flatten(), layers.Dense(1)])
+    flat = keras.Sequential([keras.Input((4,)), layers.Dense(768)])
+    grey = keras.Sequential([keras.Input((4,)), layers.Dense(256), layers.Reshape((16, 16, 1))])
+    several = keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(), layers.Dense(2)])
+    sigmoid = keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(), layers.Dense(1, activation="sigmoid")])
+    return {
+        "unbuilt": ({"discriminator": unbuilt}, "The discriminator must be a built Keras model"),
+        "function": ({"discriminator": len}, "The discriminator must be a built Keras model"),
+        "flat": ({"generator": flat}, r"The generator must give images of shape \(B, 16, 16, 3\)"),
+        "grey": ({"generator": grey}, r"The generator must give images of shape \(B, 16, 16, 3\)"),
+        "larger": ({"generator": tiny.generator(32)}, r"must give images of shape \(B, 16, 16, 3\)"),
+        "larger judge": ({"discriminator": tiny.discriminator(size=32)}, r"must take images of shape \(B, 16, 16, 3\)"),
+        "several": ({"discriminator": several}, "must give one logit a picture"),
+        "sigmoid": ({"discriminator": sigmoid}, "must end without a sigmoid"),
+    }
+
+
+@pytest.mark.parametrize("kind", list(wrong_networks()))
+def test_networks_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, kind):
+    own, told = wrong_networks()[kind]
+    with pytest.raises(NetworkError, match=told) as caught:
+        pippin.train(tiny.pictures(), tmp_path / "run", image_size=16, batches=2, **own)
+    assert "Received: " in refusal(caught)
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_that_a_run_could_not_rebuild_are_refused_before_anything_is_made(tmp_path):
+    class Twice(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    with pytest.raises(NetworkError, match="cannot be rebuilt from its configuration; register its own classes"):
+        tiny.train(tmp_path / "run", discriminator=tiny.discriminator(Twice()))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,154 @@
+import dataclasses
+import json
+
+import pytest
+
+from pippin.errors import PippinError, SettingsError
+from pippin.settings import IMAGE_SIZES, PRESETS, Settings, choose
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 1},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"latent_dim": 0},
+        {"batches": 0},
+        {"learning_rate": 1.5},
+        {"learning_rate_end": -0.1},
+        {"beta_1": 1.0},
+        {"beta_2": 1.0},
+        {"gamma": -1.0},
+        {"gamma_end": float("nan")},
+        {"augment_p": 1.1},
+        {"ema_fraction": -0.1},
+        {"rule": "simultaneous"},
+        {"preset": "fancy"},
+    ],
+    ids=str,
+)
+def test_a_value_out_of_its_range_is_named(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(SettingsError, match=rf"^{name} must be .*Received: {name}={value}$"):
+        Settings(**wrong)
+
+
+@pytest.mark.parametrize("image_size", [0, 8, 48, 512, -64])
+def test_other_sizes_are_refused(image_size):
+    with pytest.raises(SettingsError, match=f"power of two from 16 to 256. Received: image_size={image_size}$"):
+        choose(image_size=image_size)
+
+
+@pytest.mark.parametrize("both", [{"batches": 10, "minutes": 1.0}, {"batches": None, "minutes": None}], ids=str)
+def test_a_run_is_as_long_as_its_batches_or_its_minutes(both):
+    with pytest.raises(SettingsError, match=r"give one of them\. Received: batches="):
+        Settings(**both)
+
+
+def test_minutes_take_the_place_of_the_default_batches():
+    settings = choose(minutes=2.5).settings
+    assert (settings.batches, settings.minutes) == (None, 2.5)
+    with pytest.raises(SettingsError, match="give one of them"):
+        choose(batches=10, minutes=2.5)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(
+        SettingsError, match=r"Known ones: preset, image_size, .*ema_fraction\. Received: learningrate$"
+    ):
+        choose(learningrate=1.0)
+    with pytest.raises(SettingsError, match=r"preset must be one of standard, classic\. Received: preset=dcgan$"):
+        choose("dcgan")
+
+
+def test_settings_errors_are_pippin_and_value_errors():
+    assert issubclass(SettingsError, PippinError)
+    assert issubclass(SettingsError, ValueError)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().seed = 1
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_settings_survive_json(preset, image_size):
+    settings = choose(preset, image_size, minutes=3.0, seed=2**63 - 1).settings
+    assert Settings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+def test_every_setting_has_one_line_of_help():
+    for item in dataclasses.fields(Settings):
+        text = item.metadata["help"]
+        assert text
+        assert "\n" not in text
+        assert not text.endswith(".")
+
+
+def test_the_schedule_follows_a_cosine_from_one_end_to_the_other():
+    settings = Settings(learning_rate=0.3, learning_rate_end=0.1, gamma=8.0, gamma_end=2.0, warmup=0)
+    at = {progress: settings.schedule(progress, 0) for progress in (0.0, 0.25, 0.5, 1.0)}
+    assert [at[p]["learning_rate"] for p in at] == pytest.approx([0.3, 0.1 + 0.2 * 0.8535534, 0.2, 0.1])
+    assert [at[p]["gamma"] for p in at] == pytest.approx([8, 2 + 6 * 0.8535534, 5, 2])
+    assert settings.schedule(1.5, 0) == at[1.0]
+
+
+def test_the_warm_up_ends_at_the_full_learning_rate():
+    settings = Settings(learning_rate=0.5, learning_rate_end=0.5, warmup=4, batch_size=10)
+    rates = [settings.schedule(0.1, 10 * n)["learning_rate"] for n in range(7)]
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5])
+
+
+def test_what_the_schedule_leaves_alone():
+    settings = Settings(beta_1=0.25, beta_2=0.75, augment_p=0.125)
+    schedule = settings.schedule(0.7, 5000)
+    assert (schedule["beta_1"], schedule["beta_2"], schedule["augment_p"]) == (0.25, 0.75, 0.125)
+    names = {"learning_rate", "beta_1", "beta_2", "gamma", "augment_p", "blur", "blur_floor", "ema_decay"}
+    assert set(schedule) == names
+
+
+def test_the_averages_half_life_is_a_fraction_of_the_images_seen():
+    settings = Settings(ema_fraction=0.1, batch_size=10)
+    assert settings.schedule(0.5, 1000)["ema_decay"] ** (100 / 10) == pytest.approx(0.5)
+    assert settings.schedule(0.0, 0)["ema_decay"] == 0
+    assert Settings(ema_fraction=0).schedule(0.5, 1000)["ema_decay"] == 0
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_every_choice_that_leaves_a_default_has_a_reason(preset, image_size):
+    choice = choose(preset, image_size, seed=5, learning_rate=0.01, batches=None)
+    defaults, chosen = Settings(), choice.settings
+    assert (chosen.preset, chosen.image_size, chosen.seed, chosen.learning_rate) == (preset, image_size, 5, 0.01)
+    for item in dataclasses.fields(Settings):
+        if getattr(chosen, item.name) != getattr(defaults, item.name) and item.name != "image_size":
+            assert choice.reasons.get(item.name), item.name
+    assert choice.reasons["seed"] == choice.reasons["learning_rate"] == "given"
+    assert choice.reasons["preset"]
+
+
+def test_what_is_given_outdoes_the_preset():
+    choice = choose("classic", rule="relativistic", gamma=0.5)
+    assert (choice.settings.rule, choice.settings.gamma) == ("relativistic", 0.5)
+    assert choice.reasons["rule"] == "given"
+    assert choice.reasons["beta_1"] == "the classic preset"
+
+
+def test_classic_is_the_articles_rule_without_penalties():
+    settings = choose("classic").settings
+    assert (settings.rule, settings.gamma, settings.gamma_end, settings.augment_p) == ("alternating", 0, 0, 0)
+
+
+def test_larger_pictures_get_smaller_batches():
+    sizes = [choose(image_size=image_size).settings.batch_size for image_size in IMAGE_SIZES]
+    assert sizes == sorted(sizes, reverse=True)
+    assert choose(image_size=256, batch_size=64).settings.batch_size == 64
+
+
+def test_the_blur_of_everything_fades_and_that_of_some_stays():
+    settings = Settings(image_size=32, blur=0.125, blur_until=0.5)
+    floors = [settings.schedule(progress, 0)["blur_floor"] for progress in (0, 0.25, 0.5, 0.75)]
+    assert floors == [4, 2, 0, 0]
+    assert {settings.schedule(progress, 0)["blur"] for progress in (0, 0.25, 0.75)} == {4}

@@ -1,0 +1,201 @@
+"""The training step against the same written out in NumPy, for a pair small enough to do so."""
+
+import copy
+
+import keras
+import numpy as np
+import pytest
+from across_engines import critic, numpy_state, painter, pictures, step_batch
+from keras import layers
+
+from pippin import engines
+from pippin.errors import TrainingError
+from pippin.settings import choose
+from pippin.training.step import ADAM_EPSILON, build_step
+from pippin.training.trainer import Trainer
+
+SIDE, LATENT_DIM, BATCH = 4, 3, 5
+PIXELS = SIDE * SIDE * 3
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return engines.current()
+
+
+class Linear:
+    """A generator x̂ = z·W + c and a critic D(x) = x·w + b."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        paint = [keras.Input((LATENT_DIM,)), layers.Dense(PIXELS), layers.Reshape((SIDE, SIDE, 3))]
+        judge = [keras.Input((SIDE, SIDE, 3)), layers.Flatten(), layers.Dense(1)]
+        self.pair = keras.Sequential(paint), keras.Sequential(judge)
+        self.compiled = build_step(engine, *self.pair, "relativistic")
+        self.start = numpy_state(*self.pair)
+
+    def step(self, state, batch):
+        new, measures = self.compiled(*self.engine.to_device((copy.deepcopy(state), batch)))
+        return self.engine.to_host(new), {name: float(value) for name, value in self.engine.to_host(measures).items()}
+
+
+@pytest.fixture(scope="module")
+def linear(engine):
+    return Linear(engine)
+
+
+def linear_batch(n=0, **schedule):
+    return step_batch(n, BATCH, LATENT_DIM, SIDE, **{"augment_p": 0, "blur": 0, **schedule})
+
+
+def gradients_in_numpy(state, batch):
+    """L_D's gradient by w and b (with γ/2 · (‖w‖² + ‖w‖²)), L_G's by W and c, and both losses."""
+    (kernel, offset), (w, b) = (
+        [np.float64(weight) for weight in state[player]["weights"]] for player in ("generator", "discriminator")
+    )
+    real = batch["real_images"].reshape(BATCH, -1) / 127.5 - 1
+    fake = batch["latents"] @ kernel + offset
+    delta = (fake @ w + b - real @ w - b)[:, 0]
+    by_delta = 1 / (1 + np.exp(-delta)) / BATCH
+    by_fake = -np.outer(1 / (1 + np.exp(delta)) / BATCH, w)
+    gradients = {
+        "generator": [batch["latents"].T @ by_fake, by_fake.sum(axis=0)],
+        "discriminator": [((fake - real).T @ by_delta)[:, None] + 2 * batch["schedule"]["gamma"] * w, np.zeros(1)],
+    }
+    return gradients, {"d_loss": np.logaddexp(0, delta).mean(), "g_loss": np.logaddexp(0, -delta).mean()}
+
+
+def step_in_numpy(state, batch):
+    """The whole step: Adam (Kingma and Ba 2014, algorithm 1) for both players, and the averaged generator."""
+    state, by = copy.deepcopy(state), batch["schedule"]
+    gradients, losses = gradients_in_numpy(state, batch)
+    state["steps"] += 1
+    t = int(state["steps"])
+    for player, by_weight in gradients.items():
+        own = state[player]
+        for i, gradient in enumerate(by_weight):
+            own["first_moment"][i] = by["beta_1"] * own["first_moment"][i] + (1 - by["beta_1"]) * gradient
+            own["second_moment"][i] = by["beta_2"] * own["second_moment"][i] + (1 - by["beta_2"]) * gradient**2
+            mean = own["first_moment"][i] / (1 - np.float64(by["beta_1"]) ** t)
+            square = own["second_moment"][i] / (1 - np.float64(by["beta_2"]) ** t)
+            own["weights"][i] = own["weights"][i] - by["learning_rate"] * mean / (np.sqrt(square) + ADAM_EPSILON)
+    for i, weight in enumerate(state["generator"]["weights"]):
+        old = state["ema_generator"]["weights"][i]
+        state["ema_generator"]["weights"][i] = by["ema_decay"] * old + (1 - by["ema_decay"]) * weight
+    return state, losses
+
+
+def test_several_steps_are_those_written_out_in_numpy(linear):
+    state = expected = linear.start
+    for n in range(5):
+        batch = linear_batch(n, beta_1=0.5, beta_2=0.9, gamma=0.3 + n, learning_rate=0.01 / (n + 1), ema_decay=0.8)
+        state, measures = linear.step(state, batch)
+        expected, losses = step_in_numpy(expected, batch)
+        assert {name: measures[name] for name in losses} == pytest.approx(losses, rel=1e-5)
+        assert measures["finite"] == 1
+    assert (state["steps"], state["images_seen"]) == (5, 5 * BATCH)
+    for player, parts in expected.items():
+        if isinstance(parts, dict):
+            for part, arrays in parts.items():
+                for got, array in zip(state[player][part], arrays, strict=True):
+                    # the critic's bias moves no loss, so its gradient is rounding alone, which Adam makes large
+                    if array.shape != (1,):
+                        np.testing.assert_allclose(got, array, rtol=1e-4, atol=1e-6, err_msg=f"{player} {part}")
+
+
+def test_both_penalties_of_a_linear_critic_are_its_squared_length(linear):
+    length = np.sum(linear.start["discriminator"]["weights"][0] ** 2)
+    _, measures = linear.step(linear.start, linear_batch())
+    assert measures["r1_penalty"] == pytest.approx(length, rel=1e-5)
+    assert measures["r2_penalty"] == pytest.approx(length, rel=1e-5)
+
+
+def test_the_reported_gradient_norms_are_those_of_the_gradients(linear):
+    gradients, _ = gradients_in_numpy(linear.start, linear_batch(gamma=2))
+    _, measures = linear.step(linear.start, linear_batch(gamma=2))
+    for name, player in (("g_gradient", "generator"), ("d_gradient", "discriminator")):
+        expected = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients[player]))
+        assert measures[name] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_averaged_generator_is_half_way_after_one_half_life(linear):
+    state = copy.deepcopy(linear.start)
+    state["ema_generator"]["weights"] = [np.zeros_like(weight) for weight in state["generator"]["weights"]]
+    half_life = 8 * BATCH
+    for n in range(8):
+        state, _ = linear.step(state, linear_batch(n, learning_rate=0, ema_decay=0.5 ** (BATCH / half_life)))
+    for averaged, weight in zip(state["ema_generator"]["weights"], linear.start["generator"]["weights"], strict=True):
+        np.testing.assert_allclose(averaged, weight / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("broken", ["latents", "gamma", "weights"])
+def test_a_loss_that_is_not_finite_changes_nothing(linear, broken):
+    state, batch = copy.deepcopy(linear.start), linear_batch()
+    if broken == "latents":
+        batch["latents"][0, 0] = np.inf
+    elif broken == "gamma":
+        batch["schedule"]["gamma"] = np.float32(np.nan)  # the losses themselves are finite, the gradients are not
+    else:
+        state["discriminator"]["weights"][0][0] = np.nan
+    new, measures = linear.step(state, batch)
+    assert measures["finite"] == 0
+    for got, old in zip(keras.tree.flatten(new), keras.tree.flatten(state), strict=True):
+        np.testing.assert_array_equal(got, old)
+
+
+def test_a_good_step_after_a_bad_one_is_as_if_that_had_not_been(linear):
+    bad = linear_batch(0)
+    bad["latents"][:] = np.nan
+    state, _ = linear.step(linear.start, bad)
+    (after, _), (alone, _) = linear.step(state, linear_batch(1)), linear.step(linear.start, linear_batch(1))
+    for got, expected in zip(keras.tree.flatten(after), keras.tree.flatten(alone), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def new_trainer(engine, discriminator, **settings):
+    settings = {"batches": 3, "batch_size": 4, "latent_dim": 8, "warmup": 0, **settings}
+    return Trainer(engine, choose("standard", 16, **settings).settings, painter(), discriminator, pictures())
+
+
+def test_the_trainer_refuses_to_go_on_from_a_loss_that_is_not_finite(engine):
+    trainer = new_trainer(engine, critic(), learning_rate=0.25)
+    state = trainer.state_on_host()
+    state["discriminator"]["weights"] = [weight + np.float32(1e30) for weight in state["discriminator"]["weights"]]
+    trainer.load(state, 0.0)
+    with pytest.raises(TrainingError, match=r"not finite before batch 3\..*Received: learning_rate=0\.25"):
+        list(trainer.train())
+    for got, old in zip(keras.tree.flatten(trainer.state_on_host()), keras.tree.flatten(state), strict=True):
+        np.testing.assert_array_equal(got, old)
+
+
+@pytest.mark.parametrize(
+    ("middle", "wish", "rule"),
+    [
+        ([], "auto", "relativistic"),
+        ([layers.Dropout], "auto", "relativistic"),
+        ([layers.BatchNormalization], "auto", "alternating"),
+        ([], "alternating", "alternating"),
+    ],
+    ids=["plain", "dropout", "batch normalisation", "asked for"],
+)
+def test_the_rule_is_chosen_by_the_discriminator(engine, middle, wish, rule):
+    arguments = {layers.Dropout: {"rate": 0.5}}
+    discriminator = critic(*[layer(**arguments.get(layer, {})) for layer in middle])
+    assert new_trainer(engine, discriminator, rule=wish).rule == rule
+
+
+def test_the_alternating_rule_moves_the_generator_by_the_discriminator_that_has_learnt(linear):
+    """With a great step for the discriminator its new weights decide the generator's gradient."""
+    engine, batch = linear.engine, linear_batch(learning_rate=0.1)
+    step = build_step(engine, *linear.pair, "alternating")
+    new, measures = engine.to_host(step(*engine.to_device((copy.deepcopy(linear.start), batch))))
+    kernel, offset = linear.start["generator"]["weights"]
+    fake = batch["latents"] @ kernel + offset
+    real = batch["real_images"].reshape(BATCH, -1) / 127.5 - 1
+    (w, b), (new_w, new_b) = linear.start["discriminator"]["weights"], new["discriminator"]["weights"]
+    d_loss = np.logaddexp(0, -(real @ w + b)).mean() + np.logaddexp(0, fake @ w + b).mean()
+    fooled = fake @ new_w + new_b
+    by_fake = -(1 / (1 + np.exp(fooled)) / BATCH) @ new_w.T
+    assert measures["d_loss"] == pytest.approx(d_loss, rel=1e-4)
+    assert measures["g_loss"] == pytest.approx(np.logaddexp(0, -fooled).mean(), rel=1e-4)
+    np.testing.assert_allclose(new["generator"]["first_moment"][0], batch["latents"].T @ by_fake, rtol=1e-3, atol=1e-6)
