@@ -32,6 +32,7 @@ from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training import draws
 from pippin.training.step import State
+from pippin.training.trainer import SAMPLE_BATCH
 
 FORMAT = 1
 """Of the folder; raised when an older Pippin could not open a newer run."""
@@ -41,9 +42,6 @@ ABOUT = ("settings", "reasons", "source", "pictures", "fingerprint", "engine", "
 
 FIXED = 64
 """Latents whose pictures tell the run's story."""
-
-SAMPLE_BATCH = 64
-"""Pictures painted at a time."""
 
 
 class Run:

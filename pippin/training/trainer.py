@@ -19,6 +19,7 @@ TICK = 50
 """Batches between two ticks: often enough to look alive, seldom enough to cost nothing."""
 
 SAMPLE_BATCH = 64
+"""Pictures painted at a time."""
 
 
 @dataclass(frozen=True)
