@@ -10,6 +10,7 @@ forward pass through a network, a step of the one-pass rule needs for each pair 
 
     3 F(generator)           forward, gradient by input, gradient by weights
     2 · 6 F(discriminator)   forward and gradient by input; then both once more, differentiated: two products each
+    3 F(projector)           forward for both; gradient by input for the generated one
 
 (layers that read the picture itself save one of the six, which is not subtracted: under one per cent), and one of the
 alternating rule 3 F(generator) + 2 · 3 F(discriminator) + 2 F(discriminator) + F(discriminator) for the second player.
@@ -95,9 +96,9 @@ def measure(preset: str, image_size: int, steps: int) -> dict[str, Any]:
 
     engine = engines.current()
     settings = choose(preset, image_size).settings
-    pair = networks.build(preset, image_size, settings.latent_dim)
+    players = networks.build(preset, image_size, settings.latent_dim, features=settings.features)
     images = np.random.default_rng(0).integers(0, 256, (256, image_size, image_size, 3), dtype=np.uint8)
-    trainer = Trainer(engine, settings, *pair, images)
+    trainer = Trainer(engine, settings, players, images)
     first = seconds_for(lambda: engine.to_host(trainer.step()))
     for _ in range(2):
         engine.to_host(trainer.step())
@@ -108,31 +109,34 @@ def measure(preset: str, image_size: int, steps: int) -> dict[str, Any]:
     step_seconds = statistics.median(
         half + [seconds_for(lambda: engine.to_host(trainer.step())) for _ in range(steps - steps // 2)]
     )
-    work = settings.batch_size * step_flops(*pair, trainer.rule)
+    work = settings.batch_size * step_flops(players, trainer.rule)
     return {
         "version": version({"tensorflow": "tensorflow-cpu", "jax": "jax", "torch": "torch"}[engine.name]),
         "images_per_second": settings.batch_size / step_seconds,
         "gflops": work / step_seconds / 1e9,
         "matrix_gflops": 2 * MATRIX**3 / statistics.median(products) / 1e9,
         "first_seconds": first,
-        "generator_parameters": pair[0].count_params(),
-        "discriminator_parameters": pair[1].count_params(),
+        "generator_parameters": players.generator.count_params(),
+        "discriminator_parameters": players.discriminator.count_params(),
     }
 
 
-def step_flops(generator: Any, discriminator: Any, rule: str) -> float:
+def step_flops(players: Any, rule: str) -> float:
     """Return the floating-point operations of one step for each pair of pictures."""
-    painting, judging = forward_flops(generator), forward_flops(discriminator)
-    return 3 * painting + (12 if rule == "relativistic" else 9) * judging
+    painting, judging = forward_flops(players.generator), forward_flops(players.discriminator)
+    seeing = 3 * forward_flops(players.projector) if players.projector else 0
+    return 3 * painting + (12 if rule == "relativistic" else 9) * judging + seeing
 
 
 def forward_flops(model: Any) -> float:
     """Return the floating-point operations of one forward pass for one picture: two a multiply-add."""
     from keras import layers
 
-    total = 0
+    total = 0.0
     for layer in model.layers:
-        if isinstance(layer, layers.Conv2D):
+        if hasattr(layer, "layers"):
+            total += forward_flops(layer)
+        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             _, height, width, _ = layer.output.shape
             total += 2 * height * width * _size(layer.kernel)
         elif isinstance(layer, layers.Dense):

@@ -98,6 +98,8 @@ def train(
     reporter = reporter or Quiet()
     if generator is not None:
         image_size, settings["latent_dim"] = image_size or _side(generator), _latent_dim(generator)
+    if discriminator is not None:
+        settings.setdefault("features", "none")
     choice = choose(preset, image_size or 64, **settings)
     dataset = prepare(source, choice.settings.image_size, progress=reporter.preparing)
     reporter.prepared(dataset)
@@ -124,9 +126,15 @@ class Sitting:
     ) -> "Sitting":
         """Build the networks, and make the run or load where it stands."""
         settings = choice.settings
-        built = networks.build(settings.preset, settings.image_size, settings.latent_dim, settings.seed)
-        pair = (built[0] if own[0] is None else own[0], built[1] if own[1] is None else own[1])
-        networks.check_pair(*pair, settings.image_size)
+        built = networks.build(
+            settings.preset, settings.image_size, settings.latent_dim, settings.seed, settings.features
+        )
+        if own[0] is not None:
+            built = built._replace(generator=own[0])
+        if own[1] is not None:
+            built = built._replace(discriminator=own[1], projector=None)
+        networks.check(built, settings.image_size)
+        pair = built[:2]
         check_writable(pair)
         engine = engines.current()
         if is_run(path):
@@ -142,7 +150,7 @@ class Sitting:
             }
             run = Run.create(path, choice, about, pair)
         run.keep_audit(dataset.audit)
-        trainer = Trainer(engine, settings, *pair, dataset.images)
+        trainer = Trainer(engine, settings, built, dataset.images)
         going_on = run.batches > 0
         if going_on:
             trainer.load(*run.load_checkpoint(trainer.state_on_host()))

@@ -10,6 +10,7 @@ from pippin.errors import SettingsError
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 DEFAULT_BATCHES = 5000
+FEATURES = ("efficientnet-lite0", "none")
 
 
 def _setting(default: Any, help: str) -> Any:
@@ -33,16 +34,20 @@ class Settings:
     batch_size: int = _setting(32, "pictures of each kind, real and generated, a batch")
     seed: int = _setting(0, "seed of everything random, from 0 to 2⁶³ − 1")
     latent_dim: int = _setting(64, "numbers that each picture is painted from")
+    features: str = _setting("efficientnet-lite0", "what the discriminator judges: efficientnet-lite0, or none: pixels")
     rule: str = _setting("auto", "how the players move: relativistic, alternating, or auto (by the discriminator)")
     learning_rate: float = _setting(3e-4, "Adam's step after the warm-up")
     learning_rate_end: float = _setting(5e-5, "Adam's step at the end, reached along a cosine")
     warmup: int = _setting(200, "batches in which Adam's step grows from almost nothing")
     beta_1: float = _setting(0.0, "Adam's decay of the mean gradient, a batch")
     beta_2: float = _setting(0.99, "Adam's decay of the mean squared gradient, a batch")
-    gamma: float = _setting(5.0, "weight of the gradient penalties at the beginning")
-    gamma_end: float = _setting(1.0, "weight of the gradient penalties at the end, reached along a cosine")
-    augment_p: float = _setting(0.3, "probability of each kind of augmentation, 0 to 1")
-    blur: float = _setting(0.08, "largest blur of what the discriminator sees, as a fraction of the side")
+    gamma: float = _setting(200.0, "weight of the gradient penalties at the beginning")
+    gamma_end: float = _setting(20.0, "weight of the gradient penalties at the end, reached along a cosine")
+    augment_p: float = _setting(0.5, "probability of each kind of augmentation, 0 to 1")
+    shift_p: float = _setting(
+        1.0, "probability of being shifted, the augmentation that hides the features' grid, 0 to 1"
+    )
+    blur: float = _setting(0.0, "largest blur of what the discriminator sees, as a fraction of the side")
     blur_until: float = _setting(0.5, "how much of the run has passed when half of the pictures are sharp, 0 to 1")
     ema_fraction: float = _setting(0.05, "half-life of the averaged generator, as a fraction of the images seen")
 
@@ -57,6 +62,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SettingsError(f"{name} must be from {low:g} to {high:g}. Received: {name}={value}")
+        if self.features not in FEATURES:
+            known = ", ".join(FEATURES)
+            raise SettingsError(f"features must be one of {known}. Received: features={self.features}")
+        if self.preset == "classic" and self.features != "none":
+            raise SettingsError(f"The classic discriminator judges pixels. Received: features={self.features}")
         if self.rule not in ("auto", "relativistic", "alternating"):
             raise SettingsError(f"rule must be auto, relativistic or alternating. Received: rule={self.rule}")
 
@@ -85,7 +95,8 @@ class Settings:
             images_seen: real pictures seen before this step.
 
         Returns:
-            `learning_rate`, `beta_1`, `beta_2`, `gamma`, `augment_p`, `blur` and `blur_floor` (in pixels), `ema_decay`.
+            `learning_rate`, `beta_1`, `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur` and `blur_floor` (in pixels),
+            `ema_decay`.
         """
         half_life = self.ema_fraction * images_seen
         warm = min(1.0, (images_seen / self.batch_size + 1) / (self.warmup + 1))
@@ -95,6 +106,7 @@ class Settings:
             "beta_2": self.beta_2,
             "gamma": _cosine(self.gamma, self.gamma_end, progress),
             "augment_p": self.augment_p,
+            "shift_p": self.shift_p,
             "blur": self.blur * self.image_size,
             "blur_floor": self.blur * self.image_size * max(0.0, 1 - progress / max(self.blur_until, 1e-9)),
             "ema_decay": 0.5 ** (self.batch_size / half_life) if half_life > 0 else 0.0,
@@ -104,6 +116,7 @@ class Settings:
 PRESETS: dict[str, dict[str, Any]] = {
     "standard": {},
     "classic": {
+        "features": "none",
         "rule": "alternating",
         "latent_dim": 100,
         "learning_rate": 2e-4,
@@ -114,10 +127,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.0,
         "gamma_end": 0.0,
         "augment_p": 0.0,
+        "shift_p": 0.0,
         "blur": 0.0,
     },
 }
 """What each preset sets differently from the defaults of `Settings`."""
+
+PIXELS: dict[str, Any] = {"gamma": 5.0, "gamma_end": 1.0, "augment_p": 0.3, "shift_p": 0.3, "blur": 0.08}
+"""What `standard` sets differently where the discriminator judges pixels, at 64×64."""
 
 _REASONS = {
     "standard": "the relativistic loss with both gradient penalties needs no balancing of the players by hand",
@@ -138,6 +155,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("gamma", 0, 10**6),
     ("gamma_end", 0, 10**6),
     ("augment_p", 0, 1),
+    ("shift_p", 0, 1),
     ("blur", 0, 1),
     ("blur_until", 0, 1),
     ("ema_fraction", 0, 1),
@@ -171,10 +189,12 @@ def choose(preset: str = "standard", image_size: int = 64, **overrides: Any) -> 
         raise SettingsError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={preset}")
     values = {"preset": preset, "image_size": image_size, **PRESETS[preset]}
     reasons = {"preset": _REASONS[preset], **dict.fromkeys(PRESETS[preset], f"the {preset} preset")}
-    if preset == "standard" and image_size != 64:
+    if preset == "standard" and overrides.get("features") == "none":
         scale = (image_size / 64) ** 2
-        values["gamma"], values["gamma_end"] = 5.0 * scale, 1.0 * scale
-        reasons["gamma"] = reasons["gamma_end"] = "the squared gradient norm grows with the number of pixels"
+        values |= PIXELS | {"gamma": PIXELS["gamma"] * scale, "gamma_end": PIXELS["gamma_end"] * scale}
+        reasons |= dict.fromkeys(PIXELS, "the discriminator judges pixels")
+        if scale != 1:
+            reasons["gamma"] = reasons["gamma_end"] = "the squared gradient norm grows with the number of pixels"
     if image_size >= 128:
         values["batch_size"] = {128: 16, 256: 8}[image_size]
         reasons["batch_size"] = "fewer pictures at a time, so that large ones fit into memory"

@@ -19,6 +19,7 @@ from keras import layers, ops
 
 import pippin.run
 from pippin import engines, networks
+from pippin.networks import Networks
 from pippin.settings import choose
 from pippin.training import draws
 from pippin.training.augment import augment
@@ -42,9 +43,11 @@ RECIPE = {
     "warmup": 2,
     "beta_1": 0.0,
     "beta_2": 0.99,
+    "features": "none",
     "gamma": 1.0,
     "gamma_end": 0.5,
     "augment_p": 0.5,
+    "shift_p": 0.75,
     "ema_fraction": 0.5,
 }
 ABOUT = {
@@ -141,7 +144,7 @@ def numpy_state(generator: keras.Model, discriminator: keras.Model, seed: int = 
 
 def step_batch(n: int = 0, batch_size: int = BATCH, latent_dim: int = LATENT_DIM, image_size: int = 16, **schedule):
     """A batch for `build_step`'s step, NumPy arrays; `schedule` replaces single values."""
-    usual = {"learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.99, "gamma": 1.0, "augment_p": 0.5}
+    usual = {"learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.99, "gamma": 1.0, "augment_p": 0.5, "shift_p": 0.75}
     usual |= {"blur": 1.0, "blur_floor": 0.0, "ema_decay": 0.5}
     return {
         "real_images": pictures(batch_size, image_size),
@@ -172,17 +175,18 @@ class Bench:
         self.engine, self.folder = engine, folder
         self.choice = choose("standard", 16, **RECIPE)
         self.standard = networks.build("standard", 16, LATENT_DIM)
+        self.projected = networks.build("standard", 16, LATENT_DIM, features="efficientnet-lite0")
 
-    def trainer(self, generator: keras.Model, discriminator: keras.Model) -> Trainer:
+    def trainer(self, *players: keras.Model) -> Trainer:
         """A trainer that begins with NumPy's weights."""
-        trainer = Trainer(self.engine, self.choice.settings, generator, discriminator, pictures())
-        trainer.load(numpy_state(generator, discriminator), 0.0)
+        trainer = Trainer(self.engine, self.choice.settings, Networks(*players), pictures())
+        trainer.load(numpy_state(*players[:2]), 0.0)
         return trainer
 
 
-def first_step(bench: Bench) -> dict:
+def first_step(bench: Bench, players: Networks | None = None) -> dict:
     """The standard pair's losses and gradients: with beta_1 = 0, Adam's first moment is the gradient."""
-    trainer = bench.trainer(*bench.standard)
+    trainer = bench.trainer(*(players or bench.standard))
     measures = bench.engine.to_host(trainer.step())
     state = trainer.state_on_host()
     gradients = {
@@ -233,9 +237,10 @@ def go_on(bench: Bench, name: str) -> dict:
     return {**by_part(trainer.state_on_host()), "begun": begun, "seconds": seconds}
 
 
-def two_passes(bench: Bench) -> dict:
+def two_passes(bench: Bench, players: Networks | None = None) -> dict:
     """Both players' gradients by the engine's own differentiation, each from a pass of its own."""
-    engine, (generator, discriminator), recipe = bench.engine, bench.standard, bench.choice.settings
+    engine, recipe = bench.engine, bench.choice.settings
+    generator, discriminator, projector = players or bench.standard
     state = engine.to_device(numpy_state(generator, discriminator))
     chosen = pictures()[draws.indices(recipe.seed, 0, BATCH, 12)]
     batch = engine.to_device({**draws.step_draws(recipe.seed, 0, BATCH, LATENT_DIM), "images": chosen})
@@ -243,31 +248,46 @@ def two_passes(bench: Bench) -> dict:
     parts = slice(BATCH), slice(BATCH, None)
     halves = [{key: value[part] for key, value in batch["augment"].items()} for part in parts]
 
-    def judge(weights, images, half):
+    def see(images, half):
         by = recipe.schedule(0.0, 0)
-        seen = augment(images, halves[half], by["augment_p"], by["blur"], by["blur_floor"])
-        return discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)[0][:, 0]
+        seen = augment(images, halves[half], by["augment_p"], by["blur"], by["blur_floor"], by["shift_p"])
+        return [seen] if projector is None else projector(seen)
+
+    def judge(weights, maps):
+        seen = maps if len(maps) > 1 else maps[0]
+        return discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)[0]
 
     def paint(weights):
         return generator.stateless_call(weights, state["generator"]["stats"], batch["latents"], training=True)[0]
 
     def g_loss(weights):
         own = state["discriminator"]["weights"]
-        return ops.mean(ops.softplus(judge(own, real_images, 0) - judge(own, paint(weights), 1)))
+        return ops.mean(ops.softplus(judge(own, real_maps) - judge(own, see(paint(weights), 1))))
 
-    fake_images = engine.to_device(engine.to_host(paint(state["generator"]["weights"])))
+    real_maps = see(real_images, 0)
+    fake_maps = engine.to_device(engine.to_host(see(paint(state["generator"]["weights"]), 1)))
 
     def d_loss(weights):
-        loss = ops.mean(ops.softplus(judge(weights, fake_images, 1) - judge(weights, real_images, 0)))
-        for half, images in enumerate((real_images, fake_images)):
-            (slopes,) = derivative(lambda x, half=half: ops.sum(judge(weights, x[0], half)), [images])
-            loss = loss + recipe.gamma / 2 * ops.sum(slopes**2) / BATCH
+        loss = ops.mean(ops.softplus(judge(weights, fake_maps) - judge(weights, real_maps)))
+        for maps in (real_maps, fake_maps):
+            slopes = derivative(lambda maps: ops.sum(judge(weights, maps)), list(maps))
+            loss = loss + recipe.gamma / 2 * sum(ops.sum(slope**2) for slope in slopes) / BATCH / len(maps)
         return loss
 
     return {
         "generator_gradients": flat(engine.to_host(derivative(g_loss, state["generator"]["weights"]))),
         "discriminator_gradients": flat(engine.to_host(derivative(d_loss, state["discriminator"]["weights"]))),
     }
+
+
+def projected_first_step(bench: Bench) -> dict:
+    """The same where the discriminator judges a projector's maps."""
+    return first_step(bench, bench.projected)
+
+
+def projected_two_passes(bench: Bench) -> dict:
+    """The same where the discriminator judges a projector's maps."""
+    return two_passes(bench, bench.projected)
 
 
 def derivative(function, tensors: list) -> list:
@@ -299,7 +319,7 @@ def finite_difference(bench: Bench) -> dict:
     smooth = [keras.Input((16, 16, 3)), layers.Conv2D(4, 3, strides=2, activation="tanh"), layers.Flatten()]
     pair = painter(activation="tanh"), keras.Sequential([*smooth, layers.Dense(1)])
     engine, start, gamma = bench.engine, numpy_state(*pair), 3.0
-    step = build_step(engine, *pair, "relativistic")
+    step = build_step(engine, Networks(*pair), "relativistic")
     batch = engine.to_device(step_batch(gamma=gamma))
     own = start["discriminator"]["weights"]
 
@@ -353,7 +373,7 @@ def own_networks(bench: Bench) -> dict:
     generators = {"normalising": painter(layers.BatchNormalization()), "pooling": painter()}
     found = {}
     for name, discriminator in own.items():
-        trainer = Trainer(bench.engine, bench.choice.settings, generators[name], discriminator, pictures())
+        trainer = Trainer(bench.engine, bench.choice.settings, Networks(generators[name], discriminator), pictures())
         states, measures = [trainer.state_on_host()], []
         for _ in range(3):
             measures.append(list(bench.engine.to_host(trainer.step()).values()))
@@ -364,6 +384,7 @@ def own_networks(bench: Bench) -> dict:
         found[f"{name}/alone"] = networks.treats_pictures_alone(discriminator)
     for preset in networks.BUILDERS:
         found[f"{preset}/alone"] = networks.treats_pictures_alone(networks.build(preset, 16, LATENT_DIM)[1])
+    found["projected/alone"] = networks.treats_pictures_alone(bench.projected.discriminator)
     found["forgetting/alone"] = networks.treats_pictures_alone(critic(layers.Dropout(0.5)))
     return found
 
@@ -373,6 +394,8 @@ MEASUREMENTS = (
     many_steps,
     resumed,
     two_passes,
+    projected_first_step,
+    projected_two_passes,
     finite_difference,
     convolution,
     derivatives,

@@ -35,12 +35,15 @@ def distance(a, b):
 
 
 @engine_pairs
-def test_the_first_step_agrees(found, one, other):
-    a, b = results(found, one, "first_step"), results(found, other, "first_step")
+@pytest.mark.parametrize("judged", ["", "projected_"], ids=["pixels", "features"])
+def test_the_first_step_agrees(found, one, other, judged):
+    a, b = results(found, one, f"{judged}first_step"), results(found, other, f"{judged}first_step")
     assert a.keys() == b.keys()
     assert {"d_loss", "g_loss", "r1_penalty", "r2_penalty", "generator_gradients"} < a.keys()
     for name in a:
-        assert distance(a[name], b[name]) < 1e-4, name
+        # A bend of one of the features' fifty ReLUs that rounds to its other side is a jump in what lies behind it.
+        through_features = judged and name in ("generator_gradients", "g_gradient")
+        assert distance(a[name], b[name]) < (5e-4 if through_features else 1e-4), name
 
 
 @engine_pairs
@@ -94,8 +97,9 @@ def test_the_step_is_compiled_once(found, engine):
 
 @engine_names
 @pytest.mark.parametrize("player", PLAYERS)
-def test_one_pass_gives_the_gradients_of_two(found, engine, player):
-    one, two = results(found, engine, "first_step"), results(found, engine, "two_passes")
+@pytest.mark.parametrize("judged", ["", "projected_"], ids=["pixels", "features"])
+def test_one_pass_gives_the_gradients_of_two(found, engine, player, judged):
+    one, two = results(found, engine, f"{judged}first_step"), results(found, engine, f"{judged}two_passes")
     assert distance(one[f"{player}_gradients"], two[f"{player}_gradients"]) < 1e-5
 
 
@@ -137,8 +141,9 @@ def test_convolution_is_the_articles_formula(found, engine):
 def test_which_discriminators_treat_pictures_alone(found, engine):
     got = results(found, engine, "own_networks")
     alone = {name.removesuffix("/alone"): bool(value) for name, value in got.items() if name.endswith("/alone")}
-    expected = {"standard": True, "classic": True, "forgetting": True, "pooling": True, "normalising": False}
-    assert alone == expected
+    assert alone.pop("normalising") is False
+    assert set(alone) == {"standard", "projected", "classic", "forgetting", "pooling"}
+    assert all(alone.values())
 
 
 @engine_names

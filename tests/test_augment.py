@@ -21,8 +21,9 @@ def images():
     return np.random.default_rng(0).uniform(-1, 1, (COUNT, SIDE, SIDE, 3)).astype("float32")
 
 
-def run(engine, images, draws, strength, blur=0, blur_floor=0):
-    tensors = engine.to_device((images, draws, np.float32(strength), np.float32(blur), np.float32(blur_floor)))
+def run(engine, images, draws, strength, blur=0, blur_floor=0, shift=None):
+    numbers = [np.float32(number) for number in (strength, blur, blur_floor) + (() if shift is None else (shift,))]
+    tensors = engine.to_device((images, draws, *numbers))
     return engine.to_host(augment.augment(*tensors))
 
 
@@ -41,6 +42,15 @@ def test_strength_0_augments_nothing(engine, images):
 def test_shut_gates_augment_nothing(engine, images):
     draws = {**augment_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32")}
     np.testing.assert_array_equal(run(engine, images, draws, 0.5), images)
+
+
+def test_the_probability_of_a_shift_is_its_own_where_it_is_given(engine, images):
+    draws = {**augment_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32"), "blur": np.zeros(COUNT)}
+    draws = {name: np.float32(values) for name, values in draws.items()}
+    got = run(engine, images, draws, 0, shift=1.0)
+    alone = run(engine, images, {**draws, "gates": np.float32([[0.5, 0, 0.5, 0.5]] * COUNT)}, 0.25)
+    np.testing.assert_array_equal(got, alone)
+    assert (got != images).any()
 
 
 def test_flip_mirrors_every_second_picture_that_it_may(engine, images):

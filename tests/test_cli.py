@@ -24,7 +24,7 @@ SAYS_RUN = ("--run", "run")
 def tiny_networks():
     """Let the standard preset be the tiny pair, so that training takes a moment."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(networks.BUILDERS, "standard", tiny.build_standard)
+        patch.setattr(networks, "build", tiny.build)
         yield
 
 

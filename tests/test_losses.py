@@ -69,10 +69,24 @@ def test_r1_of_a_linear_critic_is_the_squared_length_of_its_weights(engine):
     critic, seen = engine.to_device((w, images))
     total, pullback, _ = engine.vjp(lambda images: (ops.sum(images * critic), None), seen)
     (gradients,) = pullback(ops.ones_like(total))
-    assert engine.to_host(losses.squared_gradient_norm(gradients)) == pytest.approx((w**2).sum(), rel=1e-5)
+    assert engine.to_host(losses.squared_gradient_norm([gradients])) == pytest.approx((w**2).sum(), rel=1e-5)
+
+
+def test_the_squared_norms_of_several_maps_are_averaged(engine):
+    one, other = engine.to_device((np.full((2, 1, 1, 1), 2.0, "float32"), np.full((2, 2, 1, 1), 3.0, "float32")))
+    assert engine.to_host(losses.squared_gradient_norm([one, other])) == (4 + 2 * 9) / 2
+
+
+def test_several_logits_are_several_pairs(engine):
+    pairs = engine.to_device((REAL.reshape(2, 2), FAKE.reshape(2, 2)))
+    flat = engine.to_device((REAL, FAKE))
+    for loss in (losses.relativistic_discriminator_loss, losses.relativistic_generator_loss):
+        assert engine.to_host(loss(*pairs)) == pytest.approx(engine.to_host(loss(*flat)), rel=1e-6)
+    slopes = (engine.to_host(losses.relativistic_generator_slope(*logits)) for logits in (pairs, flat))
+    np.testing.assert_allclose(next(slopes).ravel(), next(slopes), rtol=1e-6)
 
 
 def test_the_squared_norm_is_averaged_over_pictures_alone(engine):
     gradients = np.zeros((2, 4, 4, 3), "float32")
     gradients[0, 1, 2] = 3, 4, 0
-    assert engine.to_host(losses.squared_gradient_norm(engine.to_device(gradients))) == 12.5
+    assert engine.to_host(losses.squared_gradient_norm([engine.to_device(gradients)])) == 12.5

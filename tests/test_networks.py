@@ -26,17 +26,19 @@ def numpy(tensor):
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
 @pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
 def test_presets_fit_together_at_every_size(preset, image_size):
-    generator, discriminator = networks.build(preset, image_size, 8)
+    built = networks.build(preset, image_size, 8)
+    generator, discriminator, projector = built
+    assert projector is None
     assert generator.input_shape == (None, 8)
     assert generator.output_shape == discriminator.input_shape == (None, image_size, image_size, 3)
     assert discriminator.output_shape == (None, 1)
-    assert networks.check_pair(generator, discriminator, image_size) == 8
+    assert networks.check(built, image_size) == 8
 
 
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
 @pytest.mark.parametrize("image_size", [16, 32])
 def test_presets_begin_with_reasonable_pictures_and_logits(preset, image_size):
-    generator, discriminator = networks.build(preset, image_size, 8)
+    generator, discriminator, _ = networks.build(preset, image_size, 8)
     latents = np.random.default_rng(0).standard_normal((4, 8)).astype("float32")
     images = generator(keras.ops.convert_to_tensor(latents), training=False)
     logits = numpy(discriminator(images, training=False))
@@ -51,7 +53,9 @@ def test_presets_begin_with_reasonable_pictures_and_logits(preset, image_size):
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
 def test_the_seed_decides_the_weights(preset):
     def weights(seed):
-        return [numpy(variable.value) for model in networks.build(preset, 16, 8, seed) for variable in model.variables]
+        return [
+            numpy(variable.value) for model in networks.build(preset, 16, 8, seed)[:2] for variable in model.variables
+        ]
 
     for a, b in zip(weights(3), weights(3), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -67,7 +71,7 @@ def test_great_seeds_are_taken(seed):
 
 def test_classic_forgets_from_seeds_of_its_own():
     """Else Keras' PyTorch backend would draw from PyTorch's global generator, and resuming would not be exact."""
-    _, discriminator = networks.build("classic", 32, 8)
+    discriminator = networks.build("classic", 32, 8).discriminator
     seeds = [layer.seed for layer in discriminator.layers if isinstance(layer, layers.Dropout)]
     assert None not in seeds
     assert len(set(seeds)) == 3
@@ -124,12 +128,13 @@ def two_headed():
 
 
 def test_a_pair_that_fits_tells_its_latent_dim():
-    assert networks.check_pair(painter(), critic(), 16) == 8
+    assert networks.check(networks.Networks(painter(), critic()), 16) == 8
 
 
 def test_a_fully_convolutional_discriminator_fits():
     stack = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(1), layers.Reshape(())]
-    assert networks.check_pair(painter(), keras.Sequential([keras.Input((None, None, 3)), *stack]), 16) == 8
+    critic = keras.Sequential([keras.Input((None, None, 3)), *stack])
+    assert networks.check(networks.Networks(painter(), critic), 16) == 8
 
 
 @pytest.mark.parametrize(
@@ -203,7 +208,7 @@ def test_a_pair_that_does_not_fit_is_told_why(generator, discriminator, image_si
     if message.startswith("discriminator must end"):
         built[1].build((None, 16, 16, 3))
     with pytest.raises(NetworkError, match=message):
-        networks.check_pair(*built, image_size)
+        networks.check(networks.Networks(*built), image_size)
 
 
 # -- do neighbours matter? -------------------------------------------------------------------------------------------
@@ -240,6 +245,6 @@ def test_who_treats_pictures_alone(middle, alone):
 
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
 def test_networks_survive_json(preset):
-    for model in networks.build(preset, 16, 8):
+    for model in networks.build(preset, 16, 8)[:2]:
         again = keras.models.model_from_json(json.dumps(json.loads(model.to_json())))
         assert [tuple(v.shape) for v in again.variables] == [tuple(v.shape) for v in model.variables]

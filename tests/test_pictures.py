@@ -467,15 +467,6 @@ def test_pictures_lie_on_disk(folder, cache):
     assert [path.name for path in file.parent.parent.iterdir()] == [file.parent.name]
 
 
-def test_batches(folder):
-    dataset = prepare(folder, 16)
-    batch = dataset.batch([1, 0, 1])
-    assert (batch.shape, batch.dtype, type(batch)) == ((3, 16, 16, 3), np.uint8, np.ndarray)
-    assert (batch == dataset.images[[1, 0, 1]]).all()
-    batch[:] = 0  # a copy: the pictures on disk stay
-    assert dataset.images.max() > 0
-
-
 def test_what_was_prepared_is_reused_until_something_changes(folder, cache, monkeypatch):
     steps = []
     first = prepare(folder, 16, progress=lambda done, total: steps.append((done, total)))

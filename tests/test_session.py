@@ -299,6 +299,8 @@ def refusal(caught):
         ("gamma", 0.125),
         ("gamma_end", 0.125),
         ("augment_p", 0.125),
+        ("shift_p", 0.125),
+        ("blur", 0.125),
         ("ema_fraction", 0.125),
         ("preset", "classic"),
     ],

@@ -105,7 +105,7 @@ def test_what_the_schedule_leaves_alone():
     settings = Settings(beta_1=0.25, beta_2=0.75, augment_p=0.125)
     schedule = settings.schedule(0.7, 5000)
     assert (schedule["beta_1"], schedule["beta_2"], schedule["augment_p"]) == (0.25, 0.75, 0.125)
-    names = {"learning_rate", "beta_1", "beta_2", "gamma", "augment_p", "blur", "blur_floor", "ema_decay"}
+    names = {"learning_rate", "beta_1", "beta_2", "gamma", "augment_p", "shift_p", "blur", "blur_floor", "ema_decay"}
     assert set(schedule) == names
 
 
@@ -139,6 +139,26 @@ def test_what_is_given_outdoes_the_preset():
 def test_classic_is_the_articles_rule_without_penalties():
     settings = choose("classic").settings
     assert (settings.rule, settings.gamma, settings.gamma_end, settings.augment_p) == ("alternating", 0, 0, 0)
+
+
+def test_a_discriminator_of_pixels_has_its_own_recipe():
+    features, pixels = choose().settings, choose(features="none", augment_p=0.2).settings
+    assert (features.features, features.blur) == ("efficientnet-lite0", 0)
+    assert (pixels.gamma, pixels.gamma_end, pixels.blur) == (5, 1, 0.08)
+    assert pixels.augment_p == 0.2
+    assert choose(image_size=32, features="none").settings.gamma == 1.25
+
+
+@pytest.mark.parametrize(
+    ("preset", "features", "message"),
+    [
+        ("standard", "inception", r"features must be one of efficientnet-lite0, none\. Received: features=inception"),
+        ("classic", "efficientnet-lite0", r"classic discriminator judges pixels\. Received: features=efficientnet"),
+    ],
+)
+def test_features_that_cannot_be(preset, features, message):
+    with pytest.raises(SettingsError, match=message):
+        choose(preset, features=features)
 
 
 def test_larger_pictures_get_smaller_batches():

@@ -10,6 +10,7 @@ from keras import layers
 
 from pippin import engines
 from pippin.errors import TrainingError
+from pippin.networks import Networks
 from pippin.settings import choose
 from pippin.training.step import ADAM_EPSILON, build_step
 from pippin.training.trainer import Trainer
@@ -31,7 +32,7 @@ class Linear:
         paint = [keras.Input((LATENT_DIM,)), layers.Dense(PIXELS), layers.Reshape((SIDE, SIDE, 3))]
         judge = [keras.Input((SIDE, SIDE, 3)), layers.Flatten(), layers.Dense(1)]
         self.pair = keras.Sequential(paint), keras.Sequential(judge)
-        self.compiled = build_step(engine, *self.pair, "relativistic")
+        self.compiled = build_step(engine, Networks(*self.pair), "relativistic")
         self.start = numpy_state(*self.pair)
 
     def step(self, state, batch):
@@ -45,7 +46,7 @@ def linear(engine):
 
 
 def linear_batch(n=0, **schedule):
-    return step_batch(n, BATCH, LATENT_DIM, SIDE, **{"augment_p": 0, "blur": 0, **schedule})
+    return step_batch(n, BATCH, LATENT_DIM, SIDE, **{"augment_p": 0, "shift_p": 0, "blur": 0, **schedule})
 
 
 def gradients_in_numpy(state, batch):
@@ -154,7 +155,7 @@ def test_a_good_step_after_a_bad_one_is_as_if_that_had_not_been(linear):
 
 def new_trainer(engine, discriminator, **settings):
     settings = {"batches": 3, "batch_size": 4, "latent_dim": 8, "warmup": 0, **settings}
-    return Trainer(engine, choose("standard", 16, **settings).settings, painter(), discriminator, pictures())
+    return Trainer(engine, choose("standard", 16, **settings).settings, Networks(painter(), discriminator), pictures())
 
 
 def test_the_trainer_refuses_to_go_on_from_a_loss_that_is_not_finite(engine):
@@ -187,7 +188,7 @@ def test_the_rule_is_chosen_by_the_discriminator(engine, middle, wish, rule):
 def test_the_alternating_rule_moves_the_generator_by_the_discriminator_that_has_learnt(linear):
     """With a great step for the discriminator its new weights decide the generator's gradient."""
     engine, batch = linear.engine, linear_batch(learning_rate=0.1)
-    step = build_step(engine, *linear.pair, "alternating")
+    step = build_step(engine, Networks(*linear.pair), "alternating")
     new, measures = engine.to_host(step(*engine.to_device((copy.deepcopy(linear.start), batch))))
     kernel, offset = linear.start["generator"]["weights"]
     fake = batch["latents"] @ kernel + offset

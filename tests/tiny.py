@@ -10,6 +10,7 @@ import safetensors.numpy
 from keras import layers
 
 import pippin
+from pippin.networks import Networks
 from pippin.session import Quiet
 from pippin.training.trainer import Trainer
 
@@ -36,9 +37,9 @@ def discriminator(*more, size=SIZE):
     )
 
 
-def build_standard(image_size, latent_dim):
-    """Build the tiny pair as `pippin.networks.BUILDERS` builds a preset's."""
-    return generator(image_size, latent_dim), discriminator(size=image_size)
+def build(preset, image_size, latent_dim, seed=0, features="none"):
+    """Build the tiny pair as `pippin.networks.build` builds a preset's."""
+    return Networks(generator(image_size, latent_dim), discriminator(size=image_size))
 
 
 def train(run, reporter=None, source=None, **settings):

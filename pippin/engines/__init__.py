@@ -21,7 +21,7 @@ from pippin.errors import EngineError
 ENGINES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 """Each engine's name for Keras, and the module that must be importable for it."""
 
-INSTALL = "pip install 'pippin[tensorflow]' (a CPU), 'pippin[jax]' (GPUs, TPUs) or 'pippin[torch]' (Apple GPUs)"
+INSTALL = "pip install tensorflow-cpu (a CPU), jax (GPUs, TPUs) or torch (Apple GPUs)"
 
 
 class Engine(Protocol):

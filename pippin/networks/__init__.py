@@ -1,38 +1,55 @@
 """The networks: Keras models and nothing else."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from pippin.errors import NetworkError
-from pippin.networks import classic, standard
+from pippin.networks import classic, projector, standard
 
 BUILDERS = {"standard": standard.build, "classic": classic.build}
 
 
-def build(preset: str, image_size: int, latent_dim: int, seed: int = 0) -> tuple[keras.Model, keras.Model]:
-    """Build a preset's pair with weights drawn from `seed`.
+class Networks(NamedTuple):
+    """The two players, and what stands before the discriminator.
+
+    Attributes:
+        generator: latents (B, latent_dim) → images (B, S, S, 3).
+        discriminator: images, or the projector's maps → logits (B, K).
+        projector: images → maps, never trained; None where the discriminator sees the images themselves.
+    """
+
+    generator: keras.Model
+    discriminator: keras.Model
+    projector: keras.Model | None = None
+
+
+def build(preset: str, image_size: int, latent_dim: int, seed: int = 0, features: str = "none") -> Networks:
+    """Build a preset's networks with weights drawn from `seed`.
 
     Args:
         preset: a name in `BUILDERS`.
         image_size: side of the pictures in pixels.
         latent_dim: numbers that each picture is painted from.
         seed: from 0; only its lowest 32 bits reach Keras.
+        features: "efficientnet-lite0" lets the standard discriminator judge those; "none" lets it judge pixels.
 
-    Returns:
-        `(generator, discriminator)`.
+    Raises:
+        NetworkError: the features' weights are not there.
     """
+    eye = None if features == "none" else projector.build(image_size)
     keras.utils.set_random_seed(seed % 2**32)
-    return BUILDERS[preset](image_size, latent_dim)
+    pair = BUILDERS[preset](image_size, latent_dim, *([eye] if eye else []))
+    return Networks(*pair, eye)
 
 
-def check_pair(generator: keras.Model, discriminator: keras.Model, image_size: int) -> int:
-    """Check that two networks fit together and to the pictures.
+def check(networks: Networks, image_size: int) -> int:
+    """Check that the networks fit together and to the pictures.
 
     Args:
-        generator: must take latents (B, latent_dim) and give images (B, image_size, image_size, 3).
-        discriminator: must take such images and give one logit each, (B, 1) or (B,).
+        networks: the generator must take latents (B, latent_dim) and give images (B, image_size, image_size, 3).
+            Without a projector the discriminator must take such images and give one logit each, (B, 1) or (B,).
         image_size: side of the pictures in pixels.
 
     Returns:
@@ -41,6 +58,7 @@ def check_pair(generator: keras.Model, discriminator: keras.Model, image_size: i
     Raises:
         NetworkError: the shapes do not fit, or a network cannot be written to disk.
     """
+    generator, discriminator, _ = networks
     for name, model in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(model, keras.Model) or not model.built:
             raise NetworkError(f"The {name} must be a built Keras model; begin it with keras.Input(...). {_got(model)}")
@@ -54,13 +72,18 @@ def check_pair(generator: keras.Model, discriminator: keras.Model, image_size: i
         raise NetworkError(f"The generator must take latents of shape (B, latent_dim). {_got(generator)}")
     if len(generator.outputs) != 1 or tuple(generator.output_shape) != images:
         raise NetworkError(f"The generator must give images of shape {_show(images)}. {_got(generator)}")
+    if networks.projector is None:
+        _check_judge(discriminator, images)
+    return int(generator.input_shape[1])
+
+
+def _check_judge(discriminator: keras.Model, images: tuple) -> None:
     if len(discriminator.inputs) != 1 or not _fits(discriminator.input_shape, images):
         raise NetworkError(f"The discriminator must take images of shape {_show(images)}. {_got(discriminator)}")
     if len(discriminator.outputs) != 1 or tuple(discriminator.output_shape) not in ((None, 1), (None,)):
         raise NetworkError(f"The discriminator must give one logit a picture, shape (B, 1). {_got(discriminator)}")
     if getattr(discriminator.layers[-1], "activation", None) is keras.activations.sigmoid:
         raise NetworkError(f"The discriminator must end without a sigmoid: losses take logits. {_got(discriminator)}")
-    return int(generator.input_shape[1])
 
 
 def treats_pictures_alone(discriminator: keras.Model) -> bool:
@@ -73,14 +96,16 @@ def treats_pictures_alone(discriminator: keras.Model) -> bool:
         discriminator: built Keras model.
     """
     rng = np.random.default_rng(0)
-    first, one, other = rng.uniform(-1, 1, (3, 1, *discriminator.input_shape[1:])).astype("float32")
+    shapes = [(1, *tensor.shape[1:]) for tensor in discriminator.inputs]
+    first, one, other = ([rng.uniform(-1, 1, shape).astype("float32") for shape in shapes] for _ in range(3))
     weights = [np.array(variable) for variable in discriminator.trainable_variables]
     stats = [np.array(variable) for variable in discriminator.non_trainable_variables]
 
-    def logit(neighbour: Any) -> float:
+    def logit(neighbour: list[np.ndarray]) -> float:
         keras.utils.set_random_seed(0)  # Keras' PyTorch backend draws an unseeded dropout from the global generator
-        batch = keras.ops.convert_to_tensor(np.concatenate([first, neighbour]))
-        logits, _ = discriminator.stateless_call(weights, stats, batch, training=True)
+        batch = [keras.ops.convert_to_tensor(np.concatenate(pair)) for pair in zip(first, neighbour, strict=True)]
+        seen = batch if len(batch) > 1 else batch[0]
+        logits, _ = discriminator.stateless_call(weights, stats, seen, training=True)
         return float(keras.ops.convert_to_numpy(logits).ravel()[0])
 
     a, b = logit(one), logit(other)

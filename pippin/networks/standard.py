@@ -3,7 +3,8 @@
 Two cores are enough for them because only one narrow convolution works at the full resolution; the discriminator
 begins by moving pixels into channels (`layers.py`), which costs nothing. Nothing in them is strided or transposed, so
 no engine stumbles over second derivatives, and the generator doubles its maps bilinearly, so that it has no grid to
-unlearn. Nothing normalises, so the discriminator treats each picture by itself.
+unlearn. Nothing normalises, so the discriminator treats each picture by itself. Given a projector (`projector.py`), the
+discriminator is a narrow head for each of its maps; otherwise it judges the pixels at every scale.
 """
 
 from typing import Any
@@ -41,20 +42,42 @@ def stage_filters(image_size: int) -> dict[int, int]:
     return dict(zip(resolutions[::-1], widths, strict=False))
 
 
-def build(image_size: int, latent_dim: int, channels: int = 3) -> tuple[keras.Model, keras.Model]:
-    """Build the standard generator and discriminator.
+HEAD_FILTERS = {64: 32, 32: 48, 16: 96, 8: 128, 4: 160, 2: 160}
+"""In the heads that judge a projector's maps, by the side of the map in pixels."""
+
+
+def build(image_size: int, latent_dim: int, projector: keras.Model | None = None) -> tuple[keras.Model, keras.Model]:
+    """Build the standard networks.
 
     Args:
         image_size: side of the pictures in pixels, a power of two from 16 to 256.
         latent_dim: numbers that each picture is painted from.
-        channels: of the pictures.
+        projector: what the discriminator is to judge instead of pixels.
 
     Returns:
-        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels), about [−1, 1] (what
-        is outside is clipped where pictures are written), and images → logits (B, 1).
+        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, 3), about [−1, 1] (what is outside is
+        clipped where pictures are written); and images, or the projector's K maps, → logits (B, 1), or (B, K).
     """
     filters = stage_filters(image_size)
-    return _generator(latent_dim, filters, channels), _discriminator(image_size, filters, channels)
+    discriminator = _heads(projector) if projector else _discriminator(image_size, filters, 3)
+    return _generator(latent_dim, filters, 3), discriminator
+
+
+def _heads(projector: keras.Model) -> keras.Model:
+    """Judge each map by itself: narrow convolutions, for all that is difficult about seeing is done already."""
+    maps = [keras.Input(x.shape[1:], name=f"map{n}") for n, x in enumerate(projector.outputs)]
+    logits = []
+    for n, x in enumerate(maps):
+        side = x.shape[1]
+        x = _conv(x, HEAD_FILTERS[side], name=f"read{n}")
+        while side > SMALLEST:
+            side //= 2
+            x = layers.AveragePooling2D(2, name=f"pool{n}_{side}")(_act(x))
+            x = _conv(x, HEAD_FILTERS[side], name=f"conv{n}_{side}")
+        x = layers.Flatten(name=f"flat{n}")(_act(x))
+        logits.append(layers.Dense(1, kernel_initializer=_he(0.5), name=f"score{n}")(x))
+    together = layers.Concatenate(name="scores")(logits)
+    return keras.Model(maps, layers.Rescaling(LOGIT_SCALE, name="logits")(together), name="discriminator")
 
 
 def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras.Model:

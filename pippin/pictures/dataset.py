@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -92,17 +91,6 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {len(self):,} pictures of {self.image_size}×{self.image_size})"
-
-    def batch(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Returns some of the pictures, in the order asked for.
-
-        Args:
-            indices: Integers of shape `(B,)`, 0 to `len(self) - 1`.
-
-        Returns:
-            A new uint8 array of shape `(B, image_size, image_size, 3)`, RGB, 0 to 255.
-        """
-        return np.array(self.images[np.asarray(indices, np.intp)])
 
     def summary(self) -> str:
         """Returns a few lines for people: how many files were kept, mended and refused, and why."""

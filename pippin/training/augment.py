@@ -4,7 +4,9 @@ With the kinds and ranges of DiffAugment (Zhao et al. 2020, arXiv 2006.10738) an
 with probability `augment_p` as in ADA (Karras et al. 2020, arXiv 2006.06676), so that what is done to the pictures
 does not leak into what the generator paints. And a blur: at the beginning on all pictures (as Karras et al. 2021,
 arXiv 2106.12423, fade it out), and then always on some. A discriminator that sees only sharp pictures judges edges, and
-the generator learns to draw outlines of nothing; where it sees the same pair blurred, it has to judge shapes.
+the generator learns to draw outlines of nothing; where it sees the same pair blurred, it has to judge shapes. (That is
+for discriminators of pixels. One that judges a projector's features has its own remedy against their strides: shifts,
+so that no pixel of the picture always falls on the same place of their grid.)
 
 Every kind is affine in the picture, so the penalties' second derivatives are cheap.
 """
@@ -16,7 +18,9 @@ from keras import ops
 KINDS = ("flip", "translation", "colour", "cutout")
 
 
-def augment(images: Any, draws: dict[str, Any], strength: Any, blur: Any = 0.0, blur_floor: Any = 0.0) -> Any:
+def augment(
+    images: Any, draws: dict[str, Any], strength: Any, blur: Any = 0.0, blur_floor: Any = 0.0, shift: Any = None
+) -> Any:
     """Augment pictures with draws that the host made.
 
     Args:
@@ -26,12 +30,15 @@ def augment(images: Any, draws: dict[str, Any], strength: Any, blur: Any = 0.0, 
         strength: scalar in [0, 1], the probability of each kind; 0 returns the pictures as they are.
         blur: scalar, the largest standard deviation in pixels of a Gaussian blur; each picture gets its share of it.
         blur_floor: scalar, the standard deviation in pixels that every picture is blurred with at least.
+        shift: scalar in [0, 1], the probability of translation where it is not `strength`.
 
     Returns:
         float32 (B, H, W, C). Brightness and contrast may leave [−1, 1].
     """
-    gates = ops.cast(draws["gates"] < strength, "float32")
-    flip, translation, colour, cutout = (gates[:, kind] for kind in range(len(KINDS)))
+    strengths = (strength, strength if shift is None else shift, strength, strength)
+    flip, translation, colour, cutout = (
+        ops.cast(draws["gates"][:, kind] < p, "float32") for kind, p in enumerate(strengths)
+    )
     sigma = ops.maximum(blur * draws["blur"], blur_floor)
     images = adjust_colour(images, 2.0 * draws["colour"] - 1.0, colour)
     images = move(images, flip * ops.cast(draws["flip"] < 0.5, "float32"), draws["translation"], translation, sigma)

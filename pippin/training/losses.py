@@ -1,5 +1,6 @@
 """The losses and penalties, as in their papers. All take and return float32 tensors of the current engine."""
 
+import math
 from typing import Any
 
 from keras import ops
@@ -9,8 +10,8 @@ def relativistic_discriminator_loss(real_logits: Any, fake_logits: Any) -> Any:
     """mean softplus(Δ) with Δᵢ = D(x̂ᵢ) − D(xᵢ) (Jolicoeur-Martineau 2018, arXiv 1807.00734; RpGAN).
 
     Args:
-        real_logits: (B,), the discriminator's outputs for real pictures.
-        fake_logits: (B,), its outputs for generated ones, each paired with the real one of the same index.
+        real_logits: (B, K), the discriminator's K outputs for real pictures.
+        fake_logits: (B, K), those for generated ones, each paired with the real one of the same index.
 
     Returns:
         Scalar.
@@ -24,26 +25,27 @@ def relativistic_generator_loss(real_logits: Any, fake_logits: Any) -> Any:
 
 
 def relativistic_generator_slope(real_logits: Any, fake_logits: Any) -> Any:
-    """∂L_G/∂D(x̂ᵢ) = −σ(−Δᵢ) / B, which turns the gradients that R2 needs into the generator's.
+    """∂L_G/∂D_k(x̂ᵢ) = −σ(−Δᵢₖ) / BK, which turns the gradients that R2 needs into the generator's.
 
     Returns:
-        (B,).
+        (B, K).
     """
-    return -ops.sigmoid(real_logits - fake_logits) / real_logits.shape[0]
+    return -ops.sigmoid(real_logits - fake_logits) / math.prod(real_logits.shape)
 
 
-def squared_gradient_norm(gradients: Any) -> Any:
-    """mean ‖∇D(x)‖², summed over height, width and channels (Mescheder et al. 2018, arXiv 1801.04406).
+def squared_gradient_norm(gradients: list[Any]) -> Any:
+    """mean ‖∇D_k(xₖ)‖², summed over height, width and channels (Mescheder et al. 2018, arXiv 1801.04406).
 
     On real pictures this is `r1_penalty`, on generated ones `r2_penalty`; both are weighted by γ/2.
 
     Args:
-        gradients: (B, H, W, C), the gradient of each picture's logit with respect to that picture.
+        gradients: K tensors (B, H, W, C), the gradient of each logit with respect to the map that it judges (the
+            picture itself, where there is one map).
 
     Returns:
         Scalar.
     """
-    return ops.mean(ops.sum(ops.square(gradients), axis=(1, 2, 3)))
+    return sum(ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3))) for gradient in gradients) / len(gradients)
 
 
 def binary_cross_entropy(logits: Any, real: bool) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from pippin.engines import Engine
+from pippin.networks import Networks
 from pippin.training import losses
 from pippin.training.augment import augment
 
@@ -55,26 +56,25 @@ def initial_state(generator: keras.Model, discriminator: keras.Model) -> State:
     return state
 
 
-def build_step(engine: Engine, generator: keras.Model, discriminator: keras.Model, rule: str) -> Step:
+def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
     """Compile the training step for a pair of networks.
 
     Args:
         engine: see `pippin.engines`.
-        generator: latents (B, latent_dim) → images (B, H, W, C).
-        discriminator: images (B, H, W, C) → logits (B, 1).
+        networks: see `pippin.networks`.
         rule: one of `RULES`. "relativistic" needs a discriminator that treats each picture by itself.
 
     Returns:
         `step(state, batch)`. `batch` holds `real_images` uint8 (B, H, W, C), `latents`, `augment` (see
         `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `beta_1`, `beta_2`, `gamma`,
-        `augment_p`, `blur`, `blur_floor`, `ema_decay`. `measures` are float32 scalars. A step whose losses or gradients
-        are not finite leaves all weights as they were and reports `finite` 0.
+        `augment_p`, `shift_p`, `blur`, `blur_floor`, `ema_decay`. `measures` are float32 scalars. A step whose losses
+        or gradients are not finite leaves all weights as they were and reports `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
     def step(state: State, batch: Batch) -> tuple[State, Measures]:
         batch = {**batch, "real_images": ops.cast(batch["real_images"], "float32") / 127.5 - 1.0}
-        new, measures = play(engine, generator, discriminator, state, batch)
+        new, measures = play(engine, networks, state, batch)
         decay = batch["schedule"]["ema_decay"]
         new["ema_generator"] = {
             "weights": [
@@ -92,49 +92,54 @@ def build_step(engine: Engine, generator: keras.Model, discriminator: keras.Mode
     return engine.jit(step)
 
 
-def _relativistic(
-    engine: Engine, generator: keras.Model, discriminator: keras.Model, state: State, batch: Batch
-) -> tuple[State, Measures]:
+def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch) -> tuple[State, Measures]:
     """Both players from one pass through the discriminator.
 
-    With Δᵢ = D(x̂ᵢ) − D(xᵢ) (Huang et al. 2024, arXiv 2501.05441):
+    With x and x̂ what the discriminator sees of a real and of a generated picture (one map, the augmented picture
+    itself, or the projector's K maps with a logit D_k each) and Δₖ = D_k(x̂ₖ) − D_k(xₖ) for each pair
+    (Huang et al. 2024, arXiv 2501.05441):
 
-        L_D = mean softplus(Δ) + γ/2 · mean(‖∇D(x)‖² + ‖∇D(x̂)‖²)        L_G = mean softplus(−Δ)
+        L_D = mean softplus(Δ) + γ/2K · mean Σₖ (‖∇D_k(xₖ)‖² + ‖∇D_k(x̂ₖ)‖²)        L_G = mean softplus(−Δ)
 
-    The second penalty computes gᵢ = ∇D(x̂ᵢ) anyway, and ∂L_G/∂x̂ᵢ = −σ(−Δᵢ) gᵢ / B: the generator costs one
-    vector-Jacobian product more. Gradients are with respect to the pictures before augmentation.
+    The second penalty computes gₖ = ∇D_k(x̂ₖ) anyway, and ∂L_G/∂x̂ₖ = −σ(−Δₖ) gₖ / BK: the generator costs one
+    vector-Jacobian product more.
     """
     schedule, real_images = batch["schedule"], batch["real_images"]
     size = real_images.shape[0]
-    fake_images, generator_pullback, generator_stats = _generate(engine, generator, state, batch)
-    images = ops.concatenate([real_images, fake_images])
+    real_draws, fake_draws = _halves(batch["augment"], size)
+    fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
+    real_maps = _see(networks, real_images, real_draws, schedule)
+    fake_maps, sight_pullback, _ = engine.vjp(
+        lambda images: (_see(networks, images, fake_draws, schedule), ()), fake_images
+    )
+    maps = [ops.concatenate(pair) for pair in zip(real_maps, fake_maps, strict=True)]
 
     def discriminator_loss(weights: Any) -> Any:
-        def judge(images: Any) -> Any:
-            seen = augment(images, batch["augment"], schedule["augment_p"], schedule["blur"], schedule["blur_floor"])
-            logits, stats = discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)
-            logits = ops.reshape(logits, (-1,))
+        def judge(maps: list[Any]) -> Any:
+            logits, stats = _judge(networks.discriminator, weights, state["discriminator"]["stats"], maps)
             return ops.sum(logits), (logits, stats)
 
-        total, pullback, (logits, stats) = engine.vjp(judge, images)
+        total, pullback, (logits, stats) = engine.vjp(judge, maps)
         (gradients,) = pullback(ops.ones_like(total))
         real_logits, fake_logits = logits[:size], logits[size:]
         measures = {
             "d_loss": losses.relativistic_discriminator_loss(real_logits, fake_logits),
             "g_loss": losses.relativistic_generator_loss(real_logits, fake_logits),
-            "r1_penalty": losses.squared_gradient_norm(gradients[:size]),
-            "r2_penalty": losses.squared_gradient_norm(gradients[size:]),
+            "r1_penalty": losses.squared_gradient_norm([gradient[:size] for gradient in gradients]),
+            "r2_penalty": losses.squared_gradient_norm([gradient[size:] for gradient in gradients]),
             "real_logits": ops.mean(real_logits),
             "fake_logits": ops.mean(fake_logits),
         }
         loss = measures["d_loss"] + schedule["gamma"] / 2 * (measures["r1_penalty"] + measures["r2_penalty"])
-        slope = losses.relativistic_generator_slope(real_logits, fake_logits)
-        return loss, (measures, stats, slope[:, None, None, None] * gradients[size:])
+        slopes = losses.relativistic_generator_slope(real_logits, fake_logits)
+        map_slopes = [slopes[:, k, None, None, None] * gradient[size:] for k, gradient in enumerate(gradients)]
+        return loss, (measures, stats, map_slopes)
 
-    loss, pullback, (measures, discriminator_stats, image_slopes) = engine.vjp(
+    loss, pullback, (measures, discriminator_stats, map_slopes) = engine.vjp(
         discriminator_loss, state["discriminator"]["weights"]
     )
     (discriminator_gradients,) = pullback(ops.ones_like(loss))
+    (image_slopes,) = sight_pullback(map_slopes)
     (generator_gradients,) = generator_pullback(image_slopes)
     new = {
         "generator": _updated(state, "generator", generator_gradients, generator_stats, schedule),
@@ -144,9 +149,7 @@ def _relativistic(
     return new, {**measures, **norms}
 
 
-def _alternating(
-    engine: Engine, generator: keras.Model, discriminator: keras.Model, state: State, batch: Batch
-) -> tuple[State, Measures]:
+def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch) -> tuple[State, Measures]:
     """First the discriminator learns to tell, then the generator learns to fool the one that has learnt.
 
     Binary cross-entropy with the non-saturating generator loss (Goodfellow et al. 2014, arXiv 1406.2661). Real and
@@ -154,14 +157,11 @@ def _alternating(
     (batch normalisation, minibatch statistics).
     """
     schedule, size = batch["schedule"], batch["real_images"].shape[0]
-    fake_images, generator_pullback, generator_stats = _generate(engine, generator, state, batch)
-    real_draws = {key: draws[:size] for key, draws in batch["augment"].items()}
-    fake_draws = {key: draws[size:] for key, draws in batch["augment"].items()}
+    fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
+    real_draws, fake_draws = _halves(batch["augment"], size)
 
     def judge(weights: Any, stats: Any, images: Any, draws: Any) -> Any:
-        seen = augment(images, draws, schedule["augment_p"], schedule["blur"], schedule["blur_floor"])
-        logits, stats = discriminator.stateless_call(weights, stats, seen, training=True)
-        return ops.reshape(logits, (-1,)), stats
+        return _judge(networks.discriminator, weights, stats, _see(networks, images, draws, schedule))
 
     def discriminator_loss(weights: Any) -> Any:
         real_logits, stats = judge(weights, state["discriminator"]["stats"], batch["real_images"], real_draws)
@@ -189,6 +189,26 @@ def _alternating(
     measures = {"d_loss": d_loss, "g_loss": g_loss, "real_logits": real_logits, "fake_logits": fake_logits}
     norms = {"g_gradient": _norm(generator_gradients), "d_gradient": _norm(discriminator_gradients)}
     return new, {**measures, **norms}
+
+
+def _see(networks: Networks, images: Any, draws: dict[str, Any], schedule: dict[str, Any]) -> list[Any]:
+    """Return what the discriminator gets of pictures: augmented, and where there is a projector, its maps of that."""
+    names = ("augment_p", "blur", "blur_floor", "shift_p")
+    seen = augment(images, draws, *(schedule[name] for name in names))
+    return [seen] if networks.projector is None else list(networks.projector(seen, training=False))
+
+
+def _judge(discriminator: keras.Model, weights: Any, stats: Any, maps: list[Any]) -> tuple[Any, Any]:
+    """Return logits (B, K) and the discriminator's new stats."""
+    seen = maps if len(maps) > 1 else maps[0]
+    logits, stats = discriminator.stateless_call(weights, stats, seen, training=True)
+    return ops.reshape(logits, (-1, len(maps))), stats
+
+
+def _halves(draws: dict[str, Any], size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part the draws into those of the real pictures and those of the generated ones."""
+    real, fake = ({key: values[half] for key, values in draws.items()} for half in (slice(size), slice(size, None)))
+    return real, fake
 
 
 def _generate(engine: Engine, generator: keras.Model, state: State, batch: Batch) -> tuple[Any, Any, Any]:

