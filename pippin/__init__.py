@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 from pippin import engines
 
 if TYPE_CHECKING:
+    from pippin.evaluation import evaluate
     from pippin.run import Run, open_run
     from pippin.session import train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "open_run", "train"]
+__all__ = ["Run", "__version__", "evaluate", "open_run", "train"]
 
 engines.settle()
 
-_HOMES = {"train": "pippin.session", "open_run": "pippin.run", "Run": "pippin.run"}
+_HOMES = {"train": "pippin.session", "evaluate": "pippin.evaluation", "open_run": "pippin.run", "Run": "pippin.run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -37,6 +37,13 @@ class Preset(StrEnum):
     classic = "classic"
 
 
+class Network(StrEnum):
+    """Whose features scores compare."""
+
+    efficientnet_lite0 = "efficientnet-lite0"
+    inception = "inception"
+
+
 Source = Annotated[str, typer.Argument(help="A folder of pictures, an .npy or .npz file, or 'apples' (built in).")]
 GRID = Path("grid.png")
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
@@ -94,6 +101,24 @@ def sample(
     for index, image in enumerate(images):
         save_picture(image, folder / f"seed{seed}-{index:0{digits}d}.png")
     print(f"{n} pictures in {folder}")
+
+
+@app.command()
+def evaluate(
+    subject: Annotated[str, typer.Argument(help="A run, or a source of pictures.", metavar="RUN|SOURCE")],
+    against: Annotated[str | None, typer.Option(help="Source of real pictures; what a RUN learnt from.")] = None,
+    n: Annotated[int, typer.Option("-n", "--number", help="How many pictures a RUN paints for it.")] = 2048,
+    features: Annotated[Network, typer.Option(help="What looks at them.")] = Network.efficientnet_lite0,
+    image_size: Annotated[int | None, typer.Option(help="Side at which two sources are compared; 64.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed paints the same pictures.")] = 0,
+) -> None:
+    """Score the pictures of RUN or SOURCE against real ones: KID, FID, precision and recall."""
+    from pippin.evaluation import flattered
+
+    scores = pippin.evaluate(subject, against, n=n, features=features.value, image_size=image_size, seed=seed)
+    print("\n".join(scores.lines()))
+    if flattered(subject, features.value):
+        print(f"The run learnt from what {features.value} sees, so these scores flatter it (arXiv 2203.06026)")
 
 
 @app.command()

@@ -12,10 +12,10 @@ ORDER = [
     {"errors"},
     {"settings"},
     {"pictures", "networks", "engines", "show"},
-    {"training"},
+    {"training", "measure"},
     {"checkpoint"},
     {"run"},
-    {"session"},
+    {"session", "evaluation"},
     {"cli"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -1,0 +1,68 @@
+"""Pictures → features: what a network that was trained to name things sees in them."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from pippin.errors import NetworkError
+from pippin.networks import efficientnet
+
+BATCH = 32
+"""Pictures at a time."""
+
+
+def _inception() -> keras.Model:
+    try:
+        return keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")
+    except Exception as problem:  # Keras raises whatever its download met
+        raise NetworkError(
+            f"The weights of inception cannot be downloaded; without a network use efficientnet-lite0. ({problem})"
+        ) from None
+
+
+NETWORKS: dict[str, tuple[int, Callable[[], keras.Model]]] = {
+    "efficientnet-lite0": (224, efficientnet.build_pooled),
+    "inception": (299, _inception),
+}
+"""Name → the side of the pictures that it looks at, and what builds it. `inception` is the network of the papers, but
+with Keras' weights instead of theirs, so its scores are near to published ones and not the same."""
+
+
+def extract(images: np.ndarray, network: str = "efficientnet-lite0") -> np.ndarray:
+    """Return what a network sees in pictures.
+
+    Args:
+        images: uint8 (N, S, S, 3); they are resized with Pillow's bicubic filter, as Parmar et al. 2022
+            (arXiv 2104.11222) find that scores need.
+        network: a name in `NETWORKS`.
+
+    Returns:
+        float64 (N, D): D is 1280 for efficientnet-lite0 and 2048 for inception.
+
+    Raises:
+        NetworkError: an unknown network, or one whose weights are not there.
+    """
+    if network not in NETWORKS:
+        raise NetworkError(f"features must be one of {', '.join(NETWORKS)}. Received: features={network}")
+    side, model = NETWORKS[network][0], _load(network)
+    found = []
+    for start in range(0, len(images), BATCH):
+        chunk = np.stack([_resized(image, side) for image in images[start : start + BATCH]])
+        short = BATCH - len(chunk)  # one shape only, so that the network is compiled once
+        padded = np.pad(chunk, ((0, short), (0, 0), (0, 0), (0, 0)))
+        found.append(np.asarray(model.predict_on_batch(padded), "float64")[: len(chunk)])
+    return np.concatenate(found)
+
+
+@cache
+def _load(network: str) -> Any:
+    return NETWORKS[network][1]()
+
+
+def _resized(image: np.ndarray, side: int) -> np.ndarray:
+    picture = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(picture, "float32") / 127.5 - 1
