@@ -112,13 +112,13 @@ def evaluate(
     image_size: Annotated[int | None, typer.Option(help="Side at which two sources are compared; 64.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed paints the same pictures.")] = 0,
 ) -> None:
-    """Score the pictures of RUN or SOURCE against real ones: KID, FID, precision and recall."""
-    from pippin.evaluation import flattered
+    """Score the pictures of RUN or SOURCE against real ones, and say whether RUN knows its pictures by heart."""
+    from pippin.show import save_picture
 
-    scores = pippin.evaluate(subject, against, n=n, features=features.value, image_size=image_size, seed=seed)
-    print("\n".join(scores.lines()))
-    if flattered(subject, features.value):
-        print(f"The run learnt from what {features.value} sees, so these scores flatter it (arXiv 2203.06026)")
+    found = pippin.evaluate(subject, against, n=n, features=features.value, image_size=image_size, seed=seed)
+    print("\n".join(found.lines()))
+    if found.pairs is not None:
+        print(f"The nearest pairs: {save_picture(found.pairs, Path(subject) / 'nearest.png')}")
 
 
 @app.command()
@@ -137,7 +137,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     settings, about = run.settings, run.about
     goal = f"{settings.batches:,} batches" if settings.batches else f"{settings.minutes:g} minutes"
     yield "run", str(run.path)
-    yield "source", f"{about['source']} ({about['pictures']:,} pictures, {settings.image_size}×{settings.image_size})"
+    pictures = f"{about['pictures']:,} pictures" + (f", {about['held_out']:,} held out" if about["held_out"] else "")
+    yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size})"
     state = "finished" if run.finished else "not finished; the same command goes on"
     yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
     last = next((entry for entry in reversed(run.log()) if "g_loss" in entry), None)
@@ -196,6 +197,8 @@ class Narrator:
         self.say(
             f"Training {where}for {goal} of {settings.batch_size} pictures with {run.about['engine']} ({run.path})"
         )
+        if run.about["held_out"]:
+            self.say(f"{run.about['held_out']:,} of the pictures are held out of it, to judge by")
         if settings.rule == "auto" and rule == "alternating":
             self.say("The discriminator mixes the pictures of a batch, so the players move in turn (alternating rule)")
 

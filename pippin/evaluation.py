@@ -1,7 +1,8 @@
-"""How good a run is: its pictures against real ones."""
+"""How good a run is: its pictures against real ones, and whether it knows those by heart."""
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,51 @@ import numpy as np
 
 from pippin import measure
 from pippin.errors import SettingsError
-from pippin.measure import Scores
-from pippin.pictures import prepare
+from pippin.measure import Memorisation, Scores
+from pippin.pictures import Dataset, Subset, prepare, split
 from pippin.run import Run, is_run, open_run
+from pippin.show import grid
 
 MOST = 4096
 """Pictures of either side that are compared; of more, so many are drawn. Their products fill 400 MB."""
 
 FEWEST = 8
 """Pictures below which no score means anything."""
+
+PAIRS = 24
+"""Painted pictures on the sheet of the nearest learnt ones."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+        scores: of the pictures against real ones.
+        references: which those are: "held out of training", "learnt from", or "" for those of another source.
+        flattered: whether a run learnt from the very features that the scores compare.
+        memorisation: how near a run's pictures are to those that it learnt from; None for a source, and for a run whose
+            pictures are not at hand.
+        pairs: uint8 sheet (H, W, 3), rows of painted pictures, each above its nearest learnt one, the nearest pairs
+            first; None where `memorisation` is.
+    """
+
+    scores: Scores
+    references: str = ""
+    flattered: bool = False
+    memorisation: Memorisation | None = None
+    pairs: np.ndarray | None = None
+
+    def lines(self) -> list[str]:
+        """Say it to people."""
+        first, *others = self.scores.lines()
+        lines = [f"{first}; the real ones were {self.references}" if self.references else first, *others]
+        if self.flattered:
+            network = self.scores.network
+            lines.append(f"The run learnt from what {network} sees, so these scores flatter it (arXiv 2203.06026)")
+        if self.memorisation:
+            lines.append(self.memorisation.verdict)
+        return lines
 
 
 def evaluate(
@@ -29,8 +66,8 @@ def evaluate(
     image_size: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Scores:
-    """Score pictures against real ones.
+) -> Evaluation:
+    """Score pictures against real ones; for a run, against those that were held out of its training.
 
     Args:
         subject: a `Run`, a run's folder, or a source of pictures (see `pippin.train`).
@@ -42,7 +79,7 @@ def evaluate(
         progress: told how many of a source's files were looked at.
 
     Returns:
-        The scores.
+        An `Evaluation`.
 
     Raises:
         SettingsError: too few pictures, or too many asked for, or nothing to compare them with.
@@ -52,23 +89,56 @@ def evaluate(
         raise SettingsError(f"n must be from {FEWEST} to {MOST:,}. Received: n={n}")
     if features not in measure.NETWORKS:
         raise SettingsError(f"features must be one of {', '.join(measure.NETWORKS)}. Received: features={features}")
+
+    def scored(painted: np.ndarray, references: np.ndarray) -> Scores:
+        return measure.score(painted, references, network=features, seed=seed)
+
+    def seen(images: np.ndarray) -> np.ndarray:
+        return measure.extract(images, features)
+
     run = _as_run(subject)
-    if against is None:
-        if run is None:
+    if run is None:
+        if against is None:
             raise SettingsError(f"Say what to compare the pictures with (--against). Received: {subject}")
-        against = run.about["source"]
-    size = run.settings.image_size if run else image_size or 64
-    references = _some(prepare(against, size, progress=progress).images, seed, against)
-    painted = run.sample(n, seed) if run else _some(prepare(subject, size, progress=progress).images, seed, subject)
-    return measure.score(
-        measure.extract(painted, features), measure.extract(references, features), network=features, seed=seed
+        both = (prepare(source, image_size or 64, progress=progress) for source in (subject, against))
+        return Evaluation(scored(*(seen(_some(dataset.images, seed, dataset)) for dataset in both)))
+
+    source = run.about["source"] if against is None else against
+    dataset = prepare(source, run.settings.image_size, progress=progress)
+    images = run.sample(n, seed)
+    painted = seen(images)
+    flattered = run.settings.features == features
+    if dataset.fingerprint != run.about["fingerprint"]:
+        return Evaluation(scored(painted, seen(_some(dataset.images, seed, dataset))), flattered=flattered)
+
+    learnt_from, held_out = (Subset(dataset.images, which) for which in split(len(dataset), run.settings.held_out))
+    looked_at = _some(learnt_from, seed, dataset)
+    learnt, apart = seen(looked_at), seen(held_out[:]) if len(held_out) else np.zeros((0, painted.shape[1]))
+    found = measure.memorisation(painted, learnt, apart)
+    return Evaluation(
+        scored(painted, apart if len(apart) else learnt),
+        "held out of training" if len(apart) else "learnt from",
+        flattered,
+        found,
+        pairs_sheet(images, looked_at, found),
     )
 
 
-def flattered(subject: Any, features: str) -> bool:
-    """Say whether a run learnt from the same network's features that it is judged by."""
-    run = _as_run(subject)
-    return run is not None and run.settings.features == features
+def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, columns: int = 8) -> np.ndarray:
+    """Lay out the painted pictures that are nearest to a learnt one, each above that.
+
+    Args:
+        painted: uint8 (N, S, S, 3).
+        learnt: uint8 (L, S, S, 3).
+        found: about them.
+        columns: pairs in a row.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    first = np.argsort(found.distances, kind="stable")[:PAIRS]
+    pairs = np.concatenate([painted[first], learnt[found.nearest[first]]], axis=1)  # one above the other
+    return grid(pairs, min(columns, len(pairs)))
 
 
 def _as_run(subject: Any) -> Run | None:
@@ -77,10 +147,10 @@ def _as_run(subject: Any) -> Run | None:
     return open_run(subject) if isinstance(subject, str | os.PathLike) and is_run(Path(subject)) else None
 
 
-def _some(images: np.ndarray, seed: int, source: Any) -> np.ndarray:
+def _some(images: np.ndarray | Subset, seed: int, dataset: Dataset) -> np.ndarray:
     if len(images) < FEWEST:
-        raise SettingsError(f"Scores need at least {FEWEST} pictures. Received: {len(images)} in {source}")
+        received = f"{len(images)} in {dataset.manifest['source']}"
+        raise SettingsError(f"Scores need at least {FEWEST} pictures. Received: {received}")
     if len(images) <= MOST:
-        return np.asarray(images)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(images), MOST, replace=False))
-    return np.asarray(images[chosen])
+        return images[:]
+    return images[np.sort(np.random.default_rng(seed).choice(len(images), MOST, replace=False))]

@@ -37,7 +37,7 @@ from pippin.training.trainer import SAMPLE_BATCH
 FORMAT = 1
 """Of the folder; raised when an older Pippin could not open a newer run."""
 
-ABOUT = ("settings", "reasons", "source", "pictures", "fingerprint", "engine", "versions", "machine")
+ABOUT = ("settings", "reasons", "source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine")
 """What `settings.json` holds beside the format."""
 
 FIXED = 64

@@ -17,7 +17,7 @@ import keras
 import pippin
 from pippin import engines, networks
 from pippin.errors import RunError
-from pippin.pictures import Dataset, prepare, to_uint8
+from pippin.pictures import Dataset, Subset, prepare, split, to_uint8
 from pippin.run import FIXED, Run, check_writable, is_run, open_run
 from pippin.settings import Choice, Settings, choose
 from pippin.training import draws
@@ -137,12 +137,14 @@ class Sitting:
         pair = built[:2]
         check_writable(pair)
         engine = engines.current()
+        learnt, held_out = split(len(dataset), settings.held_out)
         if is_run(path):
             run = open_run(path)
         else:
             about = {
                 "source": dataset.manifest["source"],
-                "pictures": len(dataset),
+                "pictures": len(learnt),
+                "held_out": len(held_out),
                 "fingerprint": dataset.fingerprint,
                 "engine": engine.name,
                 "versions": {"pippin": pippin.__version__, "keras": keras.__version__},
@@ -150,7 +152,7 @@ class Sitting:
             }
             run = Run.create(path, choice, about, pair)
         run.keep_audit(dataset.audit)
-        trainer = Trainer(engine, settings, built, dataset.images)
+        trainer = Trainer(engine, settings, built, Subset(dataset.images, learnt))
         going_on = run.batches > 0
         if going_on:
             trainer.load(*run.load_checkpoint(trainer.state_on_host()))

@@ -35,6 +35,7 @@ class Settings:
     seed: int = _setting(0, "seed of everything random, from 0 to 2⁶³ − 1")
     latent_dim: int = _setting(64, "numbers that each picture is painted from")
     features: str = _setting("efficientnet-lite0", "what the discriminator judges: efficientnet-lite0, or none: pixels")
+    held_out: float = _setting(0.1, "share of the pictures, of 200 or more, that is kept aside to judge by, 0 to 0.5")
     rule: str = _setting("auto", "how the players move: relativistic, alternating, or auto (by the discriminator)")
     learning_rate: float = _setting(3e-4, "Adam's step after the warm-up")
     learning_rate_end: float = _setting(5e-5, "Adam's step at the end, reached along a cosine")
@@ -147,6 +148,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("batch_size", 2, 65536),
     ("seed", 0, 2**63 - 1),
     ("latent_dim", 1, 65536),
+    ("held_out", 0, 0.5),
     ("learning_rate", 0, 1),
     ("learning_rate_end", 0, 1),
     ("warmup", 0, 10**9),

@@ -9,7 +9,7 @@ import pippin
 from pippin import measure
 from pippin.cli import app
 from pippin.errors import NetworkError, SettingsError
-from pippin.pictures import prepare
+from pippin.pictures import prepare, split
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_inception_without_a_network_says_what_to_do(monkeypatch):
 
 
 def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
-    photos = save(tmp_path / "photos", tiny.pictures(12))
+    photos = save(tmp_path / "photos", tiny.pictures(12, seed=5))
     app(["evaluate", str(run.path), "--against", str(photos), "-n", "8"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "8 pictures against 12, by what efficientnet-lite0 sees in them"
@@ -89,9 +89,36 @@ def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
     assert pippin.evaluate(run, photos, n=8) == pippin.evaluate(run.path, photos, n=8)
 
 
+def test_a_run_is_scored_against_what_was_held_out_and_shows_its_nearest_pairs(tmp_path, capsys):
+    photos = save(tmp_path / "photos", tiny.pictures(200))
+    run = tiny.train(tmp_path / "run", source=photos, batches=2)
+    assert (run.about["pictures"], run.about["held_out"]) == (160, 40)
+    app(["evaluate", str(run.path), "-n", "16"], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("16 pictures against 40, by what ")
+    assert lines[0].endswith("; the real ones were held out of training")
+    assert lines[-1] == f"The nearest pairs: {run.path / 'nearest.png'}"
+    learnt = np.stack([np.asarray(Image.open(photos / f"{n:03d}.png")) for n in split(200, 0.1)[0]])
+    with Image.open(run.path / "nearest.png") as sheet:
+        assert sheet.size == (8 * 16 + 7 * 2, 2 * 32 + 2)
+        nearest = np.asarray(sheet)[16:32, :16]
+    found = pippin.evaluate(run, n=16)
+    painted = run.sample(16, 0)[found.memorisation.distances.argmin()]
+    np.testing.assert_array_equal(found.pairs[:16, :16], painted)
+    assert (nearest == learnt).all(axis=(1, 2, 3)).sum() == 1
+
+
+def test_few_pictures_are_all_learnt_from_and_the_scores_say_so(tmp_path):
+    run = tiny.train(tmp_path / "run", source=save(tmp_path / "photos", tiny.pictures(12)), batches=2)
+    found = pippin.evaluate(run, n=8)
+    assert found.references == "learnt from"
+    assert not found.memorisation.held_out
+
+
 def test_two_folders_are_compared(tmp_path):
     one, other = (save(tmp_path / str(seed), tiny.pictures(9, seed)) for seed in (0, 1))
     same, different = pippin.evaluate(one, one, image_size=16), pippin.evaluate(one, other, image_size=16)
+    same, different = same.scores, different.scores
     assert same.fid == pytest.approx(0, abs=1e-3)
     assert (same.precision, same.recall) == (1, 1)
     assert different.fid > same.fid

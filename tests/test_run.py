@@ -343,7 +343,7 @@ def test_half_a_line_of_the_log_is_passed_over(copied):
 
 # -- making --------------------------------------------------------------------------------------------------------
 
-ABOUT = dict.fromkeys(("source", "pictures", "fingerprint", "engine", "versions", "machine"), "")
+ABOUT = dict.fromkeys(("source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine"), "")
 
 
 def make(path):

@@ -1,0 +1,46 @@
+"""Which pictures are learnt from, and which are kept aside to judge by."""
+
+from typing import Any
+
+import numpy as np
+
+ENOUGH = 200
+"""Pictures from which on some are held out; of fewer, each one is worth more to the learning than to the judging."""
+
+LEAST, MOST = 40, 2048
+"""Pictures that are held out at the least, so that a score means something, and at the most."""
+
+
+def split(count: int, held_out: float) -> tuple[np.ndarray, np.ndarray]:
+    """Part a dataset, always in the same way, so that runs with other seeds are judged by the same pictures.
+
+    Args:
+        count: pictures there are.
+        held_out: share of them to hold out, 0 to 0.5; 0 means none.
+
+    Returns:
+        Which to learn from and which are held out, int64, sorted; nothing is held out of fewer than 200.
+    """
+    if held_out == 0 or count < ENOUGH:
+        return np.arange(count), np.arange(0)
+    aside = min(MOST, max(LEAST, round(held_out * count)))
+    order = np.random.default_rng(0).permutation(count)
+    return np.sort(order[aside:]), np.sort(order[:aside])
+
+
+class Subset:
+    """Some of a dataset's pictures, in memory only when they are asked for.
+
+    Args:
+        images: uint8 (N, S, S, 3).
+        chosen: int64 (M,), which of them.
+    """
+
+    def __init__(self, images: np.ndarray, chosen: np.ndarray) -> None:
+        self.images, self.chosen = images, chosen
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, indices: Any) -> np.ndarray:
+        return self.images[self.chosen[indices]]
