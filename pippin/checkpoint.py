@@ -13,7 +13,7 @@ import safetensors.numpy
 from pippin.errors import RunError
 from pippin.training.step import State
 
-NAME = "checkpoint.safetensors"
+NAME, BEST = "checkpoint.safetensors", "best.safetensors"
 
 
 def save(path: Path, state: State, about: dict[str, Any]) -> None:

@@ -141,6 +141,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size})"
     state = "finished" if run.finished else "not finished; the same command goes on"
     yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
+    if run.best:
+        yield "best", f"batch {run.best[0]:,} (KID {run.best[1]:.4f}), which is what `pippin sample` paints with"
     last = next((entry for entry in reversed(run.log()) if "g_loss" in entry), None)
     if last:
         yield "last losses", f"{_losses(last)}, {last['images_per_second']:.0f} images/s"
@@ -149,7 +151,7 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
         if value is not None:
             reason = about["reasons"].get(name)
             yield name, f"{value}" + (f"  ({reason})" if reason else "")
-    for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "pictures.json"):
+    for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "checkups.jsonl", "pictures.json"):
         if (run.path / name).exists():
             yield "look at" if name == "timeline.png" else "", str(run.path / name)
 
@@ -216,6 +218,10 @@ class Narrator:
         """Return speed, time left and losses."""
         left = f"{clock(tick.seconds_left)} left" if tick.seconds_left is not None else ""
         return f"{tick.images_per_second:.0f} images/s  {left}  {_losses(tick.measures)}"
+
+    def noticed(self, run: "Run", text: str) -> None:
+        """Say what was found."""
+        self.say(text)
 
     def finished(self, run: "Run", already: bool) -> None:
         """Say what there is to look at."""

@@ -5,7 +5,9 @@ pictures.json            what was found in the source: every file, kept, mended 
 generator.json           the networks, as Keras writes them
 discriminator.json
 log.jsonl                one line a tick: batches, images/s, losses
+checkups.jsonl           one line a checkup: KID, diversity, overfitting, and what was done about it
 checkpoint.safetensors   everything that training needs to go on
+best.safetensors         the same at the checkup with the lowest KID, whose pictures are the run's
 pictures/                the same latents' pictures at batch 0, 50, 100, 250, …
 latest.png               those pictures as they are now
 timeline.png             how they grew, side by side
@@ -31,6 +33,7 @@ from pippin.pictures import Audit, to_uint8
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training import draws
+from pippin.training.health import Health
 from pippin.training.step import State
 from pippin.training.trainer import SAMPLE_BATCH
 
@@ -39,6 +42,8 @@ FORMAT = 1
 
 ABOUT = ("settings", "reasons", "source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine")
 """What `settings.json` holds beside the format."""
+
+LOG, CHECKUPS = "log.jsonl", "checkups.jsonl"
 
 FIXED = 64
 """Latents whose pictures tell the run's story."""
@@ -124,29 +129,57 @@ class Run:
         """Whether training came to its end."""
         return bool(self._progress().get("finished", False))
 
-    def save_checkpoint(self, state: State, seconds: float, finished: bool = False) -> None:
+    def save_checkpoint(self, state: State, seconds: float, health: Health, finished: bool = False) -> None:
         """Keep the state, so that training can go on from it.
 
         Args:
             state: see `pippin.training.step.initial_state`, NumPy arrays.
             seconds: trained so far.
+            health: what was found so far.
             finished: whether training came to its end.
         """
-        about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
+        about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished, "health": health.to_dict()}
         with _writing(self.path):
             checkpoint.save(self._checkpoint, state, about)
 
-    def load_checkpoint(self, like: State) -> tuple[State, float]:
-        """Return the state that was kept, of the structure of `like`, and the seconds that it took.
+    def load_checkpoint(self, like: State) -> tuple[State, float, Health]:
+        """Return the state that was kept, of the structure of `like`, the seconds that it took, and what was found.
 
         Raises:
             RunError: it is missing, damaged, or of other networks.
         """
-        return checkpoint.load(self._checkpoint, like), self.seconds
+        return (
+            checkpoint.load(self._checkpoint, like),
+            self.seconds,
+            Health.from_dict(self._progress().get("health", {})),
+        )
+
+    def save_best(self, state: State, kid: float) -> None:
+        """Keep the state whose pictures scored best."""
+        with _writing(self.path):
+            checkpoint.save(self._best, state, {"batches": int(state["steps"]), "kid": kid})
+
+    def load_best(self, like: State) -> State | None:
+        """Return the state whose pictures scored best, of the structure of `like`; None before the first checkup.
+
+        Raises:
+            RunError: it is damaged, or of other networks.
+        """
+        return checkpoint.load(self._best, like) if self._best.exists() else None
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """At which batch the pictures scored best, and their KID; None where there was no checkup."""
+        about = checkpoint.read_about(self._best)
+        return (int(about["batches"]), float(about["kid"])) if about else None
 
     @property
     def _checkpoint(self) -> Path:
         return self.path / checkpoint.NAME
+
+    @property
+    def _best(self) -> Path:
+        return self.path / checkpoint.BEST
 
     def _progress(self) -> dict[str, Any]:
         return checkpoint.read_about(self._checkpoint)
@@ -155,10 +188,14 @@ class Run:
 
     @property
     def generator(self) -> keras.Model:
-        """The averaged generator of the last checkpoint, a Keras model: latents (B, latent_dim) → images in [−1, 1]."""
+        """The averaged generator, a Keras model: latents (B, latent_dim) → images in [−1, 1].
+
+        It is the one whose pictures scored best; where there was no checkup, that of the last checkpoint.
+        """
         if self._generator is None:
             model = self.network("generator")
-            checkpoint.load_weights(self._checkpoint, "ema_generator", model)
+            file = self._best if self._best.exists() else self._checkpoint
+            checkpoint.load_weights(file, "ema_generator", model)
             self._generator = model
         return self._generator
 
@@ -208,21 +245,30 @@ class Run:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log, one dict a tick, as far as the last checkpoint and whatever came after it."""
-        file = self.path / "log.jsonl"
-        if not file.exists():
-            return []
-        lines = file.read_text(encoding="utf-8").splitlines()
-        return [entry for line in lines if (entry := _parsed(line)) is not None]
+        return _read_lines(self.path / LOG)
+
+    def checkups(self) -> list[dict[str, Any]]:
+        """Return the checkups, one dict each: the fields of `pippin.training.health.Checkup`, and `findings`."""
+        return _read_lines(self.path / CHECKUPS)
 
     def append_log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        with _writing(self.path), (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        self._append(LOG, entry)
 
-    def rewind_log(self) -> None:
+    def append_checkup(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to the checkups."""
+        self._append(CHECKUPS, entry)
+
+    def rewind(self) -> None:
         """Forget the lines that were written after the last checkpoint: those batches will be trained again."""
-        kept = [json.dumps(entry) for entry in self.log() if entry["batches"] <= self.batches]
-        _write(self.path / "log.jsonl", "".join(line + "\n" for line in kept))
+        for name in (LOG, CHECKUPS):
+            if (self.path / name).exists():
+                kept = [entry for entry in _read_lines(self.path / name) if entry["batches"] <= self.batches]
+                _write(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
+
+    def _append(self, name: str, entry: Mapping[str, Any]) -> None:
+        with _writing(self.path), (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def save_pictures(self, batches: int, images: np.ndarray, story: bool) -> None:
         """Keep the pictures of the fixed latents.
@@ -313,6 +359,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as problem:
         raise RunError(damaged(path, problem)) from None
     return found
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [entry for line in lines if (entry := _parsed(line)) is not None]
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """One sitting of training: a source, the networks and a run come together, and what happens is kept and told."""
 
+import dataclasses
 import os
 import platform
 import signal
@@ -16,11 +17,13 @@ import keras
 
 import pippin
 from pippin import engines, networks
-from pippin.errors import RunError
+from pippin.checkups import Examiner, is_checkup
+from pippin.errors import RunError, TrainingError
 from pippin.pictures import Dataset, Subset, prepare, split, to_uint8
 from pippin.run import FIXED, Run, check_writable, is_run, open_run
 from pippin.settings import Choice, Settings, choose
 from pippin.training import draws
+from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
 
 SAVE_SECONDS = 60
@@ -42,6 +45,9 @@ class Reporter(Protocol):
     def ticked(self, run: Run, tick: Tick) -> None:
         """Some batches were trained."""
 
+    def noticed(self, run: Run, text: str) -> None:
+        """Something is wrong, or it is done: one plain sentence with what was done about it."""
+
     def finished(self, run: Run, already: bool) -> None:
         """The run is at its end, now or (`already`) before this sitting."""
 
@@ -59,6 +65,9 @@ class Quiet:
         """Do nothing."""
 
     def ticked(self, run: Run, tick: Tick) -> None:
+        """Do nothing."""
+
+    def noticed(self, run: Run, text: str) -> None:
         """Do nothing."""
 
     def finished(self, run: Run, already: bool) -> None:
@@ -114,10 +123,11 @@ def train(
 
 @dataclass
 class Sitting:
-    """A run and the trainer that works on it."""
+    """A run, the trainer that works on it and the examiner that looks at what it paints."""
 
     run: Run
     trainer: Trainer
+    examiner: Examiner
     going_on: bool
 
     @classmethod
@@ -137,7 +147,7 @@ class Sitting:
         pair = built[:2]
         check_writable(pair)
         engine = engines.current()
-        learnt, held_out = split(len(dataset), settings.held_out)
+        learnt, held_out = (Subset(dataset.images, which) for which in split(len(dataset), settings.held_out))
         if is_run(path):
             run = open_run(path)
         else:
@@ -152,12 +162,12 @@ class Sitting:
             }
             run = Run.create(path, choice, about, pair)
         run.keep_audit(dataset.audit)
-        trainer = Trainer(engine, settings, built, Subset(dataset.images, learnt))
+        trainer = Trainer(engine, settings, built, learnt)
         going_on = run.batches > 0
         if going_on:
             trainer.load(*run.load_checkpoint(trainer.state_on_host()))
-        run.rewind_log()
-        return cls(run, trainer, going_on)
+        run.rewind()
+        return cls(run, trainer, Examiner(trainer, learnt, held_out), going_on)
 
     def train(self, reporter: Reporter) -> None:
         """Train to the end, keeping checkpoints, log and pictures on the way."""
@@ -166,21 +176,56 @@ class Sitting:
         saved = time.perf_counter()
         reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
         with stop_on_signal() as stop:
-            for tick in trainer.train(pause=lambda batches: is_moment(batches) or stop.is_set()):
-                if tick.measures:
-                    run.append_log(log_entry(tick))
-                moment = tick.done or is_moment(tick.batches)
-                stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
-                if moment or stopping or time.perf_counter() - saved > SAVE_SECONDS:
-                    run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
-                    run.save_checkpoint(trainer.state_on_host(), tick.seconds)
-                    saved = time.perf_counter()
-                reporter.ticked(run, tick)
-                if stopping and not tick.done:
-                    raise KeyboardInterrupt
+            try:
+                for tick in trainer.train(pause=lambda n: is_moment(n) or self.is_checkup(n) or stop.is_set()):
+                    findings = []
+                    if tick.measures:
+                        run.append_log(log_entry(tick))
+                        findings = self.look(tick)
+                    done = tick.done or any(finding.action == "stop" for finding in findings)
+                    moment = done or is_moment(tick.batches)
+                    stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
+                    if moment or stopping or findings or time.perf_counter() - saved > SAVE_SECONDS:
+                        run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
+                        run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
+                        saved = time.perf_counter()
+                    reporter.ticked(run, tick)
+                    for finding in findings:
+                        reporter.noticed(run, finding.text)
+                    if done:
+                        break
+                    if stopping:
+                        raise KeyboardInterrupt
+            except TrainingError:
+                run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health)
+                raise
         run.export_generator()
-        run.save_checkpoint(trainer.state_on_host(), trainer.seconds, finished=True)
+        run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health, finished=True)
         reporter.finished(run, already=False)
+
+    def is_checkup(self, batches: int) -> bool:
+        """Whether it is time to look at how good the pictures are."""
+        settings = self.trainer.settings
+        return self.examiner.possible and is_checkup(batches, settings.batch_size, settings.checkup)
+
+    def look(self, tick: Tick) -> list[Finding]:
+        """Look at what was trained since the last tick, do what is to be done about it, and keep the best."""
+        run, trainer, health = self.run, self.trainer, self.trainer.health
+        findings = []
+        if tick.measures["finite"] < 1:
+            findings.append(health.not_finite(tick.batches, trainer.settings.learning_rate))
+        if self.is_checkup(tick.batches) or (tick.done and run.best):
+            checkup = self.examiner.examine()
+            findings += health.examine(checkup, trainer.settings.augment_p)
+            state = trainer.state_on_host()
+            if health.is_best(checkup):
+                run.save_best(state, checkup.kid)
+            if any(finding.action == "restore" for finding in findings) and (best := run.load_best(state)):
+                trainer.restore(best)
+            adjusted = {"rate": health.rate, "augment": health.augment}
+            texts = [finding.text for finding in findings]
+            run.append_checkup({**dataclasses.asdict(checkup), **adjusted, "findings": texts})
+        return findings
 
 
 def is_moment(batches: int) -> bool:

@@ -23,6 +23,7 @@ from pippin.networks import Networks
 from pippin.settings import choose
 from pippin.training import draws
 from pippin.training.augment import augment
+from pippin.training.health import Health
 from pippin.training.step import initial_state
 from pippin.training.trainer import Trainer
 
@@ -53,6 +54,7 @@ RECIPE = {
 ABOUT = {
     "source": "noise",
     "pictures": 12,
+    "held_out": 0,
     "fingerprint": "none",
     "engine": "any",
     "versions": {"pippin": pippin.__version__, "keras": keras.__version__},
@@ -180,7 +182,7 @@ class Bench:
     def trainer(self, *players: keras.Model) -> Trainer:
         """A trainer that begins with NumPy's weights."""
         trainer = Trainer(self.engine, self.choice.settings, Networks(*players), pictures())
-        trainer.load(numpy_state(*players[:2]), 0.0)
+        trainer.load(numpy_state(*players[:2]), 0.0, Health())
         return trainer
 
 
@@ -210,7 +212,7 @@ def many_steps(bench: Bench) -> dict:
         if n == EXACT_STEPS // 2:
             half = trainer.state_on_host()
             was = copy.deepcopy(half)
-            run.save_checkpoint(half, seconds=1.5)
+            run.save_checkpoint(half, seconds=1.5, health=Health())
         if n == EXACT_STEPS:
             kept = dict(by_part(trainer.state_on_host()))
     untouched = all(
@@ -229,9 +231,8 @@ def resumed(bench: Bench) -> dict:
 
 def go_on(bench: Bench, name: str) -> dict:
     run, trainer = pippin.run.open_run(bench.folder / name), bench.heir
-    state, seconds = run.load_checkpoint(trainer.state_on_host())
-    trainer.load(state, seconds)
-    begun = trainer.batches
+    trainer.load(*run.load_checkpoint(trainer.state_on_host()))
+    begun, seconds = trainer.batches, trainer.seconds
     for _ in range(EXACT_STEPS // 2):
         trainer.step()
     return {**by_part(trainer.state_on_host()), "begun": begun, "seconds": seconds}

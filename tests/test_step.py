@@ -9,9 +9,10 @@ from across_engines import critic, numpy_state, painter, pictures, step_batch
 from keras import layers
 
 from pippin import engines
-from pippin.errors import TrainingError
 from pippin.networks import Networks
 from pippin.settings import choose
+from pippin.training import draws
+from pippin.training.health import Health
 from pippin.training.step import ADAM_EPSILON, build_step
 from pippin.training.trainer import Trainer
 
@@ -140,7 +141,9 @@ def test_a_loss_that_is_not_finite_changes_nothing(linear, broken):
         state["discriminator"]["weights"][0][0] = np.nan
     new, measures = linear.step(state, batch)
     assert measures["finite"] == 0
-    for got, old in zip(keras.tree.flatten(new), keras.tree.flatten(state), strict=True):
+    assert (new.pop("steps"), new.pop("images_seen")) == (1, BATCH)
+    learnt = {name: state[name] for name in new}
+    for got, old in zip(keras.tree.flatten(new), keras.tree.flatten(learnt), strict=True):
         np.testing.assert_array_equal(got, old)
 
 
@@ -148,7 +151,8 @@ def test_a_good_step_after_a_bad_one_is_as_if_that_had_not_been(linear):
     bad = linear_batch(0)
     bad["latents"][:] = np.nan
     state, _ = linear.step(linear.start, bad)
-    (after, _), (alone, _) = linear.step(state, linear_batch(1)), linear.step(linear.start, linear_batch(1))
+    counted = {**linear.start, "steps": np.int32(1), "images_seen": np.int32(BATCH)}
+    (after, _), (alone, _) = linear.step(state, linear_batch(1)), linear.step(counted, linear_batch(1))
     for got, expected in zip(keras.tree.flatten(after), keras.tree.flatten(alone), strict=True):
         np.testing.assert_array_equal(got, expected)
 
@@ -158,15 +162,63 @@ def new_trainer(engine, discriminator, **settings):
     return Trainer(engine, choose("standard", 16, **settings).settings, Networks(painter(), discriminator), pictures())
 
 
-def test_the_trainer_refuses_to_go_on_from_a_loss_that_is_not_finite(engine):
+def test_the_trainer_tells_which_steps_were_not_finite_and_keeps_the_weights(engine):
     trainer = new_trainer(engine, critic(), learning_rate=0.25)
     state = trainer.state_on_host()
     state["discriminator"]["weights"] = [weight + np.float32(1e30) for weight in state["discriminator"]["weights"]]
-    trainer.load(state, 0.0)
-    with pytest.raises(TrainingError, match=r"not finite before batch 3\..*Received: learning_rate=0\.25"):
-        list(trainer.train())
-    for got, old in zip(keras.tree.flatten(trainer.state_on_host()), keras.tree.flatten(state), strict=True):
-        np.testing.assert_array_equal(got, old)
+    trainer.load(state, 0.0, Health())
+    last = list(trainer.train())[-1]
+    assert (last.batches, last.measures["finite"]) == (3, 0)
+    after = trainer.state_on_host()
+    for player in ("generator", "discriminator", "ema_generator"):
+        for got, old in zip(keras.tree.flatten(after[player]), keras.tree.flatten(state[player]), strict=True):
+            np.testing.assert_array_equal(got, old)
+
+
+def test_the_means_are_of_the_finite_steps_alone(engine):
+    trainer = new_trainer(engine, critic())
+    step, latents = trainer.step, draws.step_draws
+
+    def spoilt(seed, n, *sizes):
+        drawn = latents(seed, n, *sizes)
+        return {**drawn, "latents": drawn["latents"] * (np.float32(np.inf) if n == 1 else 1)}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draws, "step_draws", spoilt)
+        measured = [step() for _ in range(3)]
+    means = trainer._means(measured)
+    losses = [float(one["d_loss"]) for one in engine.to_host(measured)]
+    assert means["finite"] == pytest.approx(2 / 3)
+    assert means["d_loss"] == pytest.approx((losses[0] + losses[2]) / 2)
+
+
+def test_health_changes_the_step(engine):
+    """Half the rate is half the step: the length of Adam's first one is its rate."""
+    moved = []
+    for rate in (1.0, 0.5):
+        trainer = new_trainer(engine, critic(), beta_1=0.0)
+        trainer.health = Health(rate=rate)
+        before = trainer.state_on_host()["generator"]["weights"][0]
+        trainer.step()
+        moved.append(np.abs(trainer.state_on_host()["generator"]["weights"][0] - before).max())
+    assert moved[1] == pytest.approx(moved[0] / 2, rel=1e-3)
+
+
+def test_a_restored_trainer_has_the_old_weights_and_goes_on_counting(engine):
+    trainer = new_trainer(engine, critic())
+    old = trainer.state_on_host()
+    trainer.step()
+    trainer.restore(old)
+    now = trainer.state_on_host()
+    np.testing.assert_array_equal(now["generator"]["weights"][0], old["generator"]["weights"][0])
+    assert (trainer.batches, now["steps"], now["images_seen"]) == (1, 1, 4)
+
+
+def test_judging_is_the_mean_logit_of_plain_pictures(engine):
+    trainer = new_trainer(engine, critic())
+    images = pictures()
+    expected = keras.ops.convert_to_numpy(trainer.networks.discriminator(images / np.float32(127.5) - 1)).mean()
+    assert trainer.judge(images) == pytest.approx(float(expected), rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ ORDER = [
     {"pictures", "networks", "engines", "show"},
     {"training", "measure"},
     {"checkpoint"},
-    {"run"},
+    {"run", "checkups"},
     {"session", "evaluation"},
     {"cli"},
 ]

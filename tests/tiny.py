@@ -85,9 +85,9 @@ def train_until(batch, run, number=signal.SIGINT, **settings):
     return pippin.open_run(run)
 
 
-def state(run):
-    """Return everything a run's checkpoint holds, name → array."""
-    return safetensors.numpy.load_file(run.path / "checkpoint.safetensors")
+def state(run, name="checkpoint"):
+    """Return everything a run's checkpoint holds, the last one or the best, name → array."""
+    return safetensors.numpy.load_file(run.path / f"{name}.safetensors")
 
 
 def same(one, other):

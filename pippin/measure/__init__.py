@@ -2,6 +2,6 @@
 
 from pippin.measure.features import NETWORKS, extract
 from pippin.measure.memorisation import Memorisation, memorisation
-from pippin.measure.scores import Scores, score
+from pippin.measure.scores import Scores, diversity, kid, score
 
-__all__ = ["NETWORKS", "Memorisation", "Scores", "extract", "memorisation", "score"]
+__all__ = ["NETWORKS", "Memorisation", "Scores", "diversity", "extract", "kid", "memorisation", "score"]

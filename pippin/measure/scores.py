@@ -138,6 +138,13 @@ def fid(painted: np.ndarray, references: np.ndarray) -> float:
     return float(((means[0] - means[1]) ** 2).sum() + (x**2).sum() + (y**2).sum() - 2 * shared)
 
 
+def diversity(features: np.ndarray) -> float:
+    """Return how far pictures lie from each other: the mean of 1 − cosine over all pairs of features (N, D), N ≥ 2."""
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    count = len(unit)
+    return float(1 - ((unit.sum(axis=0) ** 2).sum() - (unit**2).sum()) / (count * (count - 1)))
+
+
 def precision_and_recall(painted: np.ndarray, references: np.ndarray, k: int = NEIGHBOURS) -> tuple[float, float]:
     """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991).
 

@@ -68,7 +68,7 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         `step(state, batch)`. `batch` holds `real_images` uint8 (B, H, W, C), `latents`, `augment` (see
         `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `beta_1`, `beta_2`, `gamma`,
         `augment_p`, `shift_p`, `blur`, `blur_floor`, `ema_decay`. `measures` are float32 scalars. A step whose losses
-        or gradients are not finite leaves all weights as they were and reports `finite` 0.
+        or gradients are not finite counts, but leaves all weights as they were and reports `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
@@ -83,10 +83,11 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
             ],
             "stats": new["generator"]["stats"],
         }
+        finite = ops.isfinite(sum(measures.values()))
+        learnt = {name: state[name] for name in new}
+        new = keras.tree.map_structure(lambda fresh, old: ops.where(finite, fresh, old), new, learnt)
         new["steps"] = state["steps"] + 1
         new["images_seen"] = state["images_seen"] + batch["real_images"].shape[0]
-        finite = ops.isfinite(sum(measures.values()))
-        new = keras.tree.map_structure(lambda fresh, old: ops.where(finite, fresh, old), new, state)
         return new, {**measures, "finite": ops.cast(finite, "float32")}
 
     return engine.jit(step)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from pippin.engines import Engine
-from pippin.errors import TrainingError
 from pippin.networks import Networks, treats_pictures_alone
+from pippin.pictures import to_float
 from pippin.settings import Settings
 from pippin.training import draws
+from pippin.training.health import Health
 from pippin.training.step import State, build_step, initial_state
 
 TICK = 50
@@ -32,7 +33,7 @@ class Tick:
         images_per_second: since the last tick; 0 at the first.
         progress: 0 to 1.
         seconds_left: estimated, or None before there is a speed.
-        measures: the mean of each measure since the last tick; empty at the first.
+        measures: the mean of each measure since the last tick, over the steps that were finite; empty at the first.
         done: whether this was the last batch.
     """
 
@@ -59,6 +60,7 @@ class Trainer:
         rule: the rule that "auto" came to.
         state: see `pippin.training.step.initial_state`, as tensors of the engine.
         seconds: trained so far.
+        health: what was found wrong so far, and what was done about it.
     """
 
     def __init__(self, engine: Engine, settings: Settings, networks: Networks, images: Any):
@@ -66,9 +68,10 @@ class Trainer:
         self.rule = settings.rule
         if self.rule == "auto":
             self.rule = "relativistic" if treats_pictures_alone(networks.discriminator) else "alternating"
-        self.generator = networks.generator
+        self.networks, self.generator = networks, networks.generator
         self.state: State = engine.to_device(initial_state(networks.generator, networks.discriminator))
         self.seconds = 0.0
+        self.health = Health()
         self._step = build_step(engine, networks, self.rule)
         self._batches = 0
 
@@ -85,10 +88,15 @@ class Trainer:
         assert self.settings.batches is not None
         return min(1.0, self.batches / self.settings.batches)
 
-    def load(self, state: State, seconds: float) -> None:
-        """Go on from a state of `state_on_host`'s structure and the seconds that it took."""
-        self.state, self.seconds = self.engine.to_device(state), seconds
+    def load(self, state: State, seconds: float, health: Health) -> None:
+        """Go on from a state of `state_on_host`'s structure, the seconds that it took and what was found till then."""
+        self.state, self.seconds, self.health = self.engine.to_device(state), seconds, health
         self._batches = int(state["steps"])
+
+    def restore(self, state: State) -> None:
+        """Go back to the weights of an earlier state, without training the batches since then again."""
+        now = {name: self.state[name] for name in ("steps", "images_seen")}
+        self.state = {**self.engine.to_device(state), **now}
 
     def state_on_host(self) -> State:
         """Return the state as NumPy arrays, waiting for what is still being computed."""
@@ -99,9 +107,6 @@ class Trainer:
 
         Args:
             pause: told the number of batches done, says whether to yield a tick there too.
-
-        Raises:
-            TrainingError: a loss was not finite. The state is the last good one.
         """
         measured: list[dict[str, Any]] = []
         sat_down, last_tick = time.perf_counter() - self.seconds, self.seconds
@@ -113,8 +118,9 @@ class Trainer:
                 means = self._means(measured)  # waits for what the engine computes in the background
                 self.seconds = time.perf_counter() - sat_down
                 speed = len(measured) * self.settings.batch_size / (self.seconds - last_tick)
-                measured, last_tick = [], self.seconds
+                measured = []
                 yield self._tick(means, speed)
+                last_tick = time.perf_counter() - sat_down  # what was done with the tick is not the step's time
 
     def step(self) -> dict[str, Any]:
         """Train one batch.
@@ -124,7 +130,7 @@ class Trainer:
         """
         settings, n = self.settings, self.batches
         chosen = draws.indices(settings.seed, n, settings.batch_size, len(self.images))
-        schedule = settings.schedule(self.progress, n * settings.batch_size)
+        schedule = self.health.adjust(settings.schedule(self.progress, n * settings.batch_size))
         latent_dim = self.generator.input_shape[1]
         batch = {
             "real_images": self.images[chosen],
@@ -152,6 +158,22 @@ class Trainer:
             pictures.append(self.engine.to_host(painted))
         return np.concatenate(pictures)
 
+    def judge(self, images: np.ndarray) -> float:
+        """Return the discriminator's mean logit as it stands, of pictures that are not augmented.
+
+        Args:
+            images: uint8 (N, S, S, 3).
+        """
+        weights, stats = (self.state["discriminator"][part] for part in ("weights", "stats"))
+        logits = []
+        for start in range(0, len(images), SAMPLE_BATCH):
+            seen = self.engine.to_device(to_float(images[start : start + SAMPLE_BATCH]))
+            if self.networks.projector is not None:
+                seen = self.networks.projector(seen, training=False)
+            judged, _ = self.networks.discriminator.stateless_call(weights, stats, seen, training=False)
+            logits.append(self.engine.to_host(judged).mean(axis=1))
+        return float(np.concatenate(logits).mean())
+
     def _paint(self, weights: Any, stats: Any, latents: Any) -> Any:
         return self.generator.stateless_call(weights, stats, latents, training=False)
 
@@ -174,10 +196,8 @@ class Trainer:
         )
 
     def _means(self, measured: list[dict[str, Any]]) -> dict[str, float]:
+        """Return each measure's mean over the steps whose losses were finite, and the share of those as `finite`."""
         values = [{name: float(value) for name, value in self.engine.to_host(m).items()} for m in measured]
-        if any(value["finite"] == 0.0 for value in values):
-            raise TrainingError(
-                f"A loss was not finite before batch {self.batches:,}. The weights from before are kept; try a lower "
-                f"learning rate. Received: learning_rate={self.settings.learning_rate}"
-            )
-        return {name: float(np.mean([value[name] for value in values])) for name in values[0]}
+        good = [value for value in values if value["finite"] == 1.0]
+        means = {name: float(np.mean([value[name] for value in good])) if good else 0.0 for name in values[0]}
+        return {**means, "finite": len(good) / len(values)}

@@ -1,0 +1,68 @@
+"""A look at the pictures while a run learns: scored often enough to keep the best, cheaply enough not to be noticed."""
+
+import numpy as np
+
+from pippin import measure
+from pippin.pictures import Subset, to_uint8
+from pippin.training import draws
+from pippin.training.health import Checkup, overfitting
+from pippin.training.trainer import Trainer
+
+PICTURES = 256
+"""Painted and real pictures of a checkup, at most."""
+
+FEWEST = 32
+"""Real pictures below which a checkup says nothing."""
+
+NETWORK = "efficientnet-lite0"
+
+
+class Examiner:
+    """Looks at what a trainer paints. The same latents and real pictures each time, so that checkups can be compared.
+
+    Args:
+        trainer: whose pictures.
+        learnt: what it learns from.
+        held_out: what it does not; where that is nothing, the pictures are compared with learnt ones.
+    """
+
+    def __init__(self, trainer: Trainer, learnt: Subset, held_out: Subset) -> None:
+        self.trainer = trainer
+        self.learnt, self.held_out = _some(learnt), _some(held_out)
+        self.latents = draws.fixed_latents(trainer.settings.seed, PICTURES, trainer.generator.input_shape[1])
+        self._real: np.ndarray | None = None
+
+    @property
+    def possible(self) -> bool:
+        """Whether there are real pictures enough."""
+        return len(self._references) >= FEWEST
+
+    @property
+    def _references(self) -> np.ndarray:
+        return self.held_out if len(self.held_out) else self.learnt
+
+    def examine(self) -> Checkup:
+        """Paint and score."""
+        if self._real is None:
+            self._real = measure.extract(self._references, NETWORK)
+        images = to_uint8(self.trainer.sample(self.latents))
+        painted = measure.extract(images, NETWORK)
+        memory = None
+        if len(self.held_out):
+            memory = overfitting(*(self.trainer.judge(some) for some in (self.learnt, self.held_out, images)))
+        return Checkup(
+            batches=self.trainer.batches,
+            kid=measure.kid(painted, self._real)[0],
+            diversity=measure.diversity(painted) / max(measure.diversity(self._real), 1e-12),
+            overfitting=memory,
+        )
+
+
+def is_checkup(batches: int, batch_size: int, rhythm: int) -> bool:
+    """Whether it is time for a look: whenever another `rhythm` real pictures were seen; never where that is 0."""
+    return rhythm > 0 and batches * batch_size // rhythm > (batches - 1) * batch_size // rhythm
+
+
+def _some(pictures: Subset) -> np.ndarray:
+    chosen = np.random.default_rng(0).permutation(len(pictures))[:PICTURES]
+    return pictures[np.sort(chosen)]
