@@ -113,12 +113,24 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="The same seed paints the same pictures.")] = 0,
 ) -> None:
     """Score the pictures of RUN or SOURCE against real ones, and say whether RUN knows its pictures by heart."""
-    from pippin.show import save_picture
-
     found = pippin.evaluate(subject, against, n=n, features=features.value, image_size=image_size, seed=seed)
     print("\n".join(found.lines()))
     if found.pairs is not None:
-        print(f"The nearest pairs: {save_picture(found.pairs, Path(subject) / 'nearest.png')}")
+        print(f"The nearest pairs: {Path(subject) / 'nearest.png'}")
+
+
+@app.command()
+def report(run: RunFolder) -> None:
+    """Write RUN's report.html: pictures, curves, scores, nearest photographs, and the settings with their reasons."""
+    from pippin.report import EventLog, write_page
+
+    opened = pippin.open_run(run)
+    source = opened.about["source"]
+    if opened.evaluation() is None and (source == "apples" or Path(source).exists()):
+        pippin.evaluate(opened)
+    EventLog(opened).close()
+    print(f"The report:      {write_page(opened)}")
+    print(f"For TensorBoard: tensorboard --logdir {run}")
 
 
 @app.command()

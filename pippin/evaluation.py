@@ -1,5 +1,6 @@
 """How good a run is: its pictures against real ones, and whether it knows those by heart."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,13 @@ class Evaluation:
     memorisation: Memorisation | None = None
     pairs: np.ndarray | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures and the sentences as what JSON can hold."""
+        found = {"lines": self.lines(), "references": self.references, "flattered": self.flattered}
+        if self.memorisation:
+            found["memorisation"] = {"near": self.memorisation.near, "z": self.memorisation.z}
+        return {**found, "scores": dataclasses.asdict(self.scores)}
+
     def lines(self) -> list[str]:
         """Say it to people."""
         first, *others = self.scores.lines()
@@ -68,6 +76,8 @@ def evaluate(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Score pictures against real ones; for a run, against those that were held out of its training.
+
+    What is found of a run is kept in its folder too: `evaluation.json` and `nearest.png`.
 
     Args:
         subject: a `Run`, a run's folder, or a source of pictures (see `pippin.train`).
@@ -109,19 +119,15 @@ def evaluate(
     painted = seen(images)
     flattered = run.settings.features == features
     if dataset.fingerprint != run.about["fingerprint"]:
-        return Evaluation(scored(painted, seen(_some(dataset.images, seed, dataset))), flattered=flattered)
+        return _kept(run, Evaluation(scored(painted, seen(_some(dataset.images, seed, dataset))), flattered=flattered))
 
     learnt_from, held_out = (Subset(dataset.images, which) for which in split(len(dataset), run.settings.held_out))
     looked_at = _some(learnt_from, seed, dataset)
     learnt, apart = seen(looked_at), seen(held_out[:]) if len(held_out) else np.zeros((0, painted.shape[1]))
     found = measure.memorisation(painted, learnt, apart)
-    return Evaluation(
-        scored(painted, apart if len(apart) else learnt),
-        "held out of training" if len(apart) else "learnt from",
-        flattered,
-        found,
-        pairs_sheet(images, looked_at, found),
-    )
+    references = "held out of training" if len(apart) else "learnt from"
+    scores, pairs = scored(painted, apart if len(apart) else learnt), pairs_sheet(images, looked_at, found)
+    return _kept(run, Evaluation(scores, references, flattered, found, pairs))
 
 
 def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, columns: int = 8) -> np.ndarray:
@@ -139,6 +145,11 @@ def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, co
     first = np.argsort(found.distances, kind="stable")[:PAIRS]
     pairs = np.concatenate([painted[first], learnt[found.nearest[first]]], axis=1)  # one above the other
     return grid(pairs, min(columns, len(pairs)))
+
+
+def _kept(run: Run, found: Evaluation) -> Evaluation:
+    run.save_evaluation(found.to_dict(), found.pairs)
+    return found
 
 
 def _as_run(subject: Any) -> Run | None:

@@ -11,6 +11,9 @@ best.safetensors         the same at the checkup with the lowest KID, whose pict
 pictures/                the same latents' pictures at batch 0, 50, 100, 250, …
 latest.png               those pictures as they are now
 timeline.png             how they grew, side by side
+tensorboard/             the figures and pictures for `tensorboard --logdir RUN`
+report.html              all of it on one page
+evaluation.json          what `pippin evaluate` found last, and nearest.png, the pairs that it shows
 generator.keras          the averaged generator, for plain Keras (when the run is finished)
 """
 
@@ -251,13 +254,13 @@ class Run:
         """Return the checkups, one dict each: the fields of `pippin.training.health.Checkup`, and `findings`."""
         return _read_lines(self.path / CHECKUPS)
 
-    def append_log(self, entry: Mapping[str, Any]) -> None:
-        """Append one line to the log."""
-        self._append(LOG, entry)
+    def append_log(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """Append one line to the log, and return it."""
+        return self._append(LOG, entry)
 
-    def append_checkup(self, entry: Mapping[str, Any]) -> None:
-        """Append one line to the checkups."""
-        self._append(CHECKUPS, entry)
+    def append_checkup(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """Append one line to the checkups, and return it."""
+        return self._append(CHECKUPS, entry)
 
     def rewind(self) -> None:
         """Forget the lines that were written after the last checkpoint: those batches will be trained again."""
@@ -266,9 +269,10 @@ class Run:
                 kept = [entry for entry in _read_lines(self.path / name) if entry["batches"] <= self.batches]
                 _write(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
 
-    def _append(self, name: str, entry: Mapping[str, Any]) -> None:
+    def _append(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
         with _writing(self.path), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        return entry
 
     def save_pictures(self, batches: int, images: np.ndarray, story: bool) -> None:
         """Keep the pictures of the fixed latents.
@@ -284,14 +288,34 @@ class Run:
             save_picture(sheet, self.path / "pictures" / f"batch-{batches:06d}.png")
             save_picture(timeline(self.story()), self.path / "timeline.png")
 
+    def story_files(self) -> list[Path]:
+        """Return the sheets `pictures/batch-NNNNNN.png`, in their order."""
+        return sorted(file for file in (self.path / "pictures").glob("batch-*.png") if _MOMENT.fullmatch(file.stem))
+
     def story(self) -> dict[int, np.ndarray]:
         """Return batch number → uint8 (FIXED, S, S, 3), the fixed latents' pictures at each moment that was kept."""
         moments = {}
-        for file in sorted((self.path / "pictures").glob("batch-*.png")):
-            if match := re.fullmatch(r"batch-(\d+)", file.stem):
-                with Image.open(file) as sheet:
-                    moments[int(match[1])] = _cut(np.asarray(sheet.convert("RGB")), self.settings.image_size)
+        for file in self.story_files():
+            with Image.open(file) as sheet:
+                pictures = _cut(np.asarray(sheet.convert("RGB")), self.settings.image_size)
+            moments[int(file.stem.removeprefix("batch-"))] = pictures
         return moments
+
+    def save_evaluation(self, found: Mapping[str, Any], pairs: np.ndarray | None) -> None:
+        """Keep what an evaluation found, and the sheet of the nearest pairs."""
+        _write(self.path / "evaluation.json", json.dumps(found, indent=1, ensure_ascii=False))
+        if pairs is not None:
+            save_picture(pairs, self.path / "nearest.png")
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """Return what the last evaluation found; None where there was none."""
+        file = self.path / "evaluation.json"
+        return _read_json(file) if file.exists() else None
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file of text into the run, so that it is never half there, and return its path."""
+        _write(self.path / name, text)
+        return self.path / name
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
@@ -302,6 +326,8 @@ class Run:
             os.replace(part, target)
         return target
 
+
+_MOMENT = re.compile(r"batch-\d+")
 
 _BEGUN = {
     "generator.json",

@@ -20,6 +20,7 @@ from pippin import engines, networks
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
 from pippin.pictures import Dataset, Subset, prepare, split, to_uint8
+from pippin.report import EventLog, write_page
 from pippin.run import FIXED, Run, check_writable, is_run, open_run
 from pippin.settings import Choice, Settings, choose
 from pippin.training import draws
@@ -175,18 +176,20 @@ class Sitting:
         latents = draws.fixed_latents(trainer.settings.seed, FIXED, trainer.generator.input_shape[1])
         saved = time.perf_counter()
         reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
-        with stop_on_signal() as stop:
+        with stop_on_signal() as stop, EventLog(run) as events:
             try:
                 for tick in trainer.train(pause=lambda n: is_moment(n) or self.is_checkup(n) or stop.is_set()):
                     findings = []
                     if tick.measures:
-                        run.append_log(log_entry(tick))
-                        findings = self.look(tick)
+                        events.add(run.append_log(log_entry(tick)))
+                        findings = self.look(tick, events)
                     done = tick.done or any(finding.action == "stop" for finding in findings)
                     moment = done or is_moment(tick.batches)
                     stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
                     if moment or stopping or findings or time.perf_counter() - saved > SAVE_SECONDS:
                         run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
+                        if moment:
+                            events.add_picture(tick.batches, run.story_files()[-1])
                         run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
                         saved = time.perf_counter()
                     reporter.ticked(run, tick)
@@ -201,6 +204,7 @@ class Sitting:
                 raise
         run.export_generator()
         run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health, finished=True)
+        write_page(run)
         reporter.finished(run, already=False)
 
     def is_checkup(self, batches: int) -> bool:
@@ -208,7 +212,7 @@ class Sitting:
         settings = self.trainer.settings
         return self.examiner.possible and is_checkup(batches, settings.batch_size, settings.checkup)
 
-    def look(self, tick: Tick) -> list[Finding]:
+    def look(self, tick: Tick, events: EventLog) -> list[Finding]:
         """Look at what was trained since the last tick, do what is to be done about it, and keep the best."""
         run, trainer, health = self.run, self.trainer, self.trainer.health
         findings = []
@@ -224,7 +228,7 @@ class Sitting:
                 trainer.restore(best)
             adjusted = {"rate": health.rate, "augment": health.augment}
             texts = [finding.text for finding in findings]
-            run.append_checkup({**dataclasses.asdict(checkup), **adjusted, "findings": texts})
+            events.add(run.append_checkup({**dataclasses.asdict(checkup), **adjusted, "findings": texts}))
         return findings
 
 

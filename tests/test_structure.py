@@ -15,7 +15,8 @@ ORDER = [
     {"training", "measure"},
     {"checkpoint"},
     {"run", "checkups"},
-    {"session", "evaluation"},
+    {"evaluation", "report"},
+    {"session"},
     {"cli"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

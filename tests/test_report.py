@@ -1,0 +1,112 @@
+"""The report and the event file, read back by what people would open them with."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import pippin
+from pippin.cli import app
+from pippin.report import write_page
+from pippin.report.curves import curves
+from pippin.training.health import Checkup
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of 120 batches with four checkups, the second of which found the pictures alike."""
+    from pippin import checkups
+
+    place = tmp_path_factory.mktemp("report")
+    (place / "photos").mkdir()
+    for n, image in enumerate(tiny.pictures(40)):
+        Image.fromarray(image).save(place / "photos" / f"{n:03d}.png")
+    measured = [(0.3, 0.8, 0.1), (0.1, 0.05, 0.2), (0.2, 0.8, None), (0.25, 0.7, 0.1)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(place / "cache"))
+        patch.setattr(checkups.Examiner, "examine", lambda self: Checkup(self.trainer.batches, *measured.pop(0)))
+        yield tiny.train(place / "run", source=place / "photos", batches=120, checkup=120)
+
+
+class Page(HTMLParser):
+    """What a page consists of."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data):
+        self.text += f" {data}"
+
+
+def test_a_finished_run_has_a_page_that_needs_nothing_else(run):
+    page = Page((run.path / "report.html").read_text(encoding="utf-8"))
+    assert all(link.startswith(("data:", "#")) for link in page.links), "everything is inside"
+    assert sum(link.startswith("data:image/png;base64,") for link in page.links) == 2
+    assert page.tags.count("svg") == 7
+    text = " ".join(page.text.split())
+    assert "Learnt from 40 pictures" in text
+    assert "The best pictures are of batch 90 (KID 0.2000)." in text
+    assert "batch 60 The pictures have become alike" in text
+    assert "batch_size 4 given" in text
+
+
+def test_a_name_with_markup_stays_a_name(run, tmp_path):
+    copied = tmp_path / "<b>bold<"
+    import shutil
+
+    shutil.copytree(run.path, copied)
+    page = Page(write_page(pippin.open_run(copied)).read_text(encoding="utf-8"))
+    assert "b" not in page.tags
+    assert "<b>bold<" in page.text
+
+
+def test_the_command_adds_scores_and_the_nearest_photographs(run, capsys):
+    app(["report", str(run.path)], standalone_mode=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"The report:      {run.path / 'report.html'}"
+    assert said[1] == f"For TensorBoard: tensorboard --logdir {run.path}"
+    page = Page((run.path / "report.html").read_text(encoding="utf-8"))
+    assert sum(link.startswith("data:image/png;base64,") for link in page.links) == 3
+    assert re.search(r"KID\s+\d\.\d+", page.text)
+    assert run.evaluation()["references"] == "learnt from"
+
+
+def test_tensorboard_reads_the_same_figures_and_pictures(run):
+    (file,) = (run.path / "tensorboard").iterdir()
+    events = EventAccumulator(str(file), size_guidance={"scalars": 0, "images": 0}).Reload()
+    kids = [(event.step, event.value) for event in events.Scalars("checkup/kid")]
+    assert kids == [(one["batches"], pytest.approx(one["kid"])) for one in run.checkups()]
+    losses = [(event.step, event.value) for event in events.Scalars("loss/d_loss")]
+    assert losses == [(one["batches"], pytest.approx(one["d_loss"])) for one in run.log()]
+    assert [event.step for event in events.Scalars("checkup/overfitting")] == [30, 60, 120]
+    pictures = events.Images("pictures")
+    assert [event.step for event in pictures] == list(run.story())
+    assert pictures[-1].encoded_image_string == run.story_files()[-1].read_bytes()
+
+
+def test_a_run_that_goes_on_has_each_batch_once(tmp_path):
+    tiny.train_until(70, tmp_path / "run", batches=120)
+    run = tiny.train(tmp_path / "run", batches=120)
+    (file,) = (run.path / "tensorboard").iterdir()
+    events = EventAccumulator(str(file)).Reload()
+    assert [event.step for event in events.Scalars("loss/d_loss")] == [one["batches"] for one in run.log()]
+
+
+def test_curves_of_too_few_points_are_left_out():
+    line = {"batches": 1, "d_loss": 0.5, "g_loss": 0.5}
+    assert curves([line], []) == []
+    drawn = curves([line, {**line, "batches": 2}], [])
+    assert [title for title, _ in drawn] == ["Losses"]
+    assert drawn[0][1].startswith("<svg")
+    assert drawn == curves([line, {**line, "batches": 2}], []), "the same log is the same file"
+    assert np.all(["d loss" in drawn[0][1], "g loss" in drawn[0][1]])
