@@ -122,11 +122,12 @@ def evaluate(
 @app.command()
 def report(run: RunFolder) -> None:
     """Write RUN's report.html: pictures, curves, scores, nearest photographs, and the settings with their reasons."""
+    from pippin.pictures.sources import BUILT_IN_PLACE
     from pippin.report import EventLog, write_page
 
     opened = pippin.open_run(run)
     source = opened.about["source"]
-    if opened.evaluation() is None and (source == "apples" or Path(source).exists()):
+    if opened.evaluation() is None and (source == BUILT_IN_PLACE or Path(source).exists()):
         pippin.evaluate(opened)
     EventLog(opened).close()
     print(f"The report:      {write_page(opened)}")

@@ -114,6 +114,8 @@ def evaluate(
         return Evaluation(scored(*(seen(_some(dataset.images, seed, dataset)) for dataset in both)))
 
     source = run.about["source"] if against is None else against
+    if against is None and source.startswith("array:"):
+        raise SettingsError(f"The run learnt from an array, which is not on disk; give it again. Received: {run.path}")
     dataset = prepare(source, run.settings.image_size, progress=progress)
     images = run.sample(n, seed)
     painted = seen(images)

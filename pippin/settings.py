@@ -36,7 +36,7 @@ class Settings:
     latent_dim: int = _setting(64, "numbers that each picture is painted from")
     features: str = _setting("efficientnet-lite0", "what the discriminator judges: efficientnet-lite0, or none: pixels")
     held_out: float = _setting(0.1, "share of the pictures, of 200 or more, that is kept aside to judge by, 0 to 0.5")
-    checkup: int = _setting(5000, "real pictures seen between two looks at how good the painted ones are; 0: none")
+    checkup: int = _setting(10_000, "real pictures seen between two looks at how good the painted ones are; 0: none")
     rule: str = _setting("auto", "how the players move: relativistic, alternating, or auto (by the discriminator)")
     learning_rate: float = _setting(3e-4, "Adam's step after the warm-up")
     learning_rate_end: float = _setting(5e-5, "Adam's step at the end, reached along a cosine")

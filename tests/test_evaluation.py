@@ -9,7 +9,7 @@ import pippin
 from pippin import measure
 from pippin.cli import app
 from pippin.errors import NetworkError, SettingsError
-from pippin.pictures import prepare, split
+from pippin.pictures import prepare, sources, split
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,21 @@ def test_two_folders_are_compared(tmp_path):
     assert same.fid == pytest.approx(0, abs=1e-3)
     assert (same.precision, same.recall) == (1, 1)
     assert different.fid > same.fid
+
+
+def test_a_run_of_the_built_in_set_finds_it_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "BUILT_IN_COUNT", 24)
+    monkeypatch.chdir(tmp_path)
+    run = tiny.train(tmp_path / "run", source="apples", batches=2)
+    (tmp_path / "apples").mkdir()
+    assert pippin.evaluate(run, n=8).scores.references == 24
+
+
+def test_a_run_of_an_array_has_to_be_given_it_again(tmp_path):
+    run = tiny.train(tmp_path / "run", batches=2)
+    with pytest.raises(SettingsError, match="The run learnt from an array, which is not on disk; give it again"):
+        pippin.evaluate(run, n=8)
+    assert pippin.evaluate(run, tiny.pictures(), n=8).references == "learnt from"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pippin.errors import SourceError
 from pippin.pictures.audit import MIN_SIDE, read_picture, to_rgb
 
 BUILT_IN = "apples"
+BUILT_IN_PLACE = "built-in:apples"
 BUILT_IN_COUNT = 2048
 
 ARRAY_SUFFIXES = (".npy", ".npz")
@@ -64,7 +65,8 @@ def open_source(source: Any) -> Source:
         source: A folder's path, the path of an `.npy` or `.npz` file, a NumPy array of shape `(N, H, W)` or
             `(N, H, W, 1 | 3 | 4)`, uint8 or float within [0, 1] or [−1, 1], or the name `"apples"` of the built-in
             set. A folder called `apples` in the current directory comes before the built-in set, since pointing at a
-            folder is what people do; a `Path` and a path with a slash (`./apples`) always mean the folder.
+            folder is what people do; a `Path` and a path with a slash (`./apples`) always mean the folder, and what
+            a manifest calls the built-in set always means that.
 
     Returns:
         The source, opened.
@@ -80,7 +82,7 @@ def open_source(source: Any) -> Source:
             f"Received: source={source!r} of type {type(source).__name__}"
         )
     path = Path(os.path.expanduser(source))  # leaves ~nobody as it is, where Path would raise
-    if source == BUILT_IN and not path.is_dir():
+    if source == BUILT_IN_PLACE or (source == BUILT_IN and not path.is_dir()):
         return OrchardSource()
     if path.is_dir():
         return FolderSource(path)
@@ -151,7 +153,7 @@ class OrchardSource:
     """The built-in apples, painted one by one."""
 
     name = BUILT_IN
-    place = "built-in:apples"
+    place = BUILT_IN_PLACE
     noun = "picture"
     trims_bars = False
 
