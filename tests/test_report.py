@@ -57,7 +57,8 @@ def test_a_finished_run_has_a_page_that_needs_nothing_else(run):
     assert "Learnt from 40 pictures" in text
     assert "The best pictures are of batch 90 (KID 0.2000)." in text
     assert "batch 60 The pictures have become alike" in text
-    assert "batch_size 4 given" in text
+    assert "batch_size 4 pictures of each kind, real and generated, a batch given" in text
+    assert "minutes" not in text.split("Settings")[1].split("batches 120")[1].split("batch_size")[0], "it was not set"
 
 
 def test_a_name_with_markup_stays_a_name(run, tmp_path):

@@ -1,6 +1,7 @@
 """A run as one HTML file that opens anywhere, without a network."""
 
 import base64
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ def write_page(run: Run) -> Path:
     page = templates.get_template("page.html").render(
         run=run,
         about=run.about,
-        settings=[(name, value, reasons.get(name, "")) for name, value in run.settings.to_dict().items()],
+        settings=[
+            (item.name, value, item.metadata["help"], reasons.get(item.name))
+            for item in dataclasses.fields(run.settings)
+            if (value := getattr(run.settings, item.name)) is not None
+        ],
         curves=curves(run.log(), run.checkups()),
         findings=[(one["batches"], text) for one in run.checkups() for text in one["findings"]],
         evaluation=run.evaluation(),
