@@ -63,14 +63,14 @@ def paint(method: str, seed: int, args: argparse.Namespace, work: Path) -> None:
     import baselines
 
     import pippin
-    from pippin.pictures import Subset, prepare, split
+    from pippin.pictures import prepare
     from pippin.settings import Settings
 
     common = {"image_size": args.image_size, "minutes": args.minutes, "seed": seed}
     folder = work / f"{method}-seed{seed}"
     if method == "low-data":
         dataset = prepare(args.source, args.image_size)
-        learnt = Subset(dataset.images, split(len(dataset), Settings().held_out)[0])
+        learnt, _ = dataset.split(Settings().held_out)
         generator = baselines.train_low_data(learnt[:], args.minutes, seed)
         latents = np.random.default_rng(seed).standard_normal((PICTURES, 64)).astype("float32")
         images = np.rint(generator.predict(latents, batch_size=64, verbose=0) * 255).astype("uint8")
@@ -93,12 +93,12 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
     from PIL import Image, ImageDraw, ImageFont
 
     from pippin import measure
-    from pippin.pictures import Subset, prepare, split
+    from pippin.pictures import prepare
     from pippin.settings import Settings
     from pippin.show import grid
 
     dataset = prepare(args.source, args.image_size)
-    held_out = Subset(dataset.images, split(len(dataset), Settings().held_out)[1])[:]
+    held_out = dataset.split(Settings().held_out)[1][:]
     rows = []
     for network in args.features.split(","):
         references = measure.extract(held_out, network)

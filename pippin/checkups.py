@@ -14,8 +14,6 @@ PICTURES = 256
 FEWEST = 32
 """Real pictures below which a checkup says nothing."""
 
-NETWORK = "efficientnet-lite0"
-
 
 class Examiner:
     """Looks at what a trainer paints. The same latents and real pictures each time, so that checkups can be compared.
@@ -28,7 +26,7 @@ class Examiner:
 
     def __init__(self, trainer: Trainer, learnt: Subset, held_out: Subset) -> None:
         self.trainer = trainer
-        self.learnt, self.held_out = _some(learnt), _some(held_out)
+        self.learnt, self.held_out = learnt.some(PICTURES), held_out.some(PICTURES)
         self.latents = draws.fixed_latents(trainer.settings.seed, PICTURES, trainer.generator.input_shape[1])
         self._real: np.ndarray | None = None
 
@@ -44,9 +42,9 @@ class Examiner:
     def examine(self) -> Checkup:
         """Paint and score."""
         if self._real is None:
-            self._real = measure.extract(self._references, NETWORK)
+            self._real = measure.extract(self._references)
         images = to_uint8(self.trainer.sample(self.latents))
-        painted = measure.extract(images, NETWORK)
+        painted = measure.extract(images)
         memory = None
         if len(self.held_out):
             memory = overfitting(*(self.trainer.judge(some) for some in (self.learnt, self.held_out, images)))
@@ -61,8 +59,3 @@ class Examiner:
 def is_checkup(batches: int, batch_size: int, rhythm: int) -> bool:
     """Whether it is time for a look: whenever another `rhythm` real pictures were seen; never where that is 0."""
     return rhythm > 0 and batches * batch_size // rhythm > (batches - 1) * batch_size // rhythm
-
-
-def _some(pictures: Subset) -> np.ndarray:
-    chosen = np.random.default_rng(0).permutation(len(pictures))[:PICTURES]
-    return pictures[np.sort(chosen)]

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 import pippin
-from pippin.errors import PippinError, SettingsError
+from pippin.errors import PippinError, SettingsError, SourceError
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
@@ -122,13 +122,14 @@ def evaluate(
 @app.command()
 def report(run: RunFolder) -> None:
     """Write RUN's report.html: pictures, curves, scores, nearest photographs, and the settings with their reasons."""
-    from pippin.pictures.sources import BUILT_IN_PLACE
     from pippin.report import EventLog, write_page
 
     opened = pippin.open_run(run)
-    source = opened.about["source"]
-    if opened.evaluation() is None and (source == BUILT_IN_PLACE or Path(source).exists()):
-        pippin.evaluate(opened)
+    if (opened.evaluation() or {}).get("batches") != opened.batches:
+        try:
+            pippin.evaluate(opened)
+        except (SettingsError, SourceError) as problem:
+            print(f"Not scored: {problem}")
     EventLog(opened).close()
     print(f"The report:      {write_page(opened)}")
     print(f"For TensorBoard: tensorboard --logdir {run}")

@@ -12,7 +12,7 @@ import numpy as np
 from pippin import measure
 from pippin.errors import SettingsError
 from pippin.measure import Memorisation, Scores
-from pippin.pictures import Dataset, Subset, prepare, split
+from pippin.pictures import Dataset, Subset, prepare
 from pippin.run import Run, is_run, open_run
 from pippin.show import grid
 
@@ -111,7 +111,7 @@ def evaluate(
         if against is None:
             raise SettingsError(f"Say what to compare the pictures with (--against). Received: {subject}")
         both = (prepare(source, image_size or 64, progress=progress) for source in (subject, against))
-        return Evaluation(scored(*(seen(_some(dataset.images, seed, dataset)) for dataset in both)))
+        return Evaluation(scored(*(seen(_some(dataset.split(0)[0], seed, dataset)) for dataset in both)))
 
     source = run.about["source"] if against is None else against
     if against is None and source.startswith("array:"):
@@ -121,9 +121,10 @@ def evaluate(
     painted = seen(images)
     flattered = run.settings.features == features
     if dataset.fingerprint != run.about["fingerprint"]:
-        return _kept(run, Evaluation(scored(painted, seen(_some(dataset.images, seed, dataset))), flattered=flattered))
+        others = seen(_some(dataset.split(0)[0], seed, dataset))
+        return _kept(run, Evaluation(scored(painted, others), flattered=flattered))
 
-    learnt_from, held_out = (Subset(dataset.images, which) for which in split(len(dataset), run.settings.held_out))
+    learnt_from, held_out = dataset.split(run.settings.held_out)
     looked_at = _some(learnt_from, seed, dataset)
     learnt, apart = seen(looked_at), seen(held_out[:]) if len(held_out) else np.zeros((0, painted.shape[1]))
     found = measure.memorisation(painted, learnt, apart)
@@ -150,7 +151,7 @@ def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, co
 
 
 def _kept(run: Run, found: Evaluation) -> Evaluation:
-    run.save_evaluation(found.to_dict(), found.pairs)
+    run.save_evaluation({"batches": run.batches, **found.to_dict()}, found.pairs)
     return found
 
 
@@ -160,10 +161,8 @@ def _as_run(subject: Any) -> Run | None:
     return open_run(subject) if isinstance(subject, str | os.PathLike) and is_run(Path(subject)) else None
 
 
-def _some(images: np.ndarray | Subset, seed: int, dataset: Dataset) -> np.ndarray:
-    if len(images) < FEWEST:
-        received = f"{len(images)} in {dataset.manifest['source']}"
+def _some(pictures: Subset, seed: int, dataset: Dataset) -> np.ndarray:
+    if len(pictures) < FEWEST:
+        received = f"{len(pictures)} in {dataset.manifest['source']}"
         raise SettingsError(f"Scores need at least {FEWEST} pictures. Received: {received}")
-    if len(images) <= MOST:
-        return images[:]
-    return images[np.sort(np.random.default_rng(seed).choice(len(images), MOST, replace=False))]
+    return pictures.some(MOST, seed)

@@ -19,7 +19,7 @@ import pippin
 from pippin import engines, networks
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
-from pippin.pictures import Dataset, Subset, prepare, split, to_uint8
+from pippin.pictures import Dataset, prepare, to_uint8
 from pippin.report import EventLog, write_page
 from pippin.run import FIXED, Run, check_writable, is_run, open_run
 from pippin.settings import Choice, Settings, choose
@@ -148,7 +148,7 @@ class Sitting:
         pair = built[:2]
         check_writable(pair)
         engine = engines.current()
-        learnt, held_out = (Subset(dataset.images, which) for which in split(len(dataset), settings.held_out))
+        learnt, held_out = dataset.split(settings.held_out)
         if is_run(path):
             run = open_run(path)
         else:
@@ -177,31 +177,27 @@ class Sitting:
         saved = time.perf_counter()
         reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
         with stop_on_signal() as stop, EventLog(run) as events:
-            try:
-                for tick in trainer.train(pause=lambda n: is_moment(n) or self.is_checkup(n) or stop.is_set()):
-                    findings = []
-                    if tick.measures:
-                        events.add(run.append_log(log_entry(tick)))
-                        findings = self.look(tick, events)
-                    done = tick.done or any(finding.action == "stop" for finding in findings)
-                    moment = done or is_moment(tick.batches)
-                    stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
-                    if moment or stopping or findings or time.perf_counter() - saved > SAVE_SECONDS:
-                        run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
-                        if moment:
-                            events.add_picture(tick.batches, run.story_files()[-1])
-                        run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
-                        saved = time.perf_counter()
-                    reporter.ticked(run, tick)
-                    for finding in findings:
-                        reporter.noticed(run, finding.text)
-                    if done:
-                        break
-                    if stopping:
-                        raise KeyboardInterrupt
-            except TrainingError:
-                run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health)
-                raise
+            for tick in trainer.train(pause=lambda n: is_moment(n) or self.is_checkup(n) or stop.is_set()):
+                findings = []
+                if tick.measures:
+                    events.add(run.append_log(log_entry(tick)))
+                    findings = self.look(tick, events)
+                done = tick.done or any(finding.action == "stop" for finding in findings)
+                moment = done or is_moment(tick.batches)
+                stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
+                if moment or stopping or findings or time.perf_counter() - saved > SAVE_SECONDS:
+                    run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
+                    if moment:
+                        events.add_picture(tick.batches, run.story_files()[-1])
+                    run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
+                    saved = time.perf_counter()
+                reporter.ticked(run, tick)
+                for finding in findings:
+                    reporter.noticed(run, finding.text)
+                if done:
+                    break
+                if stopping:
+                    raise KeyboardInterrupt
         run.export_generator()
         run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health, finished=True)
         write_page(run)
@@ -217,7 +213,11 @@ class Sitting:
         run, trainer, health = self.run, self.trainer, self.trainer.health
         findings = []
         if tick.measures["finite"] < 1:
-            findings.append(health.not_finite(tick.batches, trainer.settings.learning_rate))
+            try:
+                findings.append(health.not_finite(tick.batches, trainer.settings.learning_rate))
+            except TrainingError:
+                run.save_checkpoint(trainer.state_on_host(), trainer.seconds, health)
+                raise
         if self.is_checkup(tick.batches) or (tick.done and run.best):
             checkup = self.examiner.examine()
             findings += health.examine(checkup, trainer.settings.augment_p)

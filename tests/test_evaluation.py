@@ -20,13 +20,6 @@ def run(tmp_path_factory):
         return tiny.train(place / "run", batches=2)
 
 
-def save(folder, images):
-    folder.mkdir()
-    for n, image in enumerate(images):
-        Image.fromarray(image).save(folder / f"{n:03d}.png")
-    return folder
-
-
 @pytest.mark.slow
 def test_the_worse_a_set_the_worse_its_scores(photos):
     """Real against real is within its interval of 0; blurred, noised and collapsed are far above, and in order."""
@@ -81,7 +74,7 @@ def test_inception_without_a_network_says_what_to_do(monkeypatch):
 
 
 def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
-    photos = save(tmp_path / "photos", tiny.pictures(12, seed=5))
+    photos = tiny.save(tmp_path / "photos", tiny.pictures(12, seed=5))
     app(["evaluate", str(run.path), "--against", str(photos), "-n", "8"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "8 pictures against 12, by what efficientnet-lite0 sees in them"
@@ -90,7 +83,7 @@ def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
 
 
 def test_a_run_is_scored_against_what_was_held_out_and_shows_its_nearest_pairs(tmp_path, capsys):
-    photos = save(tmp_path / "photos", tiny.pictures(200))
+    photos = tiny.save(tmp_path / "photos", tiny.pictures(200))
     run = tiny.train(tmp_path / "run", source=photos, batches=2)
     assert (run.about["pictures"], run.about["held_out"]) == (160, 40)
     app(["evaluate", str(run.path), "-n", "16"], standalone_mode=False)
@@ -109,14 +102,14 @@ def test_a_run_is_scored_against_what_was_held_out_and_shows_its_nearest_pairs(t
 
 
 def test_few_pictures_are_all_learnt_from_and_the_scores_say_so(tmp_path):
-    run = tiny.train(tmp_path / "run", source=save(tmp_path / "photos", tiny.pictures(12)), batches=2)
+    run = tiny.train(tmp_path / "run", source=tiny.save(tmp_path / "photos", tiny.pictures(12)), batches=2)
     found = pippin.evaluate(run, n=8)
     assert found.references == "learnt from"
     assert not found.memorisation.held_out
 
 
 def test_two_folders_are_compared(tmp_path):
-    one, other = (save(tmp_path / str(seed), tiny.pictures(9, seed)) for seed in (0, 1))
+    one, other = (tiny.save(tmp_path / str(seed), tiny.pictures(9, seed)) for seed in (0, 1))
     same, different = pippin.evaluate(one, one, image_size=16), pippin.evaluate(one, other, image_size=16)
     same, different = same.scores, different.scores
     assert same.fid == pytest.approx(0, abs=1e-3)
@@ -149,8 +142,8 @@ def test_a_run_of_an_array_has_to_be_given_it_again(tmp_path):
     ],
 )
 def test_what_cannot_be_scored(tmp_path, arguments, message):
-    save(tmp_path / "few", tiny.pictures(3))
-    many = save(tmp_path / "many", tiny.pictures(9))
+    tiny.save(tmp_path / "few", tiny.pictures(3))
+    many = tiny.save(tmp_path / "many", tiny.pictures(9))
     arguments = {"against": many, **arguments}
     if arguments["against"] == "few":
         arguments["against"] = tmp_path / "few"

@@ -1,12 +1,12 @@
 """The report and the event file, read back by what people would open them with."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import tiny
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import pippin
@@ -22,14 +22,12 @@ def run(tmp_path_factory):
     from pippin import checkups
 
     place = tmp_path_factory.mktemp("report")
-    (place / "photos").mkdir()
-    for n, image in enumerate(tiny.pictures(40)):
-        Image.fromarray(image).save(place / "photos" / f"{n:03d}.png")
+    photos = tiny.save(place / "photos", tiny.pictures(40))
     measured = [(0.3, 0.8, 0.1), (0.1, 0.05, 0.2), (0.2, 0.8, None), (0.25, 0.7, 0.1)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPPIN_CACHE", str(place / "cache"))
         patch.setattr(checkups.Examiner, "examine", lambda self: Checkup(self.trainer.batches, *measured.pop(0)))
-        yield tiny.train(place / "run", source=place / "photos", batches=120, checkup=120)
+        yield tiny.train(place / "run", source=photos, batches=120, checkup=120)
 
 
 class Page(HTMLParser):
@@ -63,8 +61,6 @@ def test_a_finished_run_has_a_page_that_needs_nothing_else(run):
 
 def test_a_name_with_markup_stays_a_name(run, tmp_path):
     copied = tmp_path / "<b>bold<"
-    import shutil
-
     shutil.copytree(run.path, copied)
     page = Page(write_page(pippin.open_run(copied)).read_text(encoding="utf-8"))
     assert "b" not in page.tags
@@ -80,6 +76,23 @@ def test_the_command_adds_scores_and_the_nearest_photographs(run, capsys):
     assert sum(link.startswith("data:image/png;base64,") for link in page.links) == 3
     assert re.search(r"KID\s+\d\.\d+", page.text)
     assert run.evaluation()["references"] == "learnt from"
+
+
+def test_scores_of_an_earlier_batch_are_taken_anew(run, tmp_path, capsys):
+    copied = pippin.open_run(shutil.copytree(run.path, tmp_path / "run"))
+    copied.save_evaluation({"batches": 60, "lines": ["of long ago"]}, None)
+    app(["report", str(copied.path)], standalone_mode=False)
+    assert "of long ago" not in (copied.path / "report.html").read_text(encoding="utf-8")
+    assert copied.evaluation()["batches"] == 120
+    capsys.readouterr()
+
+
+def test_a_run_whose_pictures_are_not_at_hand_is_shown_without_scores(tmp_path, capsys):
+    run = tiny.train(tmp_path / "run", batches=2)
+    app(["report", str(run.path)], standalone_mode=False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Not scored: The run learnt from an array")
+    assert said[1].startswith("The report:")
 
 
 def test_tensorboard_reads_the_same_figures_and_pictures(run):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from keras import layers
+from PIL import Image
 
 import pippin
 from pippin.networks import Networks
@@ -20,6 +21,14 @@ SIZE, LATENT_DIM = 16, 4
 def pictures(count=12, seed=0):
     """Return noise: uint8 (count, SIZE, SIZE, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
+
+
+def save(folder, images):
+    """Make a folder of PNG files, 000.png, 001.png, …, and return it."""
+    folder.mkdir()
+    for n, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{n:03d}.png")
+    return folder
 
 
 def generator(size=SIZE, latent_dim=LATENT_DIM):

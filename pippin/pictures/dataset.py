@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pippin.pictures.audit import Audit, Entry
+from pippin.pictures.split import Subset, split
 
 PICTURES_FILE = "pictures.npy"
 MANIFEST_FILE = "manifest.json"
@@ -91,6 +92,18 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {len(self):,} pictures of {self.image_size}×{self.image_size})"
+
+    def split(self, held_out: float) -> tuple[Subset, Subset]:
+        """Parts the pictures into those to learn from and those held out to judge by; see `pippin.pictures.split`.
+
+        Args:
+            held_out: Share to hold out, 0 to 0.5; 0 means none.
+
+        Returns:
+            Both, the second of them empty where nothing is held out.
+        """
+        learnt, aside = split(len(self), held_out)
+        return Subset(self.images, learnt), Subset(self.images, aside)
 
     def summary(self) -> str:
         """Returns a few lines for people: how many files were kept, mended and refused, and why."""

@@ -44,3 +44,9 @@ class Subset:
 
     def __getitem__(self, indices: Any) -> np.ndarray:
         return self.images[self.chosen[indices]]
+
+    def some(self, most: int, seed: int = 0) -> np.ndarray:
+        """Return at most so many of them, in their order: all, or as many drawn by a seed."""
+        if len(self) <= most:
+            return self[:]
+        return self[np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))]
