@@ -7,15 +7,22 @@ from pippin import engines
 
 if TYPE_CHECKING:
     from pippin.evaluation import evaluate
+    from pippin.planning import plan
     from pippin.run import Run, open_run
     from pippin.session import train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "evaluate", "open_run", "train"]
+__all__ = ["Run", "__version__", "evaluate", "open_run", "plan", "train"]
 
 engines.settle()
 
-_HOMES = {"train": "pippin.session", "evaluate": "pippin.evaluation", "open_run": "pippin.run", "Run": "pippin.run"}
+_HOMES = {
+    "Run": "pippin.run",
+    "evaluate": "pippin.evaluation",
+    "open_run": "pippin.run",
+    "plan": "pippin.planning",
+    "train": "pippin.session",
+}
 
 
 def __getattr__(name: str) -> Any:

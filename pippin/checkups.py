@@ -3,7 +3,7 @@
 import numpy as np
 
 from pippin import measure
-from pippin.pictures import Subset, to_uint8
+from pippin.pictures import Subset
 from pippin.training import draws
 from pippin.training.health import Checkup, overfitting
 from pippin.training.trainer import Trainer
@@ -43,7 +43,7 @@ class Examiner:
         """Paint and score."""
         if self._real is None:
             self._real = measure.extract(self._references)
-        images = to_uint8(self.trainer.sample(self.latents))
+        images = self.trainer.sample(self.latents)
         painted = measure.extract(images)
         memory = None
         if len(self.held_out):

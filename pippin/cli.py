@@ -18,7 +18,9 @@ from pippin.errors import PippinError, SettingsError, SourceError
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
+    from pippin.planning import Plan
     from pippin.run import Run
+    from pippin.settings import Settings
     from pippin.training.trainer import Tick
 
 app = typer.Typer(
@@ -41,6 +43,7 @@ class Network(StrEnum):
     """Whose features scores compare."""
 
     efficientnet_lite0 = "efficientnet-lite0"
+    efficientnet_lite1 = "efficientnet-lite1"
     inception = "inception"
 
 
@@ -49,36 +52,113 @@ GRID = Path("grid.png")
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
 
 
+ImageSize = Annotated[
+    int | None, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256; 64 if not said.")
+]
+Recipe = Annotated[Preset, typer.Option("--preset", help="Networks and recipe.")]
+Batches = Annotated[int | None, typer.Option(help="Batches to train for; 5,000 if nothing is said.")]
+Minutes = Annotated[float | None, typer.Option(help="Minutes to train for, instead of batches.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random; 0 if not said.")]
+BatchSize = Annotated[int | None, typer.Option(help="Pictures a batch; chosen if not said.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any other setting, as NAME=VALUE; `pippin plan` lists them.", metavar="NAME=VALUE"),
+]
+
+
+@app.command()
+def plan(
+    source: Source,
+    image_size: ImageSize = None,
+    preset: Recipe = Preset.standard,
+    batches: Batches = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    batch_size: BatchSize = None,
+    override: Overrides = None,
+) -> None:
+    """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
+    with Narrator.choose() as reporter:
+        made = pippin.plan(
+            source,
+            preset=preset.value,
+            progress=reporter.preparing,
+            **_asked(
+                override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
+            ),
+        )
+        reporter.prepared(made.dataset)
+    console().print(_table(_explained(made.settings, made.choice.reasons)))
+    for line in _outlook(made):
+        print(line, flush=True)
+
+
 @app.command()
 def train(
     source: Source,
-    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
-    preset: Annotated[Preset, typer.Option(help="Networks and recipe.")] = Preset.standard,
-    batches: Annotated[int | None, typer.Option(help="Batches to train for; 5,000 if nothing is said.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Minutes to train for, instead of batches.")] = None,
+    image_size: ImageSize = None,
+    preset: Recipe = Preset.standard,
+    batches: Batches = None,
+    minutes: Minutes = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME-SIZE-PRESET if not said.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random; 0 if not said.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a batch; chosen if not said.")] = None,
+    seed: Seed = None,
+    batch_size: BatchSize = None,
+    override: Overrides = None,
 ) -> None:
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
-    if batches is not None and minutes is not None:
-        raise SettingsError(f"Give --batches or --minutes, not both. Received: batches={batches}, minutes={minutes}")
+    asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
     with Narrator.choose() as reporter:
         try:
-            pippin.train(
-                source,
-                run,
-                image_size=image_size,
-                preset=preset.value,
-                batches=batches,
-                minutes=minutes,
-                seed=seed,
-                batch_size=batch_size,
-                reporter=reporter,
-            )
+            pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)
         except KeyboardInterrupt:
             reporter.stopped()
             raise typer.Exit(130) from None
+
+
+def _asked(override: list[str] | None, **options: Any) -> dict[str, Any]:
+    """Return what was asked for: the options that were given, and `--set NAME=VALUE`."""
+    from pippin.settings import parse
+
+    if options["batches"] is not None and options["minutes"] is not None:
+        received = f"batches={options['batches']}, minutes={options['minutes']}"
+        raise SettingsError(f"Give --batches or --minutes, not both. Received: {received}")
+    given = {name: value for name, value in options.items() if value is not None}
+    for text in override or []:
+        name, value = parse(text)
+        if name in {"preset", *options}:
+            raise SettingsError(f"Give this one as --{name.replace('_', '-')}. Received: --set {text}")
+        given[name] = value
+    return given
+
+
+def _explained(settings: "Settings", reasons: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield each setting that is in force: its name, its value and the reason for it."""
+    for name, value in settings.to_dict().items():
+        if value is not None:
+            yield name, f"{value:,}" if isinstance(value, int) and value >= 1000 else f"{value}", reasons.get(name, "")
+
+
+def _outlook(made: "Plan") -> Iterator[str]:
+    """Yield what the machine says to a plan: memory, speed and time. Raises where it does not fit."""
+    from pippin import engines, memory
+
+    engine, settings = engines.current(), made.settings
+    learnt, held_out = made.dataset.split(settings.held_out)
+    yield f"{len(learnt):,} pictures to learn from, {len(held_out):,} held out to judge by"
+    if engine.device() == "CPU":
+        free = memory.free()
+        share = made.memory / max(free, 1)
+        yield f"Memory: about {memory.gib(made.memory)} at its peak, {share:.0%} of {memory.gib(free)} that are free"
+        made.check_memory()
+    speed = made.rehearse()
+    yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, as a few batches just showed"
+    if settings.minutes is not None:
+        batches = round(60 * settings.minutes * speed / settings.batch_size)
+        passes = batches * settings.batch_size / len(learnt)
+        yield f"Time:   about {batches:,} batches in {settings.minutes:g} minutes, {passes:,.0f} times all pictures"
+    else:
+        seconds = (settings.batches or 0) * settings.batch_size / speed
+        yield f"Time:   about {clock(seconds)} for {settings.batches:,} batches"
 
 
 @app.command()
@@ -139,12 +219,16 @@ def report(run: RunFolder) -> None:
 def info(run: RunFolder) -> None:
     """Tell what is in RUN: what it learnt from, how it was made, how far it is, and what to look at."""
     opened = pippin.open_run(run)
+    console().print(_table(_facts(opened)))
+
+
+def _table(rows: Iterator[tuple[str, ...]]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in _facts(opened):
-        table.add_row(name, value)
-    console().print(table)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _facts(run: "Run") -> Iterator[tuple[str, str]]:
@@ -161,10 +245,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     if last:
         yield "last losses", f"{_losses(last)}, {last['images_per_second']:.0f} images/s"
     yield "made with", f"{about['engine']} on {about['machine']}, Keras {about['versions']['keras']}"
-    for name, value in settings.to_dict().items():
-        if value is not None:
-            reason = about["reasons"].get(name)
-            yield name, f"{value}" + (f"  ({reason})" if reason else "")
+    for name, value, reason in _explained(settings, about["reasons"]):
+        yield name, value + (f"  ({reason})" if reason else "")
     for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "checkups.jsonl", "pictures.json"):
         if (run.path / name).exists():
             yield "look at" if name == "timeline.png" else "", str(run.path / name)

@@ -83,7 +83,7 @@ def evaluate(
         subject: a `Run`, a run's folder, or a source of pictures (see `pippin.train`).
         against: the source of the real ones; for a run, None means what it learnt from.
         n: how many pictures a run paints, from 8 to 4,096.
-        features: "efficientnet-lite0", or "inception" (see `pippin.measure.features`).
+        features: "efficientnet-lite0", "efficientnet-lite1" or "inception" (see `pippin.measure.features`).
         image_size: side at which two sources are compared, 64 where it is None; a run has its own.
         seed: of the pictures painted, of those drawn where there are too many, and of the interval.
         progress: told how many of a source's files were looked at.

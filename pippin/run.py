@@ -38,7 +38,7 @@ from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training import draws
 from pippin.training.health import Health
 from pippin.training.step import State
-from pippin.training.trainer import SAMPLE_BATCH
+from pippin.training.trainer import sample_batch
 
 FORMAT = 1
 """Of the folder; raised when an older Pippin could not open a newer run."""
@@ -235,7 +235,8 @@ class Run:
         if not 0 <= seed < 2**63:
             raise SettingsError(f"seed must be from 0 to 2⁶³ − 1. Received: seed={seed}")
         latents = draws.fixed_latents(seed, n, self.generator.input_shape[1])
-        chunks = (latents[start : start + SAMPLE_BATCH] for start in range(0, n, SAMPLE_BATCH))
+        at_once = sample_batch(self.settings.image_size)
+        chunks = (latents[start : start + at_once] for start in range(0, n, at_once))
         painted = (self.generator(keras.ops.convert_to_tensor(chunk), training=False) for chunk in chunks)
         return np.concatenate([to_uint8(keras.ops.convert_to_numpy(images)) for images in painted])
 

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import keras
 
 import pippin
-from pippin import engines, networks
+from pippin import engines
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
-from pippin.pictures import Dataset, prepare, to_uint8
+from pippin.pictures import Dataset
+from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
 from pippin.run import FIXED, Run, check_writable, is_run, open_run
-from pippin.settings import Choice, Settings, choose
+from pippin.settings import Choice, Settings
 from pippin.training import draws
 from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
@@ -93,7 +94,8 @@ def train(
         run: folder of the run; `runs/NAME-SIZE-PRESET` where it is None.
         generator: your own built Keras model, latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
         discriminator: your own built Keras model, images → logits (B, 1).
-        image_size: side of the pictures, a power of two from 16 to 256; the generator's, or 64, where it is None.
+        image_size: side of the pictures, a power of two from 16 to 256. Where it is None: that of the given networks,
+            or 64, or less where the pictures are smaller.
         preset: "standard" or "classic", for the networks that are not given and for the settings.
         reporter: who is told how it goes.
         **settings: any other field of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
@@ -106,18 +108,24 @@ def train(
         KeyboardInterrupt: somebody stopped it; the run is saved first.
     """
     reporter = reporter or Quiet()
-    if generator is not None:
-        image_size, settings["latent_dim"] = image_size or _side(generator), _latent_dim(generator)
-    if discriminator is not None:
-        settings.setdefault("features", "none")
-    choice = choose(preset, image_size or 64, **settings)
-    dataset = prepare(source, choice.settings.image_size, progress=reporter.preparing)
-    reporter.prepared(dataset)
-    path = Path(run) if run is not None else default_path(dataset, choice.settings)
-    if is_run(path) and _same(open_run(path), choice.settings, dataset).finished:
-        reporter.finished(open_run(path), already=True)
-        return open_run(path)
-    sitting = Sitting.begin(path, choice, dataset, (generator, discriminator))
+    made = plan(
+        source,
+        generator=generator,
+        discriminator=discriminator,
+        image_size=image_size,
+        preset=preset,
+        progress=reporter.preparing,
+        **settings,
+    )
+    reporter.prepared(made.dataset)
+    path = Path(run) if run is not None else default_path(made.dataset, made.settings)
+    if is_run(path):
+        made = _as_begun(open_run(path), made)
+        if open_run(path).finished:
+            reporter.finished(open_run(path), already=True)
+            return open_run(path)
+    made.check_memory()
+    sitting = Sitting.begin(path, made)
     sitting.train(reporter)
     return sitting.run
 
@@ -132,20 +140,10 @@ class Sitting:
     going_on: bool
 
     @classmethod
-    def begin(
-        cls, path: Path, choice: Choice, dataset: Dataset, own: tuple[keras.Model | None, keras.Model | None]
-    ) -> "Sitting":
-        """Build the networks, and make the run or load where it stands."""
-        settings = choice.settings
-        built = networks.build(
-            settings.preset, settings.image_size, settings.latent_dim, settings.seed, settings.features
-        )
-        if own[0] is not None:
-            built = built._replace(generator=own[0])
-        if own[1] is not None:
-            built = built._replace(discriminator=own[1], projector=None)
-        networks.check(built, settings.image_size)
-        pair = built[:2]
+    def begin(cls, path: Path, made: Plan) -> "Sitting":
+        """Make the run, or load where it stands."""
+        dataset, settings = made.dataset, made.settings
+        pair = made.networks[:2]
         check_writable(pair)
         engine = engines.current()
         learnt, held_out = dataset.split(settings.held_out)
@@ -161,9 +159,9 @@ class Sitting:
                 "versions": {"pippin": pippin.__version__, "keras": keras.__version__},
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores, {engine.device()}",
             }
-            run = Run.create(path, choice, about, pair)
+            run = Run.create(path, made.choice, about, pair)
         run.keep_audit(dataset.audit)
-        trainer = Trainer(engine, settings, built, learnt)
+        trainer = Trainer(engine, settings, made.networks, learnt)
         going_on = run.batches > 0
         if going_on:
             trainer.load(*run.load_checkpoint(trainer.state_on_host()))
@@ -186,7 +184,7 @@ class Sitting:
                 moment = done or is_moment(tick.batches)
                 stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
                 if moment or stopping or findings or time.perf_counter() - saved > SAVE_SECONDS:
-                    run.save_pictures(tick.batches, to_uint8(trainer.sample(latents)), story=moment)
+                    run.save_pictures(tick.batches, trainer.sample(latents), story=moment)
                     if moment:
                         events.add_picture(tick.batches, run.story_files()[-1])
                     run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
@@ -279,28 +277,24 @@ def stop_on_signal() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _same(run: Run, settings: Settings, dataset: Dataset) -> Run:
-    """Return the run if it was made with these settings and pictures."""
-    old, new = run.settings.to_dict(), settings.to_dict()
-    differing = [f"{name}={new[name]} (the run has {old[name]})" for name in old if old[name] != new[name]]
+def _as_begun(run: Run, made: Plan) -> Plan:
+    """Return the plan as the run was begun: what was chosen then, for the memory of that day, stays.
+
+    Raises:
+        RunError: the run was made with other pictures, or what was asked for differs.
+    """
+    old, new = run.settings.to_dict(), made.settings.to_dict()
+    begun = Choice(run.settings, run.about["reasons"])
+    asked = made.choice.given | begun.given | {"preset", "image_size"}
+    differing = [f"{name}={new[name]} (the run has {old[name]})" for name in asked if old[name] != new[name]]
     if differing:
         raise RunError(
             f"The run in {run.path} was made with other settings; choose another folder with --run. "
-            f"Received: {', '.join(differing)}"
+            f"Received: {', '.join(sorted(differing))}"
         )
-    if run.about["fingerprint"] != dataset.fingerprint:
+    if run.about["fingerprint"] != made.dataset.fingerprint:
         raise RunError(
             f"The run in {run.path} was made with other pictures; choose another folder with --run. "
-            f"Received: {dataset.manifest['source']} (the run has {run.about['source']})"
+            f"Received: {made.dataset.manifest['source']} (the run has {run.about['source']})"
         )
-    return run
-
-
-def _side(generator: keras.Model) -> int | None:
-    shape = getattr(generator, "output_shape", None)
-    return shape[1] if isinstance(shape, tuple) and len(shape) == 4 else None
-
-
-def _latent_dim(generator: keras.Model) -> int | None:
-    shape = getattr(generator, "input_shape", None)
-    return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
+    return dataclasses.replace(made, choice=begun)

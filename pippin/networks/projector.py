@@ -23,9 +23,16 @@ CHANNELS = 48
 """Of each mixed map."""
 
 
-def features_size(image_size: int) -> int:
-    """Return the side at which the features look at pictures: small ones are enlarged, or nothing is left of them."""
-    return max(image_size, min(4 * image_size, 128))
+FEATURES_SIZE = 128
+"""Side at which the features look at pictures. Small ones are enlarged, or nothing is left of them; large ones shrunk,
+for at 256×256 the features alone would need more time and memory than all the rest. What is finer than that, the
+picture's own map shows."""
+
+
+def sizes(image_size: int) -> tuple[int, int]:
+    """Return the side at which the features look at pictures, and the side of the picture's own map."""
+    features = min(4 * image_size, FEATURES_SIZE)
+    return features, max(features, image_size) // 4
 
 
 def build(image_size: int) -> keras.Model:
@@ -35,27 +42,29 @@ def build(image_size: int) -> keras.Model:
         image_size: side of the pictures in pixels, a power of two from 16 to 256.
 
     Returns:
-        Keras model, not trainable: images (B, S, S, 3) in [−1, 1] → the picture's map, at the resolution of the finest
-        features, and four mixed maps from fine to coarse.
+        Keras model, not trainable: images (B, S, S, 3) in [−1, 1] → the picture's map, its pixels moved into channels,
+        and four mixed maps from fine to coarse.
 
     Raises:
         NetworkError: the features' weights are not there.
     """
     rng = np.random.default_rng(0)
     images = keras.Input((image_size, image_size, 3), name="images")
-    size = features_size(image_size)
-    enlarged = images
+    size, own = sizes(image_size)
+    resized = images
     if size > image_size:
-        enlarged = layers.UpSampling2D(size // image_size, interpolation="bilinear", name="enlarged")(images)
+        resized = layers.UpSampling2D(size // image_size, interpolation="bilinear", name="enlarged")(images)
+    elif size < image_size:
+        resized = layers.AveragePooling2D(image_size // size, name="shrunk")(images)
     maps: list[Any] = []
-    for x in reversed(efficientnet.build(size, STAGES)(enlarged)):
+    for x in reversed(efficientnet.build(size, STAGES)(resized)):
         mixed = _mix(x, rng)
         if maps:
             coarser = layers.UpSampling2D(interpolation="bilinear")(maps[0])
             mixed = layers.Rescaling(0.5**0.5)(layers.Add()([mixed, coarser]))
         maps.insert(0, mixed)
     pixels = images
-    while pixels.shape[1] > maps[0].shape[1]:
+    while pixels.shape[1] > own:
         pixels = space_to_depth(pixels)
     pixels = layers.Rescaling(2.0)(pixels)
     model = keras.Model(images, [pixels, *maps], name="projector")

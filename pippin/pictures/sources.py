@@ -3,6 +3,8 @@
 import hashlib
 import os
 import stat
+import statistics
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ BUILT_IN_PLACE = "built-in:apples"
 BUILT_IN_COUNT = 2048
 
 ARRAY_SUFFIXES = (".npy", ".npz")
+SIDES = 100  # how many pictures are asked for their size
 ARRAY_ROWS = 256  # how many pictures of an array are looked at in one go
 
 
@@ -55,6 +58,10 @@ class Source(Protocol):
 
     def read(self, index: int, image_size: int, enough: int) -> tuple[Image.Image, list[str]]:
         """Returns picture `index` in mode RGB and what was mended; raises `Refused` if there is none to be had."""
+        ...
+
+    def side(self, index: int) -> int | None:
+        """Returns the shorter side of picture `index` in pixels without reading it; None if nothing can be said."""
         ...
 
 
@@ -94,6 +101,21 @@ def open_source(source: Any) -> Source:
         "This is a single file, and no .npy or .npz array; give the folder that holds the pictures. "
         f"Received: source={str(source)!r}"
     )
+
+
+def typical_side(source: Any) -> int | None:
+    """Returns the median of the shorter sides of up to 100 pictures, in pixels; None if they have none.
+
+    Args:
+        source: See `open_source`.
+
+    Raises:
+        SourceError: If there is nothing, or nothing that holds pictures.
+    """
+    opened = open_source(source)
+    some = range(0, len(opened.found), max(1, len(opened.found) // SIDES))
+    sides = [side for side in map(opened.side, (i for i in some if opened.found[i].problem is None)) if side]
+    return int(statistics.median(sides)) if sides else None
 
 
 class FolderSource:
@@ -148,6 +170,14 @@ class FolderSource:
         """Reads one file; see `read_picture`."""
         return read_picture(self.folder / self.found[index].path, enough)
 
+    def side(self, index: int) -> int | None:
+        """Looks at the head of one file."""
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(self.folder / self.found[index].path) as picture:
+                return min(picture.size)
+        except Exception:  # whatever is wrong with it, the audit will say
+            return None
+
 
 class OrchardSource:
     """The built-in apples, painted one by one."""
@@ -170,6 +200,10 @@ class OrchardSource:
         from pippin.pictures.orchard import apple_factors, paint_apple
 
         return Image.fromarray(paint_apple(apple_factors(index), image_size)), []
+
+    def side(self, index: int) -> int | None:
+        """Returns None: an apple is painted at any size."""
+        return None
 
 
 class ArraySource:
@@ -236,6 +270,10 @@ class ArraySource:
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
         return to_rgb(Image.fromarray(np.ascontiguousarray(pixels)), enough)
+
+    def side(self, index: int) -> int | None:
+        """Returns the shorter side, which all pictures share."""
+        return min(self.array.shape[1:3])
 
 
 def _open_array(path: Path) -> ArraySource:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pippin.engines import Engine
 from pippin.networks import Networks, treats_pictures_alone
-from pippin.pictures import to_float
+from pippin.pictures import to_float, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
 from pippin.training.health import Health
@@ -18,8 +18,10 @@ from pippin.training.step import State, build_step, initial_state
 TICK = 50
 """Batches between two ticks: often enough to look alive, seldom enough to cost nothing."""
 
-SAMPLE_BATCH = 64
-"""Pictures painted at a time."""
+
+def sample_batch(image_size: int) -> int:
+    """Return how many pictures are painted at a time: 64 of 64×64, and fewer of larger ones, as many pixels in all."""
+    return max(1, 64**3 // max(64, image_size) ** 2)
 
 
 @dataclass(frozen=True)
@@ -148,14 +150,15 @@ class Trainer:
             latents: float32 (N, latent_dim).
 
         Returns:
-            float32 (N, S, S, 3), about [−1, 1].
+            uint8 (N, S, S, 3), RGB.
         """
         averaged = self.state["ema_generator"]
         pictures = []
-        for start in range(0, len(latents), SAMPLE_BATCH):
-            chunk = self.engine.to_device(latents[start : start + SAMPLE_BATCH])
+        at_once = sample_batch(self.settings.image_size)
+        for start in range(0, len(latents), at_once):
+            chunk = self.engine.to_device(latents[start : start + at_once])
             painted, _ = self._paint(averaged["weights"], averaged["stats"], chunk)
-            pictures.append(self.engine.to_host(painted))
+            pictures.append(to_uint8(self.engine.to_host(painted)))
         return np.concatenate(pictures)
 
     def judge(self, images: np.ndarray) -> float:
@@ -166,8 +169,9 @@ class Trainer:
         """
         weights, stats = (self.state["discriminator"][part] for part in ("weights", "stats"))
         logits = []
-        for start in range(0, len(images), SAMPLE_BATCH):
-            seen = self.engine.to_device(to_float(images[start : start + SAMPLE_BATCH]))
+        at_once = self.settings.batch_size  # Keras keeps what every layer gave till the end: no more than a step does
+        for start in range(0, len(images), at_once):
+            seen = self.engine.to_device(to_float(images[start : start + at_once]))
             if self.networks.projector is not None:
                 seen = self.networks.projector(seen, training=False)
             judged, _ = self.networks.discriminator.stateless_call(weights, stats, seen, training=False)

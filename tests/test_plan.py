@@ -1,0 +1,164 @@
+"""What a training will be, before it is: settings with reasons, memory, and what is said where that does not fit."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+import pippin
+from pippin import memory, networks
+from pippin.errors import RunError, SettingsError
+from pippin.planning import fitting
+from pippin.settings import FEW_AUGMENT_P, Choice, choose
+
+
+@pytest.fixture(autouse=True)
+def tiny_networks(monkeypatch, tmp_path):
+    """Let presets be the tiny pair, and let nobody else's memory decide."""
+    monkeypatch.setattr(networks, "build", tiny.build)
+    monkeypatch.setenv("PIPPIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(memory, "free", lambda: 64 * memory.GIB)
+
+
+def let_there_be(monkeypatch, made, batch_size, share=1.0001):
+    """Let as much memory be free as a batch of this size needs, and a little."""
+    monkeypatch.setattr(memory, "free", lambda: round(share * made.memory_at(batch_size) / 0.9))
+
+
+def test_training_does_what_the_plan_said(tmp_path):
+    asked = {"image_size": 16, "batches": 2, "learning_rate": 0.001}
+    made = pippin.plan(tiny.pictures(), **asked)
+    run = pippin.train(tiny.pictures(), tmp_path / "run", **asked)
+    assert run.settings == made.settings
+    assert run.about["reasons"] == made.choice.reasons
+
+
+def test_every_setting_in_force_has_a_reason():
+    made = pippin.plan(tiny.pictures(), image_size=16, minutes=1.0)
+    in_force = {name for name, value in made.settings.to_dict().items() if value is not None}
+    assert in_force == set(made.choice.reasons)
+    assert made.choice.given == {"image_size", "minutes"}
+
+
+@pytest.mark.parametrize(("side", "image_size"), [(16, 16), (31, 16), (40, 32), (64, 64), (200, 64)])
+def test_small_pictures_are_not_enlarged(side, image_size):
+    images = np.random.default_rng(0).integers(0, 256, (4, side, side + 10, 3), np.uint8)
+    made = pippin.plan(images)
+    assert made.settings.image_size == image_size
+    assert (f"{side} pixels" in made.choice.reasons["image_size"]) == (image_size < 64)
+
+
+def test_the_size_of_files_is_read_from_their_heads(tmp_path):
+    folder = tiny.save(tmp_path / "photos", tiny.pictures())
+    (folder / "letter.txt").write_text("Dear all")
+    assert pippin.plan(folder).settings.image_size == tiny.SIZE
+
+
+def test_networks_that_are_given_say_the_size():
+    made = pippin.plan(tiny.pictures(), generator=tiny.generator(32), discriminator=tiny.discriminator(size=32))
+    assert made.settings.image_size == 32
+    assert made.choice.reasons["image_size"] == "that of the networks that were given"
+
+
+def test_of_few_pictures_more_is_hidden():
+    few = choose(pictures=20)
+    assert few.settings.augment_p == FEW_AUGMENT_P
+    assert "20 pictures" in few.reasons["augment_p"]
+    assert choose(pictures=20, augment_p=0.2).settings.augment_p == 0.2
+    assert choose(pictures=20_000).settings == choose().settings
+
+
+def test_where_memory_is_short_the_batch_shrinks_and_says_why(monkeypatch):
+    roomy = pippin.plan(tiny.pictures(), image_size=16)
+    size = roomy.settings.batch_size
+    let_there_be(monkeypatch, roomy, size // 2)
+    made = pippin.plan(tiny.pictures(), image_size=16)
+    assert made.settings.batch_size == size // 2
+    assert made.choice.reasons["batch_size"].startswith(f"{size} would need ")
+    made.check_memory()
+
+
+def test_what_was_asked_for_is_not_changed_but_refused(monkeypatch, tmp_path):
+    made = pippin.plan(tiny.pictures(), image_size=16, batch_size=512)
+    let_there_be(monkeypatch, made, 128)
+    assert pippin.plan(tiny.pictures(), image_size=16, batch_size=512).settings.batch_size == 512
+    with pytest.raises(SettingsError, match=r"about .* GiB .* --batch-size 128 would fit .*batch_size=512"):
+        pippin.train(tiny.pictures(), tmp_path / "run", image_size=16, batch_size=512, batches=2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_smaller_pictures_are_advised_where_no_batch_fits(monkeypatch):
+    made = pippin.plan(tiny.pictures(), image_size=64, batch_size=8)
+    small = pippin.plan(tiny.pictures(), image_size=32, batch_size=8)
+    monkeypatch.setattr(memory, "free", lambda: round((made.memory_at(4) + small.memory_at(8)) / 2 / 0.9))
+    with pytest.raises(SettingsError, match=r"--image-size 32 --batch-size 8 would fit"):
+        made.check_memory()
+    monkeypatch.setattr(memory, "free", lambda: 1000)
+    with pytest.raises(SettingsError, match="Nothing that Pippin can train would fit"):
+        made.check_memory()
+
+
+def test_fitting_halves_until_it_fits():
+    assert fitting(lambda size: 10 * size, 32, 320) == 32
+    assert fitting(lambda size: 10 * size, 32, 319) == 16
+    assert fitting(lambda size: 10 * size, 32, 40) == 4
+    assert fitting(lambda size: 10 * size, 32, 39) is None
+
+
+def shrink_to_four(made):
+    settings = dataclasses.replace(made.settings, batch_size=4)
+    return dataclasses.replace(made, choice=Choice(settings, {**made.choice.reasons, "batch_size": "little is free"}))
+
+
+def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_path):
+    asked = {"image_size": 16, "batches": 60}
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.signal_at(patch, 5)
+        with pytest.raises(KeyboardInterrupt):
+            pippin.train(tiny.pictures(), tmp_path / "run", **asked)
+    begun = pippin.open_run(tmp_path / "run").settings
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pippin.planning._shrunk", shrink_to_four)
+        assert pippin.plan(tiny.pictures(), **asked).settings.batch_size == 4
+        run = pippin.train(tiny.pictures(), tmp_path / "run", **asked)
+    assert run.finished
+    assert run.settings == begun
+    with pytest.raises(RunError, match=r"batch_size=8 \(the run has"):
+        pippin.train(tiny.pictures(), tmp_path / "run", **asked, batch_size=8)
+
+
+def test_a_rehearsal_tells_the_speed_and_changes_nothing():
+    made = pippin.plan(tiny.pictures(), image_size=16, batches=2)
+    before = [np.array(weight) for weight in made.networks.generator.weights]
+    assert made.rehearse() > 0
+    for old, new in zip(before, made.networks.generator.weights, strict=True):
+        np.testing.assert_array_equal(old, np.array(new))
+
+
+def test_activations_are_what_the_layers_give():
+    inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])
+    images = keras.Input((2, 3, 1))
+    model = keras.Model(images, inner(keras.layers.Flatten()(images)))
+    assert memory.activations(inner) == 4 * 5
+    assert memory.activations(model) == 4 * (6 + 6) + memory.activations(inner)
+
+
+def test_memory_grows_with_the_batch_in_a_straight_line():
+    pair = tiny.build("standard", 32, 8)
+    for engine in memory.NEEDS:
+        one, two, four = (memory.needed(engine, pair, size) for size in (1, 2, 4))
+        assert four - two == pytest.approx(2 * (two - one), abs=2)
+        assert one > memory.NEEDS[engine].base
+
+
+def test_a_containers_limit_is_found(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("700000\n")
+    (tmp_path / "memory.stat").write_text("anon 400000\ninactive_file 300000\n")
+    monkeypatch.setattr(memory, "CONTROL_GROUPS", ((tmp_path, "memory.max", "memory.current", "inactive_file"),))
+    assert memory.free() == 600_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free() > 1_000_000
