@@ -7,6 +7,7 @@ discriminator.json
 log.jsonl                one line a tick: batches, images/s, losses
 checkups.jsonl           one line a checkup: KID, diversity, overfitting, and what was done about it
 checkpoint.safetensors   everything that training needs to go on
+anchors.npz              which latents the real pictures were given, where there are such
 best.safetensors         the same at the checkup with the lowest KID, whose pictures are the run's
 pictures/                the same latents' pictures at batch 0, 50, 100, 250, …
 latest.png               those pictures as they are now
@@ -20,6 +21,7 @@ generator.keras          the averaged generator, for plain Keras (when the run i
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,7 @@ from pippin.pictures import Audit, to_uint8
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training import draws
+from pippin.training.anchors import Anchors
 from pippin.training.health import Health
 from pippin.training.step import State
 from pippin.training.trainer import sample_batch
@@ -157,6 +160,27 @@ class Run:
             Health.from_dict(self._progress().get("health", {})),
         )
 
+    def save_anchors(self, anchors: Anchors) -> None:
+        """Keep the latents of the real pictures."""
+        part = self._anchors.with_name("anchors.part.npz")
+        with _writing(self.path):
+            np.savez(part, **anchors._asdict())
+            os.replace(part, self._anchors)
+
+    def load_anchors(self) -> Anchors | None:
+        """Return the latents of the real pictures; None where there are none.
+
+        Raises:
+            RunError: they are damaged.
+        """
+        if not self._anchors.exists():
+            return None
+        try:
+            with np.load(self._anchors) as arrays:
+                return Anchors(**arrays)
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile) as problem:
+            raise RunError(damaged(self._anchors, problem)) from None
+
     def save_best(self, state: State, kid: float) -> None:
         """Keep the state whose pictures scored best."""
         with _writing(self.path):
@@ -179,6 +203,10 @@ class Run:
     @property
     def _checkpoint(self) -> Path:
         return self.path / checkpoint.NAME
+
+    @property
+    def _anchors(self) -> Path:
+        return self.path / "anchors.npz"
 
     @property
     def _best(self) -> Path:

@@ -161,7 +161,7 @@ class Sitting:
             }
             run = Run.create(path, made.choice, about, pair)
         run.keep_audit(dataset.audit)
-        trainer = Trainer(engine, settings, made.networks, learnt)
+        trainer = Trainer(engine, settings, made.networks, learnt, run.load_anchors())
         going_on = run.batches > 0
         if going_on:
             trainer.load(*run.load_checkpoint(trainer.state_on_host()))
@@ -176,6 +176,8 @@ class Sitting:
         reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
         with stop_on_signal() as stop, EventLog(run) as events:
             for tick in trainer.train(pause=lambda n: is_moment(n) or self.is_checkup(n) or stop.is_set()):
+                if tick.batches == 0 and trainer.anchors is not None:
+                    run.save_anchors(trainer.anchors)
                 findings = []
                 if tick.measures:
                     events.add(run.append_log(log_entry(tick)))

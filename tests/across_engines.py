@@ -21,7 +21,7 @@ import pippin.run
 from pippin import engines, networks
 from pippin.networks import Networks
 from pippin.settings import choose
-from pippin.training import draws
+from pippin.training import anchors, draws
 from pippin.training.augment import augment
 from pippin.training.health import Health
 from pippin.training.step import initial_state
@@ -47,6 +47,9 @@ RECIPE = {
     "features": "none",
     "gamma": 1.0,
     "gamma_end": 0.5,
+    "discriminator_rate": 0.75,
+    "anchored": 0.5,
+    "reconstruction": 2.0,
     "augment_p": 0.5,
     "shift_p": 0.75,
     "ema_fraction": 0.5,
@@ -147,9 +150,10 @@ def numpy_state(generator: keras.Model, discriminator: keras.Model, seed: int = 
 def step_batch(n: int = 0, batch_size: int = BATCH, latent_dim: int = LATENT_DIM, image_size: int = 16, **schedule):
     """A batch for `build_step`'s step, NumPy arrays; `schedule` replaces single values."""
     usual = {"learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.99, "gamma": 1.0, "augment_p": 0.5, "shift_p": 0.75}
-    usual |= {"blur": 1.0, "blur_floor": 0.0, "ema_decay": 0.5}
+    usual |= {"blur": 1.0, "blur_floor": 0.0, "ema_decay": 0.5, "discriminator_rate": 1.0, "reconstruction": 0.0}
     return {
         "real_images": pictures(batch_size, image_size),
+        "anchored": (np.arange(batch_size) % 2).astype("float32"),
         **draws.step_draws(3, n, batch_size, latent_dim),
         "schedule": {name: np.float32(value) for name, value in {**usual, **schedule}.items()},
     }
@@ -243,8 +247,11 @@ def two_passes(bench: Bench, players: Networks | None = None) -> dict:
     engine, recipe = bench.engine, bench.choice.settings
     generator, discriminator, projector = players or bench.standard
     state = engine.to_device(numpy_state(generator, discriminator))
-    chosen = pictures()[draws.indices(recipe.seed, 0, BATCH, 12)]
-    batch = engine.to_device({**draws.step_draws(recipe.seed, 0, BATCH, LATENT_DIM), "images": chosen})
+    drawn, count = draws.step_draws(recipe.seed, 0, BATCH, LATENT_DIM), round(recipe.anchored * BATCH)
+    found = anchors.find(Networks(generator, discriminator, projector), pictures(), LATENT_DIM)
+    tied = anchors.tie(found, count, recipe.seed, 0, drawn)
+    chosen = np.concatenate([tied, draws.indices(recipe.seed, 0, BATCH - count, 12)])
+    batch = engine.to_device({**drawn, "images": pictures()[chosen]})
     real_images = ops.cast(batch["images"], "float32") / 127.5 - 1.0
     parts = slice(BATCH), slice(BATCH, None)
     halves = [{key: value[part] for key, value in batch["augment"].items()} for part in parts]
@@ -262,8 +269,10 @@ def two_passes(bench: Bench, players: Networks | None = None) -> dict:
         return generator.stateless_call(weights, state["generator"]["stats"], batch["latents"], training=True)[0]
 
     def g_loss(weights):
-        own = state["discriminator"]["weights"]
-        return ops.mean(ops.softplus(judge(own, real_maps) - judge(own, see(paint(weights), 1))))
+        own, maps = state["discriminator"]["weights"], see(paint(weights), 1)
+        apart = [ops.mean((fake[:count] - real[:count]) ** 2) for real, fake in zip(real_maps, maps, strict=True)]
+        off = sum(apart) / len(apart) * count / BATCH
+        return ops.mean(ops.softplus(judge(own, real_maps) - judge(own, maps))) + recipe.reconstruction * off
 
     real_maps = see(real_images, 0)
     fake_maps = engine.to_device(engine.to_host(see(paint(state["generator"]["weights"]), 1)))

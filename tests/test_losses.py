@@ -90,3 +90,17 @@ def test_the_squared_norm_is_averaged_over_pictures_alone(engine):
     gradients = np.zeros((2, 4, 4, 3), "float32")
     gradients[0, 1, 2] = 3, 4, 0
     assert engine.to_host(losses.squared_gradient_norm([engine.to_device(gradients)])) == 12.5
+
+
+def test_reconstruction_counts_anchored_pictures_alone(engine):
+    rng = np.random.default_rng(0)
+    real, fake = ([rng.normal(size=(4, side, side, 2)).astype("float32") for side in (4, 2)] for _ in range(2))
+    anchored = np.float32([1, 0, 0, 1])
+    off = np.mean([((b - a)[[0, 3]] ** 2).mean() for a, b in zip(real, fake, strict=True)])
+    tensors = engine.to_device((real, fake, anchored))
+    assert engine.to_host(losses.reconstruction_loss(*tensors)) == pytest.approx(off, rel=1e-5)
+    nothing = engine.to_device((real, fake, 0 * anchored))
+    assert engine.to_host(losses.reconstruction_loss(*nothing)) == 0
+    for a, b, slope in zip(real, fake, engine.to_host(losses.reconstruction_slopes(*tensors)), strict=True):
+        expected = 2 * anchored[:, None, None, None] * (b - a) / (4 * 2 * a[0].size)
+        np.testing.assert_allclose(slope, expected, rtol=1e-5)

@@ -17,6 +17,7 @@ from PIL import Image
 import pippin
 from pippin.errors import NetworkError, RunError, SettingsError, SourceError, TrainingError
 from pippin.session import is_moment, log_entry
+from pippin.training import anchors
 from pippin.training.trainer import Trainer
 
 
@@ -167,6 +168,24 @@ def check_same(run, uninterrupted, stops):
     assert list(story) == list(expected)
     assert all((story[batches] == expected[batches]).all() for batches in expected)
     assert (run.path / "timeline.png").read_bytes() == (uninterrupted.path / "timeline.png").read_bytes()
+
+
+def test_anchors_are_found_once_and_gone_on_with(tmp_path, monkeypatch):
+    settings = {"anchored": 0.5, "batches": 60}
+    whole = tiny.train(tmp_path / "whole", **settings)
+    found = whole.load_anchors()
+    assert (found.pictures.tolist(), found.latents.shape) == (list(range(12)), (12, tiny.LATENT_DIM))
+    tiny.train_until(30, tmp_path / "parts", **settings)
+    monkeypatch.setattr(anchors, "find", None)  # what is kept is not looked for again
+    assert tiny.same(tiny.state(tiny.train(tmp_path / "parts", **settings)), tiny.state(whole))
+    assert all(entry["reconstruction"] > 0 for entry in whole.log())
+
+
+def test_damaged_anchors_are_named(tmp_path):
+    run = tiny.train_until(3, tmp_path / "run", anchored=0.5)
+    (run.path / "anchors.npz").write_bytes(b"no archive")
+    with pytest.raises(RunError, match=r"anchors\.npz is damaged"):
+        tiny.train(run.path, anchored=0.5)
 
 
 class Telling(tiny.Diary):

@@ -60,6 +60,8 @@ def gradients_in_numpy(state, batch):
     delta = (fake @ w + b - real @ w - b)[:, 0]
     by_delta = 1 / (1 + np.exp(-delta)) / BATCH
     by_fake = -np.outer(1 / (1 + np.exp(delta)) / BATCH, w)
+    apart = batch["anchored"][:, None] * (fake - real)  # the penalty's weight times Σ mean (x̂ − x)² / B, by x̂
+    by_fake = by_fake + batch["schedule"]["reconstruction"] * 2 * apart / (BATCH * PIXELS)
     gradients = {
         "generator": [batch["latents"].T @ by_fake, by_fake.sum(axis=0)],
         "discriminator": [((fake - real).T @ by_delta)[:, None] + 2 * batch["schedule"]["gamma"] * w, np.zeros(1)],
@@ -80,7 +82,8 @@ def step_in_numpy(state, batch):
             own["second_moment"][i] = by["beta_2"] * own["second_moment"][i] + (1 - by["beta_2"]) * gradient**2
             mean = own["first_moment"][i] / (1 - np.float64(by["beta_1"]) ** t)
             square = own["second_moment"][i] / (1 - np.float64(by["beta_2"]) ** t)
-            own["weights"][i] = own["weights"][i] - by["learning_rate"] * mean / (np.sqrt(square) + ADAM_EPSILON)
+            rate = by["learning_rate"] * (by["discriminator_rate"] if player == "discriminator" else 1)
+            own["weights"][i] = own["weights"][i] - rate * mean / (np.sqrt(square) + ADAM_EPSILON)
     for i, weight in enumerate(state["generator"]["weights"]):
         old = state["ema_generator"]["weights"][i]
         state["ema_generator"]["weights"][i] = by["ema_decay"] * old + (1 - by["ema_decay"]) * weight
@@ -90,7 +93,9 @@ def step_in_numpy(state, batch):
 def test_several_steps_are_those_written_out_in_numpy(linear):
     state = expected = linear.start
     for n in range(5):
-        batch = linear_batch(n, beta_1=0.5, beta_2=0.9, gamma=0.3 + n, learning_rate=0.01 / (n + 1), ema_decay=0.8)
+        rates = {"learning_rate": 0.01 / (n + 1), "discriminator_rate": 0.3}
+        weights = {"gamma": 0.3 + n, "reconstruction": 4.0 - n}
+        batch = linear_batch(n, beta_1=0.5, beta_2=0.9, ema_decay=0.8, **rates, **weights)
         state, measures = linear.step(state, batch)
         expected, losses = step_in_numpy(expected, batch)
         assert {name: measures[name] for name in losses} == pytest.approx(losses, rel=1e-5)
@@ -252,3 +257,15 @@ def test_the_alternating_rule_moves_the_generator_by_the_discriminator_that_has_
     assert measures["d_loss"] == pytest.approx(d_loss, rel=1e-4)
     assert measures["g_loss"] == pytest.approx(np.logaddexp(0, -fooled).mean(), rel=1e-4)
     np.testing.assert_allclose(new["generator"]["first_moment"][0], batch["latents"].T @ by_fake, rtol=1e-3, atol=1e-6)
+
+
+def test_the_averaged_generator_averages_what_normalises_it_too(engine):
+    pair = painter(layers.BatchNormalization()), critic()
+    start = numpy_state(*pair)
+    step = build_step(engine, Networks(*pair), "relativistic")
+    new = engine.to_host(step(*engine.to_device((copy.deepcopy(start), step_batch(ema_decay=0.75))))[0])
+    assert len(new["ema_generator"]["stats"]) == 2
+    parts = (start["ema_generator"], new["generator"], new["ema_generator"])
+    for old, fresh, averaged in zip(*(part["stats"] for part in parts), strict=True):
+        assert not np.allclose(old, fresh)
+        np.testing.assert_allclose(averaged, 0.75 * old + 0.25 * fresh, rtol=1e-5)

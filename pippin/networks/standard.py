@@ -3,7 +3,8 @@
 Two cores are enough for them because only one narrow convolution works at the full resolution; the discriminator
 begins by moving pixels into channels (`layers.py`), which costs nothing. Nothing in them is strided or transposed, so
 no engine stumbles over second derivatives, and the generator doubles its maps bilinearly, so that it has no grid to
-unlearn. Nothing normalises, so the discriminator treats each picture by itself. Given a projector (`projector.py`), the
+unlearn. The generator's maps are normalised over the batch, so that it can learn five times as fast; nothing in the
+discriminator normalises, so it treats each picture by itself. Given a projector (`projector.py`), the
 discriminator is a narrow head for each of its maps; otherwise it judges the pixels at every scale.
 """
 
@@ -19,6 +20,9 @@ SMALLEST = 4
 
 SLOPE = 0.2
 """Of the leaky ReLU."""
+
+MOMENTUM = 0.9
+"""Of the generator's normalisation: its averages follow within a few dozen batches."""
 
 IMAGE_SCALE, LOGIT_SCALE = 0.25, 0.2
 """Adam moves every weight by about the learning rate, and the last layers' all at once in the direction that helps: a
@@ -42,7 +46,7 @@ def stage_filters(image_size: int) -> dict[int, int]:
     return dict(zip(resolutions[::-1], widths, strict=False))
 
 
-HEAD_FILTERS = {64: 32, 32: 48, 16: 96, 8: 128, 4: 160, 2: 160}
+HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
 """In the heads that judge a projector's maps, by the side of the map in pixels."""
 
 
@@ -89,15 +93,15 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras
     x = layers.Reshape((SMALLEST, SMALLEST, first), name="seed_map")(x)
     sketch = None
     for r in resolutions:
-        y = _conv(_act(x), filters[r], name=f"conv{r}a")
-        y = _conv(_act(y), filters[r], gain=0.3, name=f"conv{r}b")
+        y = _conv(_norm_act(x), filters[r], name=f"conv{r}a")
+        y = _conv(_norm_act(y), filters[r], gain=0.3, name=f"conv{r}b")
         x = layers.Add(name=f"stage{r}")([x, y])
         if r != resolutions[-1]:
-            colour = _conv(_act(x), channels, kernel=1, name=f"sketch{r}")
+            colour = _conv(_norm_act(x), channels, kernel=1, name=f"sketch{r}")
             sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
             x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
-    x = _up(_conv(_act(x), DETAIL_FILTERS, kernel=1, name="narrow"))
-    details = _conv(_act(x), channels, gain=0.5, name="details")
+    x = _up(_conv(_norm_act(x), DETAIL_FILTERS, kernel=1, name="narrow"))
+    details = _conv(_norm_act(x), channels, gain=0.5, name="details")
     total = layers.Add(name="sum")([details, _up(sketch)])
     return keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
 
@@ -133,6 +137,10 @@ def _he(gain: float = 1.0) -> keras.initializers.Initializer:
 
 def _act(x: Any) -> Any:
     return layers.LeakyReLU(negative_slope=SLOPE)(x)
+
+
+def _norm_act(x: Any) -> Any:
+    return _act(layers.BatchNormalization(momentum=MOMENTUM)(x))
 
 
 def _up(x: Any) -> Any:

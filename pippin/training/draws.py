@@ -11,7 +11,7 @@ import numpy as np
 from pippin.training.augment import KINDS
 
 # What the numbers are for; each purpose has a stream of its own, so that adding one leaves the others as they were.
-_LATENTS, _AUGMENT, _SHUFFLE, _FIXED = range(4)
+_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED = range(5)
 
 
 def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
@@ -19,7 +19,7 @@ def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, counter, 0, 0]))
 
 
-def indices(seed: int, step: int, batch_size: int, dataset_size: int) -> np.ndarray:
+def indices(seed: int, step: int, batch_size: int, dataset_size: int, purpose: int = SHUFFLE) -> np.ndarray:
     """Which pictures step n sees: all of them once, in a new order each time round.
 
     Args:
@@ -27,13 +27,14 @@ def indices(seed: int, step: int, batch_size: int, dataset_size: int) -> np.ndar
         step: from 0.
         batch_size: pictures a step.
         dataset_size: pictures there are.
+        purpose: whose order; `ANCHORED` has one of its own.
 
     Returns:
         int64 (batch_size,).
     """
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
     rounds = positions // dataset_size
-    orders = {int(r): generator(seed, _SHUFFLE, int(r)).permutation(dataset_size) for r in np.unique(rounds)}
+    orders = {int(r): generator(seed, purpose, int(r)).permutation(dataset_size) for r in np.unique(rounds)}
     return np.array([orders[int(r)][p % dataset_size] for r, p in zip(rounds, positions, strict=True)])
 
 

@@ -48,6 +48,32 @@ def squared_gradient_norm(gradients: list[Any]) -> Any:
     return sum(ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3))) for gradient in gradients) / len(gradients)
 
 
+def reconstruction_loss(real_maps: list[Any], fake_maps: list[Any], anchored: Any) -> Any:
+    """Mean squared difference between what is seen of a picture and of the one painted from its anchor.
+
+    Args:
+        real_maps: K tensors (B, H, W, C), what the discriminator sees of real pictures.
+        fake_maps: the same of painted ones.
+        anchored: (B,), 1 where the painted picture is to be the real one, 0 where it is free.
+
+    Returns:
+        Scalar: the mean over the anchored pictures, their maps, and each map's elements; 0 where nothing is anchored.
+    """
+    apart = [ops.mean(ops.square(fake - real), axis=(1, 2, 3)) for real, fake in zip(real_maps, fake_maps, strict=True)]
+    return ops.sum(anchored * sum(apart)) / (len(apart) * ops.maximum(ops.sum(anchored), 1.0))
+
+
+def reconstruction_slopes(real_maps: list[Any], fake_maps: list[Any], anchored: Any) -> list[Any]:
+    """Return ∂/∂x̂ₖ of the sum over anchored pictures, of the means over maps and elements, divided by B.
+
+    It is divided by B and not by how many are anchored, so that a picture counts the same as for the adversarial loss.
+    """
+    return [
+        2.0 / (math.prod(real.shape) * len(real_maps)) * anchored[:, None, None, None] * (fake - real)
+        for real, fake in zip(real_maps, fake_maps, strict=True)
+    ]
+
+
 def binary_cross_entropy(logits: Any, real: bool) -> Any:
     """Binary cross-entropy against one label for all (Goodfellow et al. 2014, arXiv 1406.2661, section 3).
 

@@ -66,9 +66,11 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
 
     Returns:
         `step(state, batch)`. `batch` holds `real_images` uint8 (B, H, W, C), `latents`, `augment` (see
-        `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `beta_1`, `beta_2`, `gamma`,
-        `augment_p`, `shift_p`, `blur`, `blur_floor`, `ema_decay`. `measures` are float32 scalars. A step whose losses
-        or gradients are not finite counts, but leaves all weights as they were and reports `finite` 0.
+        `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `discriminator_rate`, `beta_1`,
+        `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur`, `blur_floor`, `reconstruction`, `ema_decay`; and for the
+        relativistic rule `anchored` float32 (B,), 1 where the latents are the anchor of the real picture in the same
+        place. `measures` are float32 scalars. A step whose losses or gradients are not finite counts, but leaves all
+        weights as they were and reports `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
@@ -77,11 +79,11 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         new, measures = play(engine, networks, state, batch)
         decay = batch["schedule"]["ema_decay"]
         new["ema_generator"] = {
-            "weights": [
-                old * decay + (1.0 - decay) * weight
-                for old, weight in zip(state["ema_generator"]["weights"], new["generator"]["weights"], strict=True)
-            ],
-            "stats": new["generator"]["stats"],
+            part: [
+                _averaged(old, fresh, decay)
+                for old, fresh in zip(state["ema_generator"][part], new["generator"][part], strict=True)
+            ]
+            for part in ("weights", "stats")
         }
         finite = ops.isfinite(sum(measures.values()))
         learnt = {name: state[name] for name in new}
@@ -103,9 +105,10 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
         L_D = mean softplus(Δ) + γ/2K · mean Σₖ (‖∇D_k(xₖ)‖² + ‖∇D_k(x̂ₖ)‖²)        L_G = mean softplus(−Δ)
 
     The second penalty computes gₖ = ∇D_k(x̂ₖ) anyway, and ∂L_G/∂x̂ₖ = −σ(−Δₖ) gₖ / BK: the generator costs one
-    vector-Jacobian product more.
+    vector-Jacobian product more. Where x̂ was painted from the anchor of x (`anchors.py`), how far it is off is added to
+    what the generator learns from.
     """
-    schedule, real_images = batch["schedule"], batch["real_images"]
+    schedule, real_images, anchored = batch["schedule"], batch["real_images"], batch["anchored"]
     size = real_images.shape[0]
     real_draws, fake_draws = _halves(batch["augment"], size)
     fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
@@ -140,7 +143,10 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
         discriminator_loss, state["discriminator"]["weights"]
     )
     (discriminator_gradients,) = pullback(ops.ones_like(loss))
-    (image_slopes,) = sight_pullback(map_slopes)
+    measures["reconstruction"] = losses.reconstruction_loss(real_maps, fake_maps, anchored)
+    towards = losses.reconstruction_slopes(real_maps, fake_maps, anchored)
+    slopes = [slope + schedule["reconstruction"] * more for slope, more in zip(map_slopes, towards, strict=True)]
+    (image_slopes,) = sight_pullback(slopes)
     (generator_gradients,) = generator_pullback(image_slopes)
     new = {
         "generator": _updated(state, "generator", generator_gradients, generator_stats, schedule),
@@ -223,6 +229,7 @@ def _updated(state: State, player: str, gradients: list[Any], stats: list[Any], 
     """Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1) for one player."""
     old = state[player]
     beta_1, beta_2 = schedule["beta_1"], schedule["beta_2"]
+    rate = schedule["learning_rate"] * (schedule["discriminator_rate"] if player == "discriminator" else 1.0)
     t = ops.cast(state["steps"] + 1, "float32")
     new: State = {"weights": [], "stats": stats, "first_moment": [], "second_moment": []}
     for weight, m, v, gradient in zip(
@@ -231,10 +238,17 @@ def _updated(state: State, player: str, gradients: list[Any], stats: list[Any], 
         m = beta_1 * m + (1.0 - beta_1) * gradient
         v = beta_2 * v + (1.0 - beta_2) * ops.square(gradient)
         direction = m / (1.0 - beta_1**t) / (ops.sqrt(v / (1.0 - beta_2**t)) + ADAM_EPSILON)
-        new["weights"].append(weight - schedule["learning_rate"] * direction)
+        new["weights"].append(weight - rate * direction)
         new["first_moment"].append(m)
         new["second_moment"].append(v)
     return new
+
+
+def _averaged(old: Any, fresh: Any, decay: Any) -> Any:
+    """One step of an exponential moving average; what is no number that means something (a seed) is taken as it is."""
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(fresh.dtype)):
+        return fresh
+    return old * decay + (1.0 - decay) * fresh
 
 
 def _norm(tensors: list[Any]) -> Any:

@@ -11,7 +11,8 @@ from pippin.engines import Engine
 from pippin.networks import Networks, treats_pictures_alone
 from pippin.pictures import to_float, to_uint8
 from pippin.settings import Settings
-from pippin.training import draws
+from pippin.training import anchors, draws
+from pippin.training.anchors import Anchors
 from pippin.training.health import Health
 from pippin.training.step import State, build_step, initial_state
 
@@ -57,6 +58,7 @@ class Trainer:
         settings: see `pippin.settings`.
         networks: see `pippin.networks`.
         images: uint8 (N, S, S, 3), or anything that gives such pictures for `images[indices]`.
+        anchors: those that the run was begun with; None: found when they are needed.
 
     Attributes:
         rule: the rule that "auto" came to.
@@ -65,7 +67,9 @@ class Trainer:
         health: what was found wrong so far, and what was done about it.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, networks: Networks, images: Any):
+    def __init__(
+        self, engine: Engine, settings: Settings, networks: Networks, images: Any, anchors: Anchors | None = None
+    ):
         self.engine, self.settings, self.images = engine, settings, images
         self.rule = settings.rule
         if self.rule == "auto":
@@ -74,6 +78,7 @@ class Trainer:
         self.state: State = engine.to_device(initial_state(networks.generator, networks.discriminator))
         self.seconds = 0.0
         self.health = Health()
+        self._anchors = anchors
         self._step = build_step(engine, networks, self.rule)
         self._batches = 0
 
@@ -89,6 +94,18 @@ class Trainer:
             return min(1.0, self.seconds / (60 * self.settings.minutes))
         assert self.settings.batches is not None
         return min(1.0, self.batches / self.settings.batches)
+
+    @property
+    def anchored(self) -> int:
+        """Pictures of a batch that are painted from anchors."""
+        return round(self.settings.anchored * self.settings.batch_size) if self.rule == "relativistic" else 0
+
+    @property
+    def anchors(self) -> Anchors | None:
+        """The latents of real pictures; None where nothing is painted from them."""
+        if self._anchors is None and self.anchored:
+            self._anchors = anchors.find(self.networks, self.images, self.generator.input_shape[1])
+        return self._anchors
 
     def load(self, state: State, seconds: float, health: Health) -> None:
         """Go on from a state of `state_on_host`'s structure, the seconds that it took and what was found till then."""
@@ -112,6 +129,7 @@ class Trainer:
         """
         measured: list[dict[str, Any]] = []
         sat_down, last_tick = time.perf_counter() - self.seconds, self.seconds
+        _ = self.anchors  # found now, for it takes time that counts
         yield self._tick({}, 0.0)
         while self.progress < 1.0:
             measured.append(self.step())
@@ -131,12 +149,16 @@ class Trainer:
             The step's measures, float32 scalar tensors.
         """
         settings, n = self.settings, self.batches
-        chosen = draws.indices(settings.seed, n, settings.batch_size, len(self.images))
-        schedule = self.health.adjust(settings.schedule(self.progress, n * settings.batch_size))
-        latent_dim = self.generator.input_shape[1]
+        size, count, found = settings.batch_size, self.anchored, self.anchors
+        drawn = draws.step_draws(settings.seed, n, size, self.generator.input_shape[1])
+        chosen = draws.indices(settings.seed, n, size - count, len(self.images))
+        if found is not None:
+            chosen = np.concatenate([anchors.tie(found, count, settings.seed, n, drawn), chosen])
+        schedule = self.health.adjust(settings.schedule(self.progress, n * size))
         batch = {
             "real_images": self.images[chosen],
-            **draws.step_draws(settings.seed, n, settings.batch_size, latent_dim),
+            "anchored": (np.arange(size) < count).astype(np.float32),
+            **drawn,
             "schedule": {name: np.float32(value) for name, value in schedule.items()},
         }
         self.state, measures = self._step(self.state, self.engine.to_device(batch))
