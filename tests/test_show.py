@@ -117,9 +117,9 @@ def test_timeline_gives_labels_room_where_pictures_are_small():
 
 
 def test_labels_are_the_batch_numbers():
-    from pippin.show.timeline import _label
+    from pippin.show.timeline import label
 
-    assert [_label(batch) for batch in (0, 50, 5000, 1_000_000)] == [
+    assert [label(batch) for batch in (0, 50, 5000, 1_000_000)] == [
         "batch 0",
         "batch 50",
         "batch 5,000",

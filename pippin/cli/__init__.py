@@ -10,7 +10,17 @@ from pippin.errors import PippinError
 
 __all__ = ["app", "clock", "main"]
 
-VERBS = (train.plan, train.train, paint.sample, judge.evaluate, judge.report, judge.info)
+VERBS = (
+    train.plan,
+    train.train,
+    paint.sample,
+    paint.again,
+    paint.walk,
+    paint.story,
+    judge.evaluate,
+    judge.report,
+    judge.info,
+)
 """In the order in which `pippin --help` lists them."""
 
 app = typer.Typer(

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -41,6 +41,18 @@ class Narrator:
         """Say how far the pictures are, seldom."""
         if total >= 1000 and done % max(1, total // 4) == 0:
             self.say(f"Looked at {done:,} of {total:,} files")
+
+    def working(self, what: str) -> Callable[[int, int], None]:
+        """Return whom to tell how far something is that takes its time, such as painting; it says so seldom."""
+        said = time.monotonic()
+
+        def told(done: int, total: int) -> None:
+            nonlocal said
+            if done < total and time.monotonic() - said > 10:
+                said = time.monotonic()
+                self.say(f"{what}: {done:,} of {total:,}")
+
+        return told
 
     def prepared(self, dataset: "Dataset") -> None:
         """Say what was found."""
@@ -119,6 +131,10 @@ class BarNarrator(Narrator):
         if done == total or time.monotonic() - self.looked > 0.1:
             self.looked = time.monotonic()
             self.show("looking at the pictures", done, total, f"{done:,}/{total:,}")
+
+    def working(self, what: str) -> Callable[[int, int], None]:
+        """Return what moves a bar."""
+        return lambda done, total: self.show(what, done, total, f"{done:,}/{total:,}")
 
     def ticked(self, run: "Run", tick: "Tick") -> None:
         """Move the bar of the training."""

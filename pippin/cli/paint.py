@@ -1,4 +1,4 @@
-"""The verbs that paint: `sample`."""
+"""The verbs that paint: `sample`, `again`, `walk` and `story`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,27 +6,116 @@ from typing import Annotated
 import typer
 
 import pippin
+from pippin.cli.narrator import Narrator, clock
 from pippin.cli.words import RunFolder
+from pippin.errors import SettingsError
 
-GRID = Path("grid.png")
+GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
+
+Truncation = Annotated[
+    float, typer.Option(help="ψ, 0 to 2: latents are scaled by it; below 1 more usual and less varied.")
+]
+FramesPerSecond = Annotated[float, typer.Option("--fps", help="Frames a second, 1 to 60.")]
 
 
 def sample(
     run: RunFolder,
-    n: Annotated[int, typer.Option("-n", "--number", help="How many pictures to paint.")] = 64,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The grid's file; a folder with --separate.")] = GRID,
-    seed: Annotated[int, typer.Option(help="The same seed paints the same pictures.")] = 0,
+    n: Annotated[int | None, typer.Option("-n", "--number", help="How many pictures to paint; 64 if not said.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The grid's file, PNG, JPEG or WebP; a folder with --separate.")
+    ] = GRID,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the first picture; the others have the seeds after it. 0 if not said.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Of each picture instead, as 1,2,3 or 10-20.")] = None,
+    truncation: Truncation = 1.0,
+    curate: Annotated[bool, typer.Option("--curate", help="Paint four times as many and keep the best.")] = False,
+    labels: Annotated[
+        bool | None,
+        typer.Option("--labels/--no-labels", help="Seeds below the pictures; with --seeds and --curate if not said."),
+    ] = None,
     separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
 ) -> None:
-    """Paint new pictures with what RUN learnt."""
-    from pippin.show import grid, save_picture
+    """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
+    from pippin import painting
+    from pippin.recipes import Recipe
+    from pippin.show import NOTED, check_ending
 
-    images = pippin.open_run(run).sample(n, seed)
+    if seeds is not None and (n is not None or seed is not None or curate):
+        raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
+    if output.suffix or not separate:
+        check_ending(output, NOTED)
+    opened, how = pippin.open_run(run), ""
+    with Narrator.choose() as reporter:
+        progress = reporter.working("painting")
+        if curate:
+            curated = pippin.curate(opened, n or 64, seed or 0, truncation=truncation, progress=progress)
+            chosen, images, how = curated.seeds, curated.images, curated.how
+        else:
+            n, seed = 64 if n is None else n, seed or 0
+            chosen = painting.seeds_from(seed, n) if seeds is None else painting.parse_seeds(seeds)
+            images = opened.sample(seeds=chosen, truncation=truncation, progress=progress)
+    if how:
+        print(how)
     if not separate:
-        print(f"{n} pictures in {save_picture(grid(images), output)}")
+        labelled = curate or seeds is not None if labels is None else labels
+        Recipe.of(opened, chosen, truncation, labelled, how).save(output, opened, images)
+        print(f"{len(chosen)} pictures in {output}")
         return
-    folder = output.with_suffix("") if output.suffix else output
-    digits = max(3, len(str(n - 1)))
-    for index, image in enumerate(images):
-        save_picture(image, folder / f"seed{seed}-{index:0{digits}d}.png")
-    print(f"{n} pictures in {folder}")
+    folder, ending = output.with_suffix(""), output.suffix or ".png"
+    digits = len(str(max(chosen)))
+    for number, image in zip(chosen, images, strict=True):
+        recipe = Recipe.of(opened, [number], truncation, bool(labels), how)
+        recipe.save(folder / f"seed-{number:0{digits}d}{ending}", opened, image[None])
+    print(f"{len(chosen)} pictures in {folder}")
+
+
+def again(
+    picture: Annotated[Path, typer.Argument(help="A file that `pippin sample` wrote.", metavar="PICTURE")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to; NAME-again beside it if not said.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run, where it has moved since.")] = None,
+) -> None:
+    """Paint PICTURE again from what it says about itself, and say whether it is the same to the byte."""
+    with Narrator.choose() as reporter:
+        made = pippin.again(picture, output, run, progress=reporter.working("painting"))
+    verdict = "the same to the byte" if made.same else "not the same to the byte"
+    print(f"{made.path}: {verdict}" + (f" ({made.why})" if made.why else ""))
+
+
+def walk(
+    run: RunFolder,
+    seeds: Annotated[str, typer.Option(help="Of the pictures to pass, as 1,2,3 or 10-20.")] = "0-4",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = WALK,
+    frames: Annotated[int, typer.Option(help="From one picture to the next.")] = 48,
+    fps: FramesPerSecond = 24,
+    truncation: Truncation = 1.0,
+) -> None:
+    """Walk in a smooth loop through pictures of RUN, from seed to seed and back to the first."""
+    from pippin import painting
+    from pippin.show import check_video, save_video
+
+    chosen = painting.parse_seeds(seeds)
+    check_video(output, fps)
+    with Narrator.choose() as reporter:
+        painted = pippin.open_run(run).walk(
+            chosen, frames, truncation=truncation, progress=reporter.working("painting")
+        )
+    save_video(painted, output, fps)
+    print(f"{len(painted)} frames, {clock(len(painted) / fps)}, in {output}")
+
+
+def story(
+    run: RunFolder,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = STORY,
+    seconds: Annotated[float, typer.Option(help="From one moment to the next.")] = 1.5,
+    fps: FramesPerSecond = 24,
+) -> None:
+    """Show how the same latents' pictures grew while RUN learnt, from batch 0 to now."""
+    from pippin.show import check_video, film, save_video
+
+    check_video(output, fps)
+    moments = pippin.open_run(run).story()
+    save_video(film(moments, fps, seconds), output, fps)
+    print(f"{len(moments)} moments, from batch {min(moments):,} to {max(moments):,}, in {output}")
