@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pippin import measure, painting
+from pippin import measure
 from pippin.errors import PippinError, SettingsError
 from pippin.painting import Progress, silent
 from pippin.pictures import prepare
 from pippin.run import Run
+from pippin.seeds import seeds_from
 
 TIMES = 4
 """Pictures that are painted for each that is kept."""
@@ -62,7 +63,7 @@ def curate(run: Run, n: int = 64, seed: int = 0, *, truncation: float = 1.0, pro
     """
     if not 1 <= n <= MOST:
         raise SettingsError(f"Curate from 1 to {MOST:,} pictures. Received: n={n}")
-    seeds = painting.seeds_from(seed, max(FEWEST, TIMES * n))
+    seeds = seeds_from(seed, max(FEWEST, TIMES * n))
     learnt, held_out, missing = _real(run)
     steps = _Steps(progress, 2 * len(seeds) + len(learnt) + len(held_out))
     images = run.sample(seeds=seeds, truncation=truncation, progress=steps.next(len(seeds)))

@@ -14,6 +14,7 @@ from pippin import engines, painting
 from pippin.errors import RunError, SettingsError
 from pippin.painting import Progress, silent
 from pippin.run import Run, is_run, open_run
+from pippin.seeds import format_seeds, parse_seeds
 from pippin.show import NOTED, check_ending, grid, read_note, save_picture
 
 
@@ -25,7 +26,7 @@ class Recipe:
         run: the run's folder, as a whole path.
         batches: that its weights were trained for.
         weights: fingerprint of the generator's weights.
-        seeds: of the pictures in their order, as `pippin.painting.format_seeds` writes them.
+        seeds: of the pictures in their order, as `pippin.seeds.format_seeds` writes them.
         truncation: see `pippin.painting.latents_of`.
         labels: whether the seeds stand below the pictures.
         curated: how the seeds were chosen; "" where nobody chose among the pictures.
@@ -54,7 +55,7 @@ class Recipe:
             run=str(run.path.resolve()),
             batches=painted_at(run),
             weights=painting.fingerprint(run.generator),
-            seeds=painting.format_seeds(seeds),
+            seeds=format_seeds(seeds),
             truncation=truncation,
             labels=labels,
             curated=curated,
@@ -87,7 +88,7 @@ class Recipe:
 
     def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = silent) -> np.ndarray:
         """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3)."""
-        seeds = painting.parse_seeds(self.seeds)
+        seeds = parse_seeds(self.seeds)
         if images is None:
             images = run.sample(seeds=seeds, truncation=self.truncation, progress=progress)
         return grid(images, labels=[str(seed) for seed in seeds] if self.labels else None)

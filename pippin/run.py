@@ -33,6 +33,7 @@ from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.painting import Progress, silent
 from pippin.pictures import Audit
+from pippin.seeds import seeds_from
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training.health import Health
@@ -243,7 +244,7 @@ class Run:
             SettingsError: `n`, a seed or `truncation` out of range.
             RunError: the run has no checkpoint, or a damaged one.
         """
-        chosen = painting.seeds_from(seed, n) if seeds is None else seeds
+        chosen = seeds_from(seed, n) if seeds is None else seeds
         return self.paint(painting.latents_of(chosen, self.generator.input_shape[1], truncation), progress)
 
     def walk(

@@ -10,7 +10,7 @@ import pippin
 HOUSE = Path(pippin.__file__).parent
 ORDER = [
     {"errors"},
-    {"settings"},
+    {"settings", "seeds"},
     {"pictures", "networks", "engines", "show", "disk"},
     {"training", "measure"},
     {"checkpoint", "memory", "painting"},

@@ -1,7 +1,8 @@
 """The verbs that paint: `sample`, `again`, `walk` and `story`."""
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,12 @@ import pippin
 from pippin.cli.narrator import Narrator, clock
 from pippin.cli.words import RunFolder
 from pippin.errors import SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pippin.recipes import Recipe
+    from pippin.run import Run
 
 GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
 
@@ -37,37 +44,49 @@ def sample(
     separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
 ) -> None:
     """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
-    from pippin import painting
-    from pippin.recipes import Recipe
+    from pippin.seeds import parse_seeds, seeds_from
     from pippin.show import NOTED, check_ending
 
     if seeds is not None and (n is not None or seed is not None or curate):
         raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
     if output.suffix or not separate:
         check_ending(output, NOTED)
-    opened, how = pippin.open_run(run), ""
+    how, count, first = "", 64 if n is None else n, seed or 0
+    if not curate:
+        chosen = seeds_from(first, count) if seeds is None else parse_seeds(seeds)
+    opened = pippin.open_run(run)
+    from pippin.recipes import Recipe  # loads Keras, which an opened run has already loaded without a sound
+
     with Narrator.choose() as reporter:
         progress = reporter.working("painting")
         if curate:
-            curated = pippin.curate(opened, n or 64, seed or 0, truncation=truncation, progress=progress)
+            curated = pippin.curate(opened, count, first, truncation=truncation, progress=progress)
             chosen, images, how = curated.seeds, curated.images, curated.how
         else:
-            n, seed = 64 if n is None else n, seed or 0
-            chosen = painting.seeds_from(seed, n) if seeds is None else painting.parse_seeds(seeds)
             images = opened.sample(seeds=chosen, truncation=truncation, progress=progress)
+    if labels is None:
+        labels = not separate and (curate or seeds is not None)
+    recipe = Recipe.of(opened, chosen, truncation, labels, how)
+    if separate:
+        output = _save_each(recipe, opened, images, output)
+    else:
+        recipe.save(output, opened, images)
     if how:
         print(how)
-    if not separate:
-        labelled = curate or seeds is not None if labels is None else labels
-        Recipe.of(opened, chosen, truncation, labelled, how).save(output, opened, images)
-        print(f"{len(chosen)} pictures in {output}")
-        return
+    print(f"{len(chosen)} pictures in {output}")
+
+
+def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path) -> Path:
+    """Write each picture into a file of its own, with a recipe of its own, and return their folder."""
+    from pippin.seeds import parse_seeds
+
     folder, ending = output.with_suffix(""), output.suffix or ".png"
-    digits = len(str(max(chosen)))
-    for number, image in zip(chosen, images, strict=True):
-        recipe = Recipe.of(opened, [number], truncation, bool(labels), how)
-        recipe.save(folder / f"seed-{number:0{digits}d}{ending}", opened, image[None])
-    print(f"{len(chosen)} pictures in {folder}")
+    seeds = parse_seeds(recipe.seeds)
+    digits = len(str(max(seeds)))
+    for seed, image in zip(seeds, images, strict=True):
+        alone = dataclasses.replace(recipe, seeds=str(seed))
+        alone.save(folder / f"seed-{seed:0{digits}d}{ending}", run, image[None])
+    return folder
 
 
 def again(
@@ -93,10 +112,10 @@ def walk(
     truncation: Truncation = 1.0,
 ) -> None:
     """Walk in a smooth loop through pictures of RUN, from seed to seed and back to the first."""
-    from pippin import painting
+    from pippin.seeds import parse_seeds
     from pippin.show import check_video, save_video
 
-    chosen = painting.parse_seeds(seeds)
+    chosen = parse_seeds(seeds)
     check_video(output, fps)
     with Narrator.choose() as reporter:
         painted = pippin.open_run(run).walk(
