@@ -109,7 +109,7 @@ def test_two_keys_are_passed_along_their_great_circle():
 
 
 def test_the_path_is_closed_and_has_no_corner():
-    """The direction at a key is the same just before and just after, the first among them; a chain of arcs has corners."""
+    """The direction at each key is the same just before and just after it; a chain of arcs has corners."""
     path = closed_path(KEYS, 1000).astype(np.float64)
     steps = np.roll(path, -1, axis=0) - path
     for key in (0, 1000, 2000, 3000):
