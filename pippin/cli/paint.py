@@ -58,7 +58,7 @@ def sample(
     from pippin.recipes import Recipe  # loads Keras, which an opened run has already loaded without a sound
 
     with Narrator.choose() as reporter:
-        progress = reporter.working("painting")
+        progress = reporter.working("painting and looking" if curate else "painting")
         if curate:
             curated = pippin.curate(opened, count, first, truncation=truncation, progress=progress)
             chosen, images, how = curated.seeds, curated.images, curated.how
