@@ -10,6 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from pippin.disk import damaged
 from pippin.errors import RunError
 from pippin.training.step import State
 
@@ -85,12 +86,6 @@ def load_weights(path: Path, player: str, model: keras.Model) -> None:
             raise RunError(f"The checkpoint was made with other networks. Received: {path}")
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-
-
-def damaged(path: Path, problem: Exception) -> str:
-    """Return what to say of a file that cannot be read."""
-    why = " ".join(str(problem).split())[:120]
-    return f"{path.name} is damaged, or not one of Pippin's ({why}). Received: {path}"
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

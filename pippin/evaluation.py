@@ -117,7 +117,7 @@ def evaluate(
     if against is None and source.startswith("array:"):
         raise SettingsError(f"The run learnt from an array, which is not on disk; give it again. Received: {run.path}")
     dataset = prepare(source, run.settings.image_size, progress=progress)
-    images = run.sample(n, seed)
+    images = run.sample(n, seed * MOST % 2**62)  # each seed of an evaluation has pictures of its own
     painted = seen(images)
     flattered = run.settings.features == features
     if dataset.fingerprint != run.about["fingerprint"]:

@@ -22,8 +22,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +30,17 @@ import keras
 import numpy as np
 from PIL import Image
 
-from pippin import checkpoint
-from pippin.checkpoint import damaged
+from pippin import checkpoint, painting
+from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
-from pippin.pictures import Audit, to_uint8
+from pippin.painting import Progress, silent
+from pippin.pictures import Audit
+from pippin.seeds import seeds_from
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
-from pippin.training import draws
 from pippin.training.anchors import Anchors
 from pippin.training.health import Health
 from pippin.training.step import State
-from pippin.training.trainer import sample_batch
 
 FORMAT = 1
 """Of the folder; raised when an older Pippin could not open a newer run."""
@@ -66,7 +65,7 @@ class Run:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self.about = _read_json(self.path / "settings.json")
+        self.about = read_json(self.path / "settings.json")
         if self.about.get("format") != FORMAT:
             raise RunError(f"The run has a format that this Pippin does not know. Received: {self.about.get('format')}")
         if missing := [name for name in ABOUT if name not in self.about]:
@@ -111,11 +110,11 @@ class Run:
             "reasons": choice.reasons,
             **about,
         }
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             for name, model in zip(("generator", "discriminator"), networks, strict=True):
-                _write(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
-            _write(path / "settings.json", json.dumps(contents, indent=1, ensure_ascii=False))
+                write_text(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
+            write_text(path / "settings.json", json.dumps(contents, indent=1, ensure_ascii=False))
         return cls(path)
 
     # -- the state ---------------------------------------------------------------------------------------------------
@@ -145,7 +144,7 @@ class Run:
             finished: whether training came to its end.
         """
         about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished, "health": health.to_dict()}
-        with _writing(self.path):
+        with writing(self.path):
             checkpoint.save(self._checkpoint, state, about)
 
     def load_checkpoint(self, like: State) -> tuple[State, float, Health]:
@@ -163,7 +162,7 @@ class Run:
     def save_anchors(self, anchors: Anchors) -> None:
         """Keep the latents of the real pictures."""
         part = self._anchors.with_name("anchors.part.npz")
-        with _writing(self.path):
+        with writing(self.path):
             np.savez(part, **anchors._asdict())
             os.replace(part, self._anchors)
 
@@ -183,7 +182,7 @@ class Run:
 
     def save_best(self, state: State, kid: float) -> None:
         """Keep the state whose pictures scored best."""
-        with _writing(self.path):
+        with writing(self.path):
             checkpoint.save(self._best, state, {"batches": int(state["steps"]), "kid": kid})
 
     def load_best(self, like: State) -> State | None:
@@ -244,44 +243,67 @@ class Run:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
             raise RunError(damaged(self.path / f"{name}.json", problem)) from None
 
-    def sample(self, n: int = 64, seed: int = 0) -> np.ndarray:
-        """Paint new pictures.
+    def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
+        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, 3), RGB."""
+        return painting.paint(self.generator, latents, progress)
+
+    def sample(
+        self,
+        n: int = 64,
+        seed: int = 0,
+        *,
+        seeds: Sequence[int] | None = None,
+        truncation: float = 1.0,
+        progress: Progress = silent,
+    ) -> np.ndarray:
+        """Paint new pictures. Each has a seed of its own that makes it, alone or beside others.
 
         Args:
             n: how many.
-            seed: the same one paints the same pictures; the first ones are the same for every `n`.
+            seed: of the first one; the others have seed + 1, seed + 2, …
+            seeds: of each picture, instead of `n` and `seed`.
+            truncation: how far from the average picture, 0 to 2; see `pippin.painting.latents_of`.
+            progress: told how many are painted, of how many.
 
         Returns:
             uint8 (n, S, S, 3), RGB.
 
         Raises:
-            SettingsError: `n` or `seed` out of range.
+            SettingsError: `n`, a seed or `truncation` out of range.
             RunError: the run has no checkpoint, or a damaged one.
         """
-        if n < 1:
-            raise SettingsError(f"Paint at least one picture. Received: n={n}")
-        if not 0 <= seed < 2**63:
-            raise SettingsError(f"seed must be from 0 to 2⁶³ − 1. Received: seed={seed}")
-        latents = draws.fixed_latents(seed, n, self.generator.input_shape[1])
-        at_once = sample_batch(self.settings.image_size)
-        chunks = (latents[start : start + at_once] for start in range(0, n, at_once))
-        painted = (self.generator(keras.ops.convert_to_tensor(chunk), training=False) for chunk in chunks)
-        return np.concatenate([to_uint8(keras.ops.convert_to_numpy(images)) for images in painted])
+        chosen = seeds_from(seed, n) if seeds is None else seeds
+        return self.paint(painting.latents_of(chosen, self.generator.input_shape[1], truncation), progress)
+
+    def walk(
+        self, seeds: Sequence[int], frames: int = 48, *, truncation: float = 1.0, progress: Progress = silent
+    ) -> np.ndarray:
+        """Paint a smooth loop through the pictures of at least two seeds, `frames` from each to the next.
+
+        Args, errors: see `sample`; the path: see `pippin.painting.closed_path`.
+
+        Returns:
+            uint8 (len(seeds) · frames, S, S, 3), RGB. After the last comes the first again.
+        """
+        keys = painting.latents_of(seeds, self.generator.input_shape[1], truncation)
+        return self.paint(painting.closed_path(keys, frames), progress)
 
     # -- the pictures it learnt from, and the story --------------------------------------------------------------
 
     def keep_audit(self, audit: Audit) -> None:
         """Write what was found in the source."""
         files = [entry.to_json() for entry in audit.entries]
-        _write(self.path / "pictures.json", json.dumps({**audit.counts, "files": files}, indent=1, ensure_ascii=False))
+        write_text(
+            self.path / "pictures.json", json.dumps({**audit.counts, "files": files}, indent=1, ensure_ascii=False)
+        )
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log, one dict a tick, as far as the last checkpoint and whatever came after it."""
-        return _read_lines(self.path / LOG)
+        return read_lines(self.path / LOG)
 
     def checkups(self) -> list[dict[str, Any]]:
         """Return the checkups, one dict each: the fields of `pippin.training.health.Checkup`, and `findings`."""
-        return _read_lines(self.path / CHECKUPS)
+        return read_lines(self.path / CHECKUPS)
 
     def append_log(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Append one line to the log, and return it."""
@@ -295,11 +317,11 @@ class Run:
         """Forget the lines that were written after the last checkpoint: those batches will be trained again."""
         for name in (LOG, CHECKUPS):
             if (self.path / name).exists():
-                kept = [entry for entry in _read_lines(self.path / name) if entry["batches"] <= self.batches]
-                _write(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
+                kept = [entry for entry in read_lines(self.path / name) if entry["batches"] <= self.batches]
+                write_text(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
 
     def _append(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
-        with _writing(self.path), (self.path / name).open("a", encoding="utf-8") as file:
+        with writing(self.path), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         return entry
 
@@ -332,25 +354,25 @@ class Run:
 
     def save_evaluation(self, found: Mapping[str, Any], pairs: np.ndarray | None) -> None:
         """Keep what an evaluation found, and the sheet of the nearest pairs."""
-        _write(self.path / "evaluation.json", json.dumps(found, indent=1, ensure_ascii=False))
+        write_text(self.path / "evaluation.json", json.dumps(found, indent=1, ensure_ascii=False))
         if pairs is not None:
             save_picture(pairs, self.path / "nearest.png")
 
     def evaluation(self) -> dict[str, Any] | None:
         """Return what the last evaluation found; None where there was none."""
         file = self.path / "evaluation.json"
-        return _read_json(file) if file.exists() else None
+        return read_json(file) if file.exists() else None
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of text into the run, so that it is never half there, and return its path."""
-        _write(self.path / name, text)
+        write_text(self.path / name, text)
         return self.path / name
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
         self._generator = None
         target, part = self.path / "generator.keras", self.path / "generator.part.keras"
-        with _writing(self.path):
+        with writing(self.path):
             self.generator.save(part)
             os.replace(part, target)
         return target
@@ -404,42 +426,3 @@ def _cut(sheet: np.ndarray, size: int) -> np.ndarray:
     """The inverse of `grid` for FIXED pictures of one size."""
     starts = range(0, sheet.shape[0], size + GAP)
     return np.stack([sheet[top : top + size, left : left + size] for top in starts for left in starts])[:FIXED]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}")
-    except (OSError, ValueError) as problem:
-        raise RunError(damaged(path, problem)) from None
-    return found
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [entry for line in lines if (entry := _parsed(line)) is not None]
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """A line of the log, or None for one that a killed process left unfinished."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with _writing(path.parent):
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say of a full disk or a forbidden folder which run it is about."""
-    try:
-        yield
-    except OSError as problem:
-        raise RunError(f"The run cannot be written: {problem.strerror or problem}. Received: {path}") from None

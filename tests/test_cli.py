@@ -158,9 +158,54 @@ def test_sample_paints_64_into_a_grid_by_itself(place, call):
 def test_sample_separately_paints_a_file_each(place, call, output):
     code, out, err = call("sample", "run", "-n", "3", "--seed", "3", "-o", output, "--separate")
     assert (code, out, err) == (0, "3 pictures in painted\n", "")
-    assert sorted(os.listdir("painted")) == [f"seed3-00{n}.png" for n in range(3)]
+    assert sorted(os.listdir("painted")) == [f"seed-{n}.png" for n in range(3, 6)]
     for n, image in enumerate(pippin.open_run("run").sample(3, 3)):
-        np.testing.assert_array_equal(np.asarray(Image.open(f"painted/seed3-00{n}.png")), image)
+        np.testing.assert_array_equal(np.asarray(Image.open(f"painted/seed-{3 + n}.png")), image)
+
+
+def test_sample_with_chosen_seeds_writes_them_below(place, call):
+    from pippin.show import grid
+
+    assert call("sample", "run", "--seeds", "3,7-8", "-o", "a.webp") == (0, "3 pictures in a.webp\n", "")
+    images = pippin.open_run("run").sample(seeds=[3, 7, 8])
+    np.testing.assert_array_equal(np.asarray(Image.open("a.webp")), grid(images, labels=["3", "7", "8"]))
+    call("sample", "run", "--seeds", "3,7-8", "-o", "b.png", "--no-labels", "--truncation", "0.5")
+    images = pippin.open_run("run").sample(seeds=[3, 7, 8], truncation=0.5)
+    np.testing.assert_array_equal(np.asarray(Image.open("b.png")), grid(images))
+
+
+def test_sample_curated_says_so_in_words_and_in_the_file(place, call, monkeypatch):
+    from pippin.recipes import Recipe
+
+    monkeypatch.setattr("pippin.measure.extract", lambda images, network: images.mean(axis=(1, 2), dtype=float))
+    code, out, err = call("sample", "run", "-n", "4", "--curate", "-o", "a.png")
+    said = "Curated: of 16 painted, the better half by nearness to others that it paints, since the 8 that it learnt "
+    assert (code, err) == (0, "")
+    assert out.startswith(said)
+    assert out.endswith("\n4 pictures in a.png\n")
+    recipe = Recipe.read("a.png")
+    assert recipe.curated == out.splitlines()[0]
+    assert recipe.labels
+
+
+@pytest.mark.parametrize("name", ["painted/seed-4.jpg", "grid.jpg"])
+def test_again_paints_the_same_file(place, call, name):
+    words = ("--separate", "-o", "painted.jpg") if "/" in name else ("-o", name)
+    call("sample", "run", "-n", "3", "--seed", "3", *words)
+    assert call("again", name, "-o", "a.jpg") == (0, "a.jpg: the same to the byte\n", "")
+    with open(name, "rb") as first, open("a.jpg", "rb") as second:
+        assert first.read() == second.read()
+    assert call("again", name, "-o", "a.png")[1] == "a.png: not the same to the byte (the format was .jpg)\n"
+
+
+def test_walk_and_story_make_videos(place, call):
+    words = ("--seeds", "1-3", "--frames", "4", "--fps", "6", "-o", "walk.webp")
+    assert call("walk", "run", *words) == (0, "12 frames, 2 s, in walk.webp\n", "")
+    with Image.open("walk.webp") as picture:
+        assert picture.n_frames == 12
+    told = "3 moments, from batch 0 to 60, in story.mp4\n"
+    assert call("story", "run", "--seconds", "0.5", "--fps", "4") == (0, told, "")
+    assert os.path.getsize("story.mp4") > 1000
 
 
 def test_info_tells_what_is_in_a_run(place, call, monkeypatch):
@@ -260,6 +305,19 @@ BAD = {
         ("sample", "run", "-n", "1", "-o", "taken/a", "--separate"),
         "The picture cannot be written",
     ),
+    "sample bad seeds": (("sample", "run", "--seeds", "a"), "Give seeds as 1,2,3 or as 10-20. Received: a"),
+    "sample seeds and number": (("sample", "run", "--seeds", "1", "-n", "3"), "Give --seeds, or what chooses them"),
+    "sample truncation": (("sample", "run", "--truncation", "3"), "truncation must be from 0 to 2"),
+    "sample bmp": (("sample", "run", "-o", "a.bmp"), "must end in one of .png, .jpg, .webp"),
+    "sample curated none": (("sample", "run", "--curate", "-n", "0"), "Curate from 1 to 1,024 pictures"),
+    "again of no recipe": (("again", "one/only.png"), "This picture does not say how it was made"),
+    "again of nothing": (("again", "nowhere.png"), "The picture cannot be read"),
+    "walk no run": (("walk", "photos"), "There is no run there"),
+    "walk of one": (("walk", "run", "--seeds", "5"), "A walk needs at least two seeds"),
+    "walk avi": (("walk", "run", "-o", "a.avi"), "must end in one of .mp4, .webp, .gif"),
+    "walk below a file": (("walk", "run", "--frames", "1", "-o", "taken/a.gif"), "The video cannot be written"),
+    "story no run": (("story", "photos"), "There is no run there"),
+    "story fps": (("story", "run", "--fps", "0"), "fps must be from 1 to 60"),
     "info no run": (("info", "photos"), "There is no run there"),
 }
 

@@ -21,6 +21,7 @@ from pippin.errors import RunError, SettingsError
 from pippin.run import FIXED, Run
 from pippin.settings import choose
 from pippin.show import GAP, grid, timeline
+from pippin.training import draws
 from pippin.training.health import Health
 
 MOMENTS = [0, 50, 100, 250, 260]
@@ -127,8 +128,9 @@ def test_the_story_shows_the_same_latents_at_each_moment(run):
         assert (story[earlier] != story[later]).any()
 
 
-def test_the_last_pictures_are_what_sample_paints_with_the_runs_seed(run):
-    difference = run.sample(FIXED, seed=7).astype(int) - run.story()[260]
+def test_the_last_pictures_are_what_the_run_paints_of_the_fixed_latents(run):
+    latents = draws.fixed_latents(7, FIXED, tiny.LATENT_DIM)
+    difference = run.paint(latents).astype(int) - run.story()[260]
     assert np.abs(difference).max() <= 1
 
 
@@ -178,6 +180,12 @@ def test_the_first_pictures_are_the_same_for_every_number(run):
     np.testing.assert_array_equal(run.sample(1, seed=1), many[:1])
     np.testing.assert_array_equal(run.sample(64, seed=1), many[:64])
     np.testing.assert_array_equal(pippin.open_run(run.path).sample(70, seed=1), many)
+
+
+def test_each_picture_has_a_seed_of_its_own(run):
+    images = run.sample(5, seed=10)
+    np.testing.assert_array_equal(run.sample(seeds=[12, 10]), images[[2, 0]])
+    np.testing.assert_array_equal(run.sample(1, seed=14), images[4:])
 
 
 def test_seeds_and_latents_give_different_pictures(run):

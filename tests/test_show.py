@@ -117,11 +117,33 @@ def test_timeline_gives_labels_room_where_pictures_are_small():
 
 
 def test_labels_are_the_batch_numbers():
-    from pippin.show.timeline import _label
+    from pippin.show.timeline import label
 
-    assert [_label(batch) for batch in (0, 50, 5000, 1_000_000)] == [
+    assert [label(batch) for batch in (0, 50, 5000, 1_000_000)] == [
         "batch 0",
         "batch 50",
         "batch 5,000",
         "batch 1,000,000",
     ]
+
+
+def test_labels_stand_below_pictures_that_stay_as_they_are():
+    images = plain(3, 40, 40) + 100
+    sheet = grid(images, columns=3, labels=["1", "22", "333"])
+    height, width = sheet.shape[:2]
+    assert (height, width) == (40 + 15, 3 * 42 - GAP)
+    for n in range(3):
+        left = n * 42
+        np.testing.assert_array_equal(sheet[:40, left : left + 40], images[n])
+        assert (sheet[40:, left : left + 40] < 128).any(), "each has a label"
+    ink = [(sheet[40:, n * 42 : n * 42 + 40] < 128).sum() for n in range(3)]
+    assert ink == sorted(ink)
+
+
+def test_columns_are_as_wide_as_the_widest_label_needs():
+    sheet = grid(plain(2, 16, 16), columns=2, labels=["1", "9223372036854775807"])
+    wide = (sheet.shape[1] - GAP) // 2
+    assert wide > 100
+    assert (sheet[:, wide : wide + GAP] == 255).all()
+    np.testing.assert_array_equal(sheet[:16, (wide - 16) // 2 : (wide - 16) // 2 + 16], plain(1, 16, 16)[0])
+    assert (sheet[16:, wide + GAP :] < 128).any(axis=(0, 2)).sum() > 60, "all of its digits"

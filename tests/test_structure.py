@@ -10,12 +10,12 @@ import pippin
 HOUSE = Path(pippin.__file__).parent
 ORDER = [
     {"errors"},
-    {"settings"},
-    {"pictures", "networks", "engines", "show"},
+    {"settings", "seeds"},
+    {"pictures", "networks", "engines", "show", "disk"},
     {"training", "measure"},
-    {"checkpoint", "memory"},
+    {"checkpoint", "memory", "painting"},
     {"run", "checkups", "planning"},
-    {"evaluation", "report"},
+    {"evaluation", "report", "curation", "recipes"},
     {"session"},
     {"cli"},
 ]

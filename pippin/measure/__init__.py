@@ -1,7 +1,21 @@
 """How good pictures are, in numbers: what a network sees in them, and scores between two sets of that."""
 
-from pippin.measure.features import NETWORKS, extract
+from pippin.measure.features import BATCH, NETWORKS, extract
 from pippin.measure.memorisation import Memorisation, memorisation
 from pippin.measure.scores import Scores, diversity, kid, score
+from pippin.measure.selection import best, commonness, realism
 
-__all__ = ["NETWORKS", "Memorisation", "Scores", "diversity", "extract", "kid", "memorisation", "score"]
+__all__ = [
+    "BATCH",
+    "NETWORKS",
+    "Memorisation",
+    "Scores",
+    "best",
+    "commonness",
+    "diversity",
+    "extract",
+    "kid",
+    "memorisation",
+    "realism",
+    "score",
+]

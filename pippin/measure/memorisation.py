@@ -33,9 +33,14 @@ class Memorisation:
     held_out: bool
 
     @property
+    def very_near(self) -> np.ndarray:
+        """Which of the painted pictures are nearer than all but a twentieth of the real ones: bool (N,)."""
+        return self.distances < np.quantile(self.real_distances, NEAR)
+
+    @property
     def near(self) -> float:
-        """Share of the painted pictures that are nearer than all but a twentieth of the real ones, 0 to 1."""
-        return float((self.distances < np.quantile(self.real_distances, NEAR)).mean())
+        """Their share, 0 to 1."""
+        return float(self.very_near.mean())
 
     @property
     def z(self) -> float:

@@ -158,14 +158,15 @@ def precision_and_recall(painted: np.ndarray, references: np.ndarray, k: int = N
     Returns:
         The share of `painted` among `references`, and of `references` among `painted`.
     """
-    between = _squared_distances(painted, references)
+    between = squared_distances(painted, references)
     reach_painted, reach_references = (
-        np.partition(_squared_distances(features, features), k, axis=1)[:, k] for features in (painted, references)
+        np.partition(squared_distances(features, features), k, axis=1)[:, k] for features in (painted, references)
     )
     precision = (between <= reach_references[None, :]).any(axis=1).mean()
     recall = (between <= reach_painted[:, None]).any(axis=0).mean()
     return float(precision), float(recall)
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ‖aᵢ − bⱼ‖² of all pairs of (N, D) and (M, D): (N, M)."""
     return np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T, 0)

@@ -1,6 +1,20 @@
-"""Arrays of pictures → picture files that people look at."""
+"""Arrays of pictures → picture files and videos that people look at."""
 
-from pippin.show.grids import GAP, grid, save_picture
+from pippin.show.files import NOTED, check_ending, read_note, save_picture
+from pippin.show.film import film
+from pippin.show.grids import GAP, grid
 from pippin.show.timeline import timeline
+from pippin.show.video import check_video, save_video
 
-__all__ = ["GAP", "grid", "save_picture", "timeline"]
+__all__ = [
+    "GAP",
+    "NOTED",
+    "check_ending",
+    "check_video",
+    "film",
+    "grid",
+    "read_note",
+    "save_picture",
+    "save_video",
+    "timeline",
+]

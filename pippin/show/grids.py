@@ -1,28 +1,31 @@
 """Many pictures in one."""
 
-import contextlib
-import os
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
-
-from pippin.errors import PippinError, SettingsError
+from PIL import Image, ImageDraw, ImageFont
 
 GAP = 2
 """White pixels between the pictures of a grid."""
 
+LABEL = 11
+"""Height of the lettering below a picture, in pixels."""
 
-def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+
+def grid(images: np.ndarray, columns: int | None = None, labels: Sequence[str] | None = None) -> np.ndarray:
     """Lay pictures out in rows, from left to right and from top to bottom.
 
     Args:
         images: uint8 (N, H, W, C).
         columns: pictures in a row; the nearest to a square grid where it is None.
+        labels: what to write below each picture, for pictures in RGB; columns become as wide as the widest needs.
 
     Returns:
-        uint8 (rows · (H + GAP) − GAP, columns · (W + GAP) − GAP, C), white where there is no picture.
+        uint8 (rows · (H + GAP) − GAP, columns · (W + GAP) − GAP, C), white where there is no picture. H and W are
+        larger where there are labels.
     """
+    if labels is not None:
+        images = _labelled(images, labels)
     count, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
@@ -34,31 +37,16 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return sheet
 
 
-def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str]) -> Path:
-    """Write one picture, so that the file is never half there.
-
-    Args:
-        image: uint8 (H, W, 3), or a Pillow picture.
-        path: where to; the ending decides the format. Missing folders are made.
-
-    Returns:
-        The path.
-
-    Raises:
-        SettingsError: Pillow writes no format with that ending.
-        PippinError: it cannot be written there.
-    """
-    path = Path(path)
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    if path.suffix.lower() not in Image.registered_extensions():
-        raise SettingsError(f"A picture's name must end in one of .png, .jpg, .webp. Received: {path}")
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(part)
-        os.replace(part, path)
-    except (OSError, ValueError, KeyError) as problem:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise PippinError(f"The picture cannot be written: {problem}. Received: {path}") from None
-    return path
+def _labelled(images: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Put each picture, unchanged, in the middle of a white one that has room for the labels."""
+    font = ImageFont.load_default(LABEL)
+    count, height, width, _ = images.shape
+    wide = max(width, *(round(font.getlength(label)) + 4 for label in labels))
+    cells = np.full((count, height + LABEL + 4, wide, 3), 255, np.uint8)
+    left = (wide - width) // 2
+    for cell, image, label in zip(cells, images, labels, strict=True):
+        cell[:height, left : left + width] = image
+        strip = Image.fromarray(cell[height:])
+        ImageDraw.Draw(strip).text((wide / 2, 1), label, fill="black", font=font, anchor="ma")
+        cell[height:] = np.asarray(strip)
+    return cells

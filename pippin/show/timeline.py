@@ -27,15 +27,16 @@ def timeline(sheets: Mapping[int, np.ndarray], rows: int = ROWS) -> Image.Image:
     height, width = columns[0][1].shape[:2]
     font = ImageFont.load_default(TEXT)
     gutter, header = 6 * GAP, TEXT + 8
-    width = max(width, max(int(font.getlength(_label(batch))) for batch, _ in columns))
+    width = max(width, max(int(font.getlength(label(batch))) for batch, _ in columns))
     canvas = Image.new("RGB", (len(columns) * (width + gutter) + gutter, header + height + gutter), "white")
     draw = ImageDraw.Draw(canvas)
     for index, (batch, sheet) in enumerate(columns):
         left = gutter + index * (width + gutter)
-        draw.text((left, 4), _label(batch), fill="black", font=font)
+        draw.text((left, 4), label(batch), fill="black", font=font)
         canvas.paste(Image.fromarray(sheet), (left, header))
     return canvas
 
 
-def _label(batch: int) -> str:
+def label(batch: int) -> str:
+    """Return a batch number as people read it."""
     return f"batch {batch:,}"

@@ -4,6 +4,7 @@ A counter-based generator (Philox, Salmon et al. 2011) is keyed by the seed and 
 step n need none of those before it: resuming is exact, and engines and workers agree without talking.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from pippin.training.augment import KINDS
 
 # What the numbers are for; each purpose has a stream of its own, so that adding one leaves the others as they were.
-_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED = range(5)
+_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED, _PICTURE = range(6)
 
 
 def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
@@ -46,6 +47,15 @@ def latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarra
 def fixed_latents(seed: int, count: int, latent_dim: int) -> np.ndarray:
     """Return latents for looking at: float32 (count, latent_dim), the first n of them the same for every count."""
     return generator(seed, _FIXED).standard_normal((count, latent_dim), dtype=np.float32)
+
+
+def seed_latents(seeds: Sequence[int], latent_dim: int) -> np.ndarray:
+    """Return the latent that each seed stands for: float32 (len(seeds), latent_dim), standard normal.
+
+    A picture's seed has nothing to do with its run's: the same one means the same latent in every run.
+    """
+    drawn = [generator(seed, _PICTURE).standard_normal(latent_dim, dtype=np.float32) for seed in seeds]
+    return np.stack(drawn)
 
 
 def augment_draws(seed: int, step: int, count: int) -> dict[str, np.ndarray]:

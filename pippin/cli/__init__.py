@@ -1,0 +1,43 @@
+"""The command line: verbs that parse, call, and print."""
+
+import sys
+
+import typer
+
+from pippin.cli import judge, paint, train
+from pippin.cli.narrator import clock
+from pippin.errors import PippinError
+
+__all__ = ["app", "clock", "main"]
+
+VERBS = (
+    train.plan,
+    train.train,
+    paint.sample,
+    paint.again,
+    paint.walk,
+    paint.story,
+    judge.evaluate,
+    judge.report,
+    judge.info,
+)
+"""In the order in which `pippin --help` lists them."""
+
+app = typer.Typer(
+    help="Point it at a folder of pictures, and it learns to paint new ones like them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for verb in VERBS:
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command line; whatever Pippin raises on purpose becomes one line and exit code 2."""
+    try:
+        app()
+    except PippinError as problem:
+        print(f"pippin: {problem}", file=sys.stderr)
+        sys.exit(2)

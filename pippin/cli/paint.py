@@ -1,0 +1,140 @@
+"""The verbs that paint: `sample`, `again`, `walk` and `story`."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import pippin
+from pippin.cli.narrator import Narrator, clock
+from pippin.cli.words import RunFolder
+from pippin.errors import SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pippin.recipes import Recipe
+    from pippin.run import Run
+
+GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
+
+Truncation = Annotated[
+    float, typer.Option(help="ψ, 0 to 2: latents are scaled by it; below 1 more usual and less varied.")
+]
+FramesPerSecond = Annotated[float, typer.Option("--fps", help="Frames a second, 1 to 60.")]
+
+
+def sample(
+    run: RunFolder,
+    n: Annotated[int | None, typer.Option("-n", "--number", help="How many pictures to paint; 64 if not said.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The grid's file, PNG, JPEG or WebP; a folder with --separate.")
+    ] = GRID,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the first picture; the others have the seeds after it. 0 if not said.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Of each picture instead, as 1,2,3 or 10-20.")] = None,
+    truncation: Truncation = 1.0,
+    curate: Annotated[bool, typer.Option("--curate", help="Paint four times as many and keep the best.")] = False,
+    labels: Annotated[
+        bool | None,
+        typer.Option("--labels/--no-labels", help="Seeds below the pictures; with --seeds and --curate if not said."),
+    ] = None,
+    separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
+) -> None:
+    """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
+    from pippin.seeds import parse_seeds, seeds_from
+    from pippin.show import NOTED, check_ending
+
+    if seeds is not None and (n is not None or seed is not None or curate):
+        raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
+    if output.suffix or not separate:
+        check_ending(output, NOTED)
+    how, count, first = "", 64 if n is None else n, seed or 0
+    if not curate:
+        chosen = seeds_from(first, count) if seeds is None else parse_seeds(seeds)
+    opened = pippin.open_run(run)
+    from pippin.recipes import Recipe  # loads Keras, which an opened run has already loaded without a sound
+
+    with Narrator.choose() as reporter:
+        progress = reporter.working("painting and looking" if curate else "painting")
+        if curate:
+            curated = pippin.curate(opened, count, first, truncation=truncation, progress=progress)
+            chosen, images, how = curated.seeds, curated.images, curated.how
+        else:
+            images = opened.sample(seeds=chosen, truncation=truncation, progress=progress)
+    if labels is None:
+        labels = not separate and (curate or seeds is not None)
+    recipe = Recipe.of(opened, chosen, truncation, labels, how)
+    if separate:
+        output = _save_each(recipe, opened, images, output)
+    else:
+        recipe.save(output, opened, images)
+    if how:
+        print(how)
+    print(f"{len(chosen)} pictures in {output}")
+
+
+def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path) -> Path:
+    """Write each picture into a file of its own, with a recipe of its own, and return their folder."""
+    from pippin.seeds import parse_seeds
+
+    folder, ending = output.with_suffix(""), output.suffix or ".png"
+    seeds = parse_seeds(recipe.seeds)
+    digits = len(str(max(seeds)))
+    for seed, image in zip(seeds, images, strict=True):
+        alone = dataclasses.replace(recipe, seeds=str(seed))
+        alone.save(folder / f"seed-{seed:0{digits}d}{ending}", run, image[None])
+    return folder
+
+
+def again(
+    picture: Annotated[Path, typer.Argument(help="A file that `pippin sample` wrote.", metavar="PICTURE")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to; NAME-again beside it if not said.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run, where it has moved since.")] = None,
+) -> None:
+    """Paint PICTURE again from what it says about itself, and say whether it is the same to the byte."""
+    with Narrator.choose() as reporter:
+        made = pippin.again(picture, output, run, progress=reporter.working("painting"))
+    verdict = "the same to the byte" if made.same else "not the same to the byte"
+    print(f"{made.path}: {verdict}" + (f" ({made.why})" if made.why else ""))
+
+
+def walk(
+    run: RunFolder,
+    seeds: Annotated[str, typer.Option(help="Of the pictures to pass, as 1,2,3 or 10-20.")] = "0-4",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = WALK,
+    frames: Annotated[int, typer.Option(help="From one picture to the next.")] = 48,
+    fps: FramesPerSecond = 24,
+    truncation: Truncation = 1.0,
+) -> None:
+    """Walk in a smooth loop through pictures of RUN, from seed to seed and back to the first."""
+    from pippin.seeds import parse_seeds
+    from pippin.show import check_video, save_video
+
+    chosen = parse_seeds(seeds)
+    check_video(output, fps)
+    with Narrator.choose() as reporter:
+        painted = pippin.open_run(run).walk(
+            chosen, frames, truncation=truncation, progress=reporter.working("painting")
+        )
+    save_video(painted, output, fps)
+    print(f"{len(painted)} frames, {clock(len(painted) / fps)}, in {output}")
+
+
+def story(
+    run: RunFolder,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = STORY,
+    seconds: Annotated[float, typer.Option(help="From one moment to the next.")] = 1.5,
+    fps: FramesPerSecond = 24,
+) -> None:
+    """Show how the same latents' pictures grew while RUN learnt, from batch 0 to now."""
+    from pippin.show import check_video, film, save_video
+
+    check_video(output, fps)
+    moments = pippin.open_run(run).story()
+    save_video(film(moments, fps, seconds), output, fps)
+    print(f"{len(moments)} moments, from batch {min(moments):,} to {max(moments):,}, in {output}")

@@ -1,0 +1,123 @@
+"""The verbs that learn: `plan` and `train`."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import pippin
+from pippin.cli.narrator import Narrator, clock, console
+from pippin.cli.words import Source, explained, table
+from pippin.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pippin.planning import Plan
+
+
+class Preset(StrEnum):
+    """The networks and recipes there are."""
+
+    standard = "standard"
+    classic = "classic"
+
+
+ImageSize = Annotated[
+    int | None, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256; 64 if not said.")
+]
+Recipe = Annotated[Preset, typer.Option("--preset", help="Networks and recipe.")]
+Batches = Annotated[int | None, typer.Option(help="Batches to train for; 5,000 if nothing is said.")]
+Minutes = Annotated[float | None, typer.Option(help="Minutes to train for, instead of batches.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random; 0 if not said.")]
+BatchSize = Annotated[int | None, typer.Option(help="Pictures a batch; chosen if not said.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any other setting, as NAME=VALUE; `pippin plan` lists them.", metavar="NAME=VALUE"),
+]
+
+
+def plan(
+    source: Source,
+    image_size: ImageSize = None,
+    preset: Recipe = Preset.standard,
+    batches: Batches = None,
+    minutes: Minutes = None,
+    seed: Seed = None,
+    batch_size: BatchSize = None,
+    override: Overrides = None,
+) -> None:
+    """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
+    with Narrator.choose() as reporter:
+        made = pippin.plan(
+            source,
+            preset=preset.value,
+            progress=reporter.preparing,
+            **_asked(
+                override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
+            ),
+        )
+        reporter.prepared(made.dataset)
+    console().print(table(explained(made.settings, made.choice.reasons)))
+    for line in _outlook(made):
+        print(line, flush=True)
+
+
+def train(
+    source: Source,
+    image_size: ImageSize = None,
+    preset: Recipe = Preset.standard,
+    batches: Batches = None,
+    minutes: Minutes = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME-SIZE-PRESET if not said.")] = None,
+    seed: Seed = None,
+    batch_size: BatchSize = None,
+    override: Overrides = None,
+) -> None:
+    """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
+    asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
+    with Narrator.choose() as reporter:
+        try:
+            pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)
+        except KeyboardInterrupt:
+            reporter.stopped()
+            raise typer.Exit(130) from None
+
+
+def _asked(override: list[str] | None, **options: Any) -> dict[str, Any]:
+    """Return what was asked for: the options that were given, and `--set NAME=VALUE`."""
+    from pippin.settings import parse
+
+    if options["batches"] is not None and options["minutes"] is not None:
+        received = f"batches={options['batches']}, minutes={options['minutes']}"
+        raise SettingsError(f"Give --batches or --minutes, not both. Received: {received}")
+    given = {name: value for name, value in options.items() if value is not None}
+    for text in override or []:
+        name, value = parse(text)
+        if name in {"preset", *options}:
+            raise SettingsError(f"Give this one as --{name.replace('_', '-')}. Received: --set {text}")
+        given[name] = value
+    return given
+
+
+def _outlook(made: "Plan") -> Iterator[str]:
+    """Yield what the machine says to a plan: memory, speed and time. Raises where it does not fit."""
+    from pippin import engines, memory
+
+    engine, settings = engines.current(), made.settings
+    learnt, held_out = made.dataset.split(settings.held_out)
+    yield f"{len(learnt):,} pictures to learn from, {len(held_out):,} held out to judge by"
+    if engine.device() == "CPU":
+        free = memory.free()
+        share = made.memory / max(free, 1)
+        yield f"Memory: about {memory.gib(made.memory)} at its peak, {share:.0%} of {memory.gib(free)} that are free"
+        made.check_memory()
+    speed = made.rehearse()
+    yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, as a few batches just showed"
+    if settings.minutes is not None:
+        batches = round(60 * settings.minutes * speed / settings.batch_size)
+        passes = batches * settings.batch_size / len(learnt)
+        yield f"Time:   about {batches:,} batches in {settings.minutes:g} minutes, {passes:,.0f} times all pictures"
+    else:
+        seconds = (settings.batches or 0) * settings.batch_size / speed
+        yield f"Time:   about {clock(seconds)} for {settings.batches:,} batches"
