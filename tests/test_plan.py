@@ -71,10 +71,11 @@ def test_of_few_pictures_more_is_hidden():
 
 
 def test_where_memory_is_short_the_batch_shrinks_and_says_why(monkeypatch):
-    roomy = pippin.plan(tiny.pictures(), image_size=16)
+    asked = {"image_size": 16, "preset": "classic"}
+    roomy = pippin.plan(tiny.pictures(), **asked)
     size = roomy.settings.batch_size
     let_there_be(monkeypatch, roomy, size // 2)
-    made = pippin.plan(tiny.pictures(), image_size=16)
+    made = pippin.plan(tiny.pictures(), **asked)
     assert made.settings.batch_size == size // 2
     assert made.choice.reasons["batch_size"].startswith(f"{size} would need ")
     made.check_memory()
@@ -125,8 +126,8 @@ def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_pat
         run = pippin.train(tiny.pictures(), tmp_path / "run", **asked)
     assert run.finished
     assert run.settings == begun
-    with pytest.raises(RunError, match=r"batch_size=8 \(the run has"):
-        pippin.train(tiny.pictures(), tmp_path / "run", **asked, batch_size=8)
+    with pytest.raises(RunError, match=r"batch_size=16 \(the run has"):
+        pippin.train(tiny.pictures(), tmp_path / "run", **asked, batch_size=16)
 
 
 def test_a_rehearsal_tells_the_speed_and_changes_nothing():
