@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Any
 from pippin import engines
 
 if TYPE_CHECKING:
+    from pippin.auditing import audit
     from pippin.evaluation import evaluate
+    from pippin.pictures import Preparation
     from pippin.planning import plan
     from pippin.run import Run, open_run
     from pippin.session import train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "evaluate", "open_run", "plan", "train"]
+__all__ = ["Preparation", "Run", "__version__", "audit", "evaluate", "open_run", "plan", "train"]
 
 engines.settle()
 
 _HOMES = {
+    "Preparation": "pippin.pictures",
     "Run": "pippin.run",
+    "audit": "pippin.auditing",
     "evaluate": "pippin.evaluation",
     "open_run": "pippin.run",
     "plan": "pippin.planning",

@@ -39,6 +39,22 @@ class Preset(StrEnum):
     classic = "classic"
 
 
+class Fitting(StrEnum):
+    """How a picture becomes a square."""
+
+    crop = "crop"
+    pad = "pad"
+    squash = "squash"
+
+
+class Copies(StrEnum):
+    """Which copies are left out."""
+
+    keep = "keep"
+    exact = "exact"
+    near = "near"
+
+
 class Network(StrEnum):
     """Whose features scores compare."""
 
@@ -47,7 +63,9 @@ class Network(StrEnum):
     inception = "inception"
 
 
-Source = Annotated[str, typer.Argument(help="A folder of pictures, an .npy or .npz file, or 'apples' (built in).")]
+Source = Annotated[
+    str, typer.Argument(help="A folder of pictures, an archive, an array, a list, keras:NAME, or 'apples'.")
+]
 GRID = Path("grid.png")
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
 
@@ -66,6 +84,45 @@ Overrides = Annotated[
 ]
 
 
+Background = Annotated[str, typer.Option(help="Behind transparent pictures and in padding: a colour, or blur.")]
+Fit = Annotated[Fitting, typer.Option(help="How a picture becomes a square.")]
+KeepBorders = Annotated[bool, typer.Option("--keep-borders", help="Keep padding bars around pictures.")]
+Crops = Annotated[int, typer.Option(help="Squares to take of a wide or high picture, at most.")]
+Duplicates = Annotated[Copies, typer.Option(help="Copies to leave out: exact ones, near ones as well, or none.")]
+
+
+def _preparation(background: str, fit: Fitting, keep_borders: bool, crops: int, duplicates: Copies) -> Any:
+    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value)
+
+
+@app.command()
+def audit(
+    source: Source,
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
+    report: Annotated[Path | None, typer.Option(help="Write a page with all of it, such as audit.html.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not look for pictures that do not belong.")] = False,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
+) -> None:
+    """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
+    with Narrator.choose() as reporter:
+        found = pippin.audit(
+            source,
+            image_size=image_size,
+            preparation=_preparation(background, fit, keep_borders, crops, duplicates),
+            outliers=not quick,
+            progress=reporter.preparing,
+        )
+    print("\n".join(found.lines()))
+    if report is not None:
+        from pippin.auditing import write_page
+
+        print(f"The report: {write_page(found, report)}")
+
+
 @app.command()
 def plan(
     source: Source,
@@ -76,12 +133,18 @@ def plan(
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
 ) -> None:
     """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
     with Narrator.choose() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
+            preparation=_preparation(background, fit, keep_borders, crops, duplicates),
             progress=reporter.preparing,
             **_asked(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
@@ -104,9 +167,15 @@ def train(
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
 ) -> None:
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
     asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
+    asked["preparation"] = _preparation(background, fit, keep_borders, crops, duplicates)
     with Narrator.choose() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)

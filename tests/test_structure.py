@@ -15,7 +15,7 @@ ORDER = [
     {"training", "measure"},
     {"checkpoint", "memory"},
     {"run", "checkups", "planning"},
-    {"evaluation", "report"},
+    {"auditing", "evaluation", "report"},
     {"session"},
     {"cli"},
 ]
