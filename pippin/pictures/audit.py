@@ -77,7 +77,9 @@ class Entry:
 
 
 _USUAL: dict[str, Any] = {}
-_USUAL.update((item.name, item.default) for item in fields(Entry) if item.default is not MISSING)
+for _item in fields(Entry):
+    if _item.default is not MISSING:
+        _USUAL[_item.name] = _item.default
 
 
 @dataclass(frozen=True)

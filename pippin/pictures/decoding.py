@@ -99,9 +99,11 @@ def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation
         reasons.append("first frame of an animation taken")
         image.seek(0)
 
-    turned = _orientation(image) != 1  # asked before loading, which turns a TIFF upright by itself
+    is_tiff = image.format == "TIFF"  # it is turned upright when it is loaded, and must be asked before
+    turned = is_tiff and _orientation(image) != 1
     image.draft("RGB", (enough, enough))  # a JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time
     image.load()
+    turned = turned or (not is_tiff and _orientation(image) != 1)  # a PNG loads when it is asked, and hides its damage
     _check_size(*image.size, f"{width}×{height}")  # an icon may hold another size than it says
     if turned:
         reasons.append("turned upright")
