@@ -72,14 +72,13 @@ class Entry:
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> "Entry":
         """Returns the entry that `to_json` wrote."""
-        lists = {name: tuple(entry[name]) for name in ("reasons", "warnings") if name in entry}
-        return cls(**{**entry, **lists})
+        known = dict(entry)
+        for name in ("reasons", "warnings"):
+            known[name] = tuple(entry.get(name, ()))
+        return cls(**known)
 
 
-_USUAL: dict[str, Any] = {}
-for _item in fields(Entry):
-    if _item.default is not MISSING:
-        _USUAL[_item.name] = _item.default
+_USUAL: dict[str, Any] = {item.name: item.default for item in fields(Entry) if item.default is not MISSING}
 
 
 @dataclass(frozen=True)
