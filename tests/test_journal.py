@@ -1,12 +1,12 @@
 """Preparation goes on after a kill, reads only what changed, and survives a decoder that does not."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
+import odd_files
 import pytest
 import tiny
 from PIL import Image
@@ -107,12 +107,6 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, monkeypatch):
 # --- processes ---
 
 
-def double(number):
-    if number == 77:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 2 * number, os.getpid()
-
-
 @pytest.fixture
 def two_cores(monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 1)
@@ -121,7 +115,7 @@ def two_cores(monkeypatch):
 
 def test_a_process_that_dies_costs_one_item(two_cores, monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
-    results = list(in_order(double, range(100), True, broken=lambda number: (None, number)))
+    results = list(in_order(odd_files.double_or_die, range(100), True, broken=lambda number: (None, number)))
     assert [value for value, _ in results] == [2 * n if n != 77 else None for n in range(100)]
     assert os.getpid() not in {process for _, process in results}
 

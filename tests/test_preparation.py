@@ -58,7 +58,8 @@ def test_fits():
     wide.paste(odd_files.BLUE, (0, 0, 20, 40))
     (cropped,), (squashed,) = squares(wide), squares(wide, fit="squash")
     (padded,) = squares(wide, fit="pad", background="#00ff00")
-    assert (cropped == odd_files.RED).all()
+    assert cropped[16, 16].tolist() == list(odd_files.RED)
+    assert not (np.abs(cropped.astype(int) - odd_files.BLUE).max(axis=-1) < 24).any()
     assert squashed[16, 2].tolist() == list(odd_files.BLUE)
     assert squashed[16, 20].tolist() == list(odd_files.RED)
     assert (padded[[*range(8), *range(24, 32)]] == (0, 255, 0)).all()
@@ -100,7 +101,7 @@ def test_borders_are_kept_where_that_is_asked_for():
     framed = Image.new("RGB", (60, 60), "white")
     framed.paste(Image.fromarray(tiny.pictures(1)[0]).resize((60, 30)), (0, 15))
     assert squares(framed, trim=True)[0].max(axis=-1)[0].min() < 255
-    assert (squares(framed, trim=True, keep_borders=True)[0][:6] == 255).all()
+    assert squares(framed, trim=True, keep_borders=True)[0][:6].min() >= 250
 
 
 def test_crops_of_one_picture_are_in_the_dataset_and_stay_together(tmp_path):

@@ -50,10 +50,10 @@ def in_order(
         for result in _until_broken(work, items, start, cores):
             yield result
             start += 1
-        if start < len(items):  # one of the next few killed its process: find out which, one at a time
-            for item in items[start : start + _ahead(cores) * CHUNK]:
-                yield _alone(work, item, broken)
-                start += 1
+        near = items[start : start + _ahead(cores) * CHUNK]  # one of these killed its process, if there are any left
+        for result in _one_by_one(work, near, broken):
+            yield result
+            start += 1
 
 
 def available_cores() -> int:
@@ -85,13 +85,20 @@ def _until_broken(work: Callable[[Item], Result], items: Sequence[Item], start: 
                 future.cancel()
 
 
-def _alone(work: Callable[[Item], Result], item: Item, broken: Callable[[Item], Result]) -> Result:
-    """Returns the result for one item, worked on in a process of its own."""
-    with _processes(1, work) as pool:
-        try:
-            return pool.submit(_work_on, [item]).result()[0]
-        except BrokenProcessPool:
-            return broken(item)
+def _one_by_one(
+    work: Callable[[Item], Result], items: Sequence[Item], broken: Callable[[Item], Result]
+) -> Iterator[Result]:
+    """Yields results, worked on by one process that gets one item at a time, until it is known on which it dies."""
+    done = 0
+    while done < len(items):
+        with _processes(1, work) as pool:
+            try:
+                for item in items[done:]:
+                    yield pool.submit(_work_on, [item]).result()[0]
+                    done += 1
+            except BrokenProcessPool:
+                yield broken(items[done])
+                done += 1
 
 
 def _processes(cores: int, work: Callable[[Any], Any]) -> Executor:
