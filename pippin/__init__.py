@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any
 from pippin import engines
 
 if TYPE_CHECKING:
+    from pippin.auditing import audit
     from pippin.curation import curate
     from pippin.evaluation import evaluate
+    from pippin.pictures import Preparation
     from pippin.planning import plan
     from pippin.recipes import again
     from pippin.run import Run, open_run
     from pippin.session import train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "again", "curate", "evaluate", "open_run", "plan", "train"]
+__all__ = ["Preparation", "Run", "__version__", "again", "audit", "curate", "evaluate", "open_run", "plan", "train"]
 
 engines.settle()
 
 _HOMES = {
+    "Preparation": "pippin.pictures",
     "Run": "pippin.run",
     "again": "pippin.recipes",
+    "audit": "pippin.auditing",
     "curate": "pippin.curation",
     "evaluate": "pippin.evaluation",
     "open_run": "pippin.run",

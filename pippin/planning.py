@@ -12,7 +12,7 @@ import keras
 from pippin import engines, memory, networks
 from pippin.errors import SettingsError
 from pippin.networks import Networks
-from pippin.pictures import Dataset, prepare, typical_side
+from pippin.pictures import Dataset, Preparation, prepare, typical_side
 from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
 from pippin.training.trainer import Trainer
 
@@ -107,13 +107,14 @@ def plan(
     discriminator: keras.Model | None = None,
     image_size: int | None = None,
     preset: str = "standard",
+    preparation: Preparation | None = None,
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> Plan:
     """Look at the pictures and at the machine, and say what `pippin.train` would do with the same arguments.
 
     Args:
-        source, generator, discriminator, image_size, preset, **settings: as for `pippin.train`.
+        source, generator, discriminator, image_size, preset, preparation, **settings: as for `pippin.train`.
         progress: told how many of the source's files were looked at.
 
     Returns:
@@ -128,7 +129,7 @@ def plan(
         settings.setdefault("features", "none")
     size, reason = _size(source, image_size, generator, discriminator)
     choose(preset, size, **settings)  # what is wrong is said before the pictures are looked at
-    dataset = prepare(source, size, progress=progress)
+    dataset = prepare(source, size, progress=progress, preparation=preparation or Preparation())
     choice = choose(preset, size, len(dataset), **settings)
     if reason:
         choice.reasons["image_size"] = reason

@@ -114,7 +114,7 @@ class Run:
             path.mkdir(parents=True, exist_ok=True)
             for name, model in zip(("generator", "discriminator"), networks, strict=True):
                 write_text(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
-            write_text(path / "settings.json", json.dumps(contents, indent=1, ensure_ascii=False))
+            write_text(path / "settings.json", json.dumps(contents, indent=1))
         return cls(path)
 
     # -- the state ---------------------------------------------------------------------------------------------------
@@ -292,10 +292,7 @@ class Run:
 
     def keep_audit(self, audit: Audit) -> None:
         """Write what was found in the source."""
-        files = [entry.to_json() for entry in audit.entries]
-        write_text(
-            self.path / "pictures.json", json.dumps({**audit.counts, "files": files}, indent=1, ensure_ascii=False)
-        )
+        write_text(self.path / "pictures.json", json.dumps(audit.to_json(), indent=1))
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log, one dict a tick, as far as the last checkpoint and whatever came after it."""

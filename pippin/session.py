@@ -19,7 +19,7 @@ import pippin
 from pippin import engines
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
-from pippin.pictures import Dataset
+from pippin.pictures import Dataset, Preparation
 from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
 from pippin.run import FIXED, Run, check_writable, is_run, open_run
@@ -84,19 +84,22 @@ def train(
     discriminator: keras.Model | None = None,
     image_size: int | None = None,
     preset: str = "standard",
+    preparation: Preparation | None = None,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> Run:
     """Learn to paint pictures like those of a source. The same call again goes on where the last one stopped.
 
     Args:
-        source: a folder, an `.npy` or `.npz` file, an array (N, H, W[, C]), or "apples", the built-in set.
+        source: a folder, an archive, an array (N, H, W[, C]), …; see `pippin.pictures.sources.open_source`. "apples"
+            is the built-in set.
         run: folder of the run; `runs/NAME-SIZE-PRESET` where it is None.
         generator: your own built Keras model, latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
         discriminator: your own built Keras model, images → logits (B, 1).
         image_size: side of the pictures, a power of two from 16 to 256. Where it is None: that of the given networks,
             or 64, or less where the pictures are smaller.
         preset: "standard" or "classic", for the networks that are not given and for the settings.
+        preparation: how the pictures are made alike; the usual way where it is None.
         reporter: who is told how it goes.
         **settings: any other field of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
 
@@ -114,6 +117,7 @@ def train(
         discriminator=discriminator,
         image_size=image_size,
         preset=preset,
+        preparation=preparation,
         progress=reporter.preparing,
         **settings,
     )
@@ -152,6 +156,7 @@ class Sitting:
         else:
             about = {
                 "source": dataset.manifest["source"],
+                "preparation": dataset.preparation.to_dict(),
                 "pictures": len(learnt),
                 "held_out": len(held_out),
                 "fingerprint": dataset.fingerprint,

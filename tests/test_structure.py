@@ -15,7 +15,7 @@ ORDER = [
     {"training", "measure"},
     {"checkpoint", "memory", "painting"},
     {"run", "checkups", "planning"},
-    {"evaluation", "report", "curation", "recipes"},
+    {"auditing", "evaluation", "report", "curation", "recipes"},
     {"session"},
     {"cli"},
 ]

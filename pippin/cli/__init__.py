@@ -4,13 +4,14 @@ import sys
 
 import typer
 
-from pippin.cli import judge, paint, train
+from pippin.cli import judge, paint, prepare, train
 from pippin.cli.narrator import clock
 from pippin.errors import PippinError
 
 __all__ = ["app", "clock", "main"]
 
 VERBS = (
+    prepare.audit,
     train.plan,
     train.train,
     paint.sample,

@@ -9,6 +9,7 @@ import typer
 
 import pippin
 from pippin.cli.narrator import Narrator, clock, console
+from pippin.cli.prepare import Background, Copies, Crops, Duplicates, Fit, Fitting, KeepBorders, preparation
 from pippin.cli.words import Source, explained, table
 from pippin.errors import SettingsError
 
@@ -46,12 +47,18 @@ def plan(
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
 ) -> None:
     """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
     with Narrator.choose() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
+            preparation=preparation(background, fit, keep_borders, crops, duplicates),
             progress=reporter.preparing,
             **_asked(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
@@ -73,9 +80,15 @@ def train(
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
 ) -> None:
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
     asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
+    asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates)
     with Narrator.choose() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)

@@ -10,7 +10,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pippin.settings import Settings
 
-Source = Annotated[str, typer.Argument(help="A folder of pictures, an .npy or .npz file, or 'apples' (built in).")]
+Source = Annotated[
+    str, typer.Argument(help="A folder of pictures, an archive, an array, a list, keras:NAME, or 'apples'.")
+]
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
 
 

@@ -2,8 +2,20 @@
 
 from pippin.pictures.audit import Audit, Entry
 from pippin.pictures.dataset import Dataset, to_float, to_uint8
+from pippin.pictures.preparation import Preparation
 from pippin.pictures.prepare import prepare
 from pippin.pictures.sources import typical_side
 from pippin.pictures.split import Subset, split
 
-__all__ = ["Audit", "Dataset", "Entry", "Subset", "prepare", "split", "to_float", "to_uint8", "typical_side"]
+__all__ = [
+    "Audit",
+    "Dataset",
+    "Entry",
+    "Preparation",
+    "Subset",
+    "prepare",
+    "split",
+    "to_float",
+    "to_uint8",
+    "typical_side",
+]

@@ -1,44 +1,26 @@
-"""Every file looked at: kept, mended or refused, and why in plain words."""
+"""What became of every file: kept, mended or refused, and why, in plain words."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-
 KEPT, MENDED, REFUSED = "kept", "mended", "refused"
+EXACT, NEAR = "exact", "near"
 
-MIN_SIDE = 8  # pixels; anything smaller is an icon's spacer or a tracking dot
-PIXEL_LIMIT = 89_478_485  # Pillow's own limit against decompression bombs: a quarter of a gibibyte as RGB
 NAMED_IN_SUMMARY = 5  # how many refused files a summary names
 
-# What the first bytes say of a file that cannot be read. Telling a broken picture from a letter helps its owner.
-PICTURE_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*", b"BM", b"\x00\x00\x01\x00")
-HEIF_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
+ENLARGED = "smaller than the side asked for: enlarged"
+BLANK = "blank: nothing is to be seen"
 
-COLOURS = {
-    "1": "black and white",
-    "L": "grey",
-    "LA": "grey",
-    "P": "palette",
-    "PA": "palette",
-    "CMYK": "CMYK",
-    "YCbCr": "YCbCr",
-    "LAB": "LAB",
-    "HSV": "HSV",
-    "I": "deep grey",
-    "F": "floating-point grey",
-}
+ENOUGH = 1000
+"""Pictures from which on their number is not what limits a run."""
+
+FEW = 100
+"""Pictures below which a run mostly repeats them."""
 
 
-class Refused(Exception):  # noqa: N818 - a verdict, not an error: it ends with the file, never with the run
-    """One picture cannot be used. The message is the reason, in plain words."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What became of one file (or one picture of an array).
 
@@ -48,8 +30,17 @@ class Entry:
         mtime_ns: When the file was last changed, in nanoseconds since 1970; 0 where there is no file.
         verdict: `"kept"` (taken as it was), `"mended"` (something was put right) or `"refused"`.
         reasons: Plain words: everything that was mended, or the one reason to refuse. Empty when kept.
-        index: The picture's place in the prepared array; None when refused.
-        digest: A hash of the prepared pixels, so that equal pictures have equal digests; None when refused.
+        warnings: What is odd about a picture that was taken all the same.
+        index: The picture's place in the prepared array, its first crop's if there are several; None when refused.
+        crops: Squares that were taken of it.
+        digest: A hash of the prepared pixels, so that equal pictures have equal digests; None when unreadable.
+        likeness: A hash of how it looks, 16 hexadecimal digits: see `pippin.pictures.duplicates`.
+        copy: `"exact"` or `"near"` if it is a copy of another one that is kept; else None.
+        copy_of: That one's path.
+        format: What the file is, such as `"JPEG"`; None when unreadable, as the following ones.
+        mode: Its colour mode, as Pillow calls it.
+        width: Before anything was done, in pixels.
+        height: The same.
     """
 
     path: str
@@ -57,17 +48,37 @@ class Entry:
     mtime_ns: int
     verdict: str
     reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     index: int | None = None
+    crops: int = 1
     digest: str | None = None
+    likeness: str | None = None
+    copy: str | None = None
+    copy_of: str | None = None
+    format: str | None = None
+    mode: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def rows(self) -> range:
+        """The places of its squares in the prepared array."""
+        return range(0) if self.index is None else range(self.index, self.index + self.crops)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the entry as the manifest holds it."""
-        return asdict(self)
+        """Returns the entry as the manifest holds it: what is not the usual."""
+        return {name: value for name, value in asdict(self).items() if name not in _USUAL or value != _USUAL[name]}
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> "Entry":
         """Returns the entry that `to_json` wrote."""
-        return cls(**{**entry, "reasons": tuple(entry["reasons"])})
+        known = dict(entry)
+        for name in ("reasons", "warnings"):
+            known[name] = tuple(entry.get(name, ()))
+        return cls(**known)
+
+
+_USUAL: dict[str, Any] = {item.name: item.default for item in fields(Entry) if item.default is not MISSING}
 
 
 @dataclass(frozen=True)
@@ -90,21 +101,83 @@ class Audit:
 
     @property
     def refused(self) -> tuple[Entry, ...]:
-        """The files that were refused."""
-        return tuple(entry for entry in self.entries if entry.verdict == REFUSED)
+        """The files that were refused, copies of others apart."""
+        return tuple(entry for entry in self.entries if entry.verdict == REFUSED and entry.copy is None)
+
+    def groups(self) -> list[list[Entry]]:
+        """Returns the pictures that are copies of each other, in groups, the one that is kept first."""
+        named = {entry.path: entry for entry in self.entries}
+        groups: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            if entry.copy_of is None:
+                continue
+            kept = entry.copy_of
+            while (further := named[kept].copy_of) is not None:  # an exact copy of what is a near copy itself
+                kept = further
+            groups.setdefault(kept, [named[kept]]).append(entry)
+        return list(groups.values())
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """Returns how many there are of every format, colour mode, size and reason, most first."""
+        readable = [entry for entry in self.entries if entry.format is not None]
+        counted: dict[str, Counter[str | None]] = {
+            "format": Counter(entry.format for entry in readable),
+            "colour mode": Counter(entry.mode for entry in readable),
+            "shorter side": Counter(size_class(min(entry.width or 0, entry.height or 0)) for entry in readable),
+            "reason": Counter(kind(reason) for entry in self.entries for reason in entry.reasons),
+            "warning": Counter(kind(warning) for entry in self.entries for warning in entry.warnings),
+        }
+        return {name: {str(key): count for key, count in found.most_common()} for name, found in counted.items()}
 
     def lines(self) -> list[str]:
-        """Returns a few lines for people: the counts, what was mended, and the first refused files by name."""
-        counts = self.counts
-        found = f"{len(self.entries):,} {self.noun}" + ("" if len(self.entries) == 1 else "s")
-        lines = [f"{found}: " + ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items())]
+        """Returns a few lines for people: the counts, what was mended, copies, and refused files by name."""
+        counts, totals = self.counts, self.totals()
+        lines = [f"{plural(len(self.entries), self.noun)}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items())]
         if counts[MENDED]:
-            kinds = (_kind(reason) for entry in self.entries if entry.verdict == MENDED for reason in entry.reasons)
+            kinds = (kind(reason) for entry in self.entries if entry.verdict == MENDED for reason in entry.reasons)
             mended = Counter(kinds)
             lines.append("mended: " + ", ".join(f"{count:,} {reason}" for reason, count in mended.most_common()))
-        if counts[REFUSED]:
+        copies = [entry for entry in self.entries if entry.copy is not None]
+        if copies:
+            lines.append("copies: " + ", ".join(_copies(copies)))
+        if totals["warning"]:
+            lines.append("odd: " + ", ".join(f"{count:,} {warning}" for warning, count in totals["warning"].items()))
+        if self.refused:
             lines.append("refused: " + name_refused(self.refused))
         return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all of it as what JSON can hold."""
+        return {
+            **self.counts,
+            "lines": [*self.lines(), self.outlook()],
+            "totals": self.totals(),
+            "copies": [[entry.path for entry in group] for group in self.groups()],
+            "files": [entry.to_json() for entry in self.entries],
+        }
+
+    def outlook(self) -> str:
+        """Returns whether there are enough pictures, and what to expect of so many."""
+        different = sum(entry.index is not None and entry.copy is None for entry in self.entries)
+        found = f"{different:,} different picture" + ("" if different == 1 else "s")
+        if different < FEW:
+            return f"{found}: few; expect little more than these again, slightly changed. {ENOUGH:,} are enough"
+        if different < ENOUGH:
+            return f"{found}: usable; expect pictures close to these, with fewer kinds. {ENOUGH:,} are enough"
+        return f"{found}: enough"
+
+
+def _copies(copies: Sequence[Entry]) -> list[str]:
+    """Returns how many copies of each kind there are, and what was done about them."""
+    said = []
+    for copy, what in ((EXACT, "the same as another picture"), (NEAR, "nearly the same as another picture")):
+        some = [entry for entry in copies if entry.copy == copy]
+        out = sum(entry.index is None for entry in some)
+        if out:
+            said.append(f"{out:,} {what} (left out)")
+        if len(some) > out:
+            said.append(f"{len(some) - out:,} {what} (learnt from all the same)")
+    return said
 
 
 def name_refused(refused: Sequence[Entry]) -> str:
@@ -120,153 +193,18 @@ def printable(path: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _kind(reason: str) -> str:
-    """Returns the reason without what is particular to one file, for counting: that stands in brackets."""
-    return reason.partition(" (")[0]
+def plural(count: int, noun: str) -> str:
+    """Returns `3 files`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def read_picture(path: Path, enough: int) -> tuple[Image.Image, list[str]]:
-    """Reads one file, whatever it holds, as an upright RGB picture over white.
-
-    The file's content decides, never its name. Of an animation, the first frame is taken.
-
-    Args:
-        path: The file.
-        enough: A side in pixels that suffices: a larger picture may come back smaller, with no side below this.
-
-    Returns:
-        The picture in mode RGB, and a list of what had to be mended, in plain words.
-
-    Raises:
-        Refused: If the file holds no picture that can be used; the message is the reason.
-    """
-    try:
-        with Image.open(path) as image:
-            return _mend(image, path, enough)
-    except Refused:
-        raise
-    except UnidentifiedImageError:
-        raise Refused(_why_unreadable(path)) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Refused(f"too large: more than {PIXEL_LIMIT:,} pixels") from None
-    except FileNotFoundError:
-        raise Refused("gone since the folder was listed") from None
-    except PermissionError:
-        raise Refused("its permissions forbid reading it") from None
-    except MemoryError:
-        raise Refused("too large for this machine's memory") from None
-    except Exception as error:  # decoders raise whatever a broken file leads them into, from KeyError to struct.error
-        text = " ".join(str(error).split())
-        if "truncated" in text or "Truncated" in text:
-            raise Refused("truncated: the end of the file is missing") from None
-        raise Refused(f"damaged: {text or type(error).__name__}") from None
+def kind(reason: str) -> str:
+    """Returns the reason without what is particular to one file, for counting: in brackets, or after a colon."""
+    general = reason.partition(" (")[0]
+    return general.partition(":")[0] if general.startswith(("too ", "damaged", "a zip bomb")) else general
 
 
-def _mend(image: Image.Image, path: Path, enough: int) -> tuple[Image.Image, list[str]]:
-    """Turns an opened picture into upright RGB over white; returns it with what was mended."""
-    width, height = image.size
-    if image.format == "EPS":
-        raise Refused("a drawing (EPS), not a picture made of pixels")
-    if width * height > PIXEL_LIMIT:
-        raise Refused(f"too large: {width}×{height} is more than {PIXEL_LIMIT:,} pixels")
-    if min(width, height) < MIN_SIDE:
-        raise Refused(f"too small: {width}×{height} pixels, the least is {MIN_SIDE}×{MIN_SIDE}")
-
-    reasons = []
-    named = Image.registered_extensions().get(path.suffix.lower())
-    is_jpeg = {named, image.format} <= {"JPEG", "MPO"}  # MPO is a JPEG with further pictures behind the first
-    if named and named != image.format and not is_jpeg:
-        reasons.append(f"wrong extension (named {path.suffix}, but {image.format})")
-    if image.format != "MPO" and getattr(image, "is_animated", False):
-        reasons.append("first frame of an animation taken")
-        image.seek(0)
-
-    turned = _orientation(image) != 1  # asked before loading, which turns a TIFF upright by itself
-    image.draft("RGB", (enough, enough))  # a JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time
-    image.load()
-    if turned:
-        reasons.append("turned upright")
-    picture, colour_reasons = to_rgb(ImageOps.exif_transpose(image) if turned else image, enough)
-    return picture, reasons + colour_reasons
-
-
-def _orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation, 1 (upright) to 8. Broken EXIF spoils no picture: it counts as upright."""
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
-        return 1
-    return orientation if orientation in range(1, 9) else 1
-
-
-def to_rgb(image: Image.Image, enough: int) -> tuple[Image.Image, list[str]]:
-    """Turns a decoded picture of any colour mode into RGB over white.
-
-    Args:
-        image: A loaded picture.
-        enough: A side in pixels that suffices; larger pictures are halved, thirded ... first, which saves memory.
-
-    Returns:
-        The picture in mode RGB, and a list of what had to be mended, in plain words.
-
-    Raises:
-        Refused: If the colour mode has no conversion, or the values are not finite.
-    """
-    reasons = []
-    if image.mode.startswith("I;16"):
-        reasons.append("16-bit grey turned into RGB")
-        image = _deep_to_grey(image, 65535.0)
-    elif image.mode in ("I", "F"):
-        reasons.append(f"{COLOURS[image.mode]} turned into RGB")
-        image = _deep_to_grey(image, None)
-    elif image.mode in COLOURS:
-        reasons.append(f"{COLOURS[image.mode]} turned into RGB")
-
-    if image.has_transparency_data:
-        image = _shrink(image.convert("RGBA"), enough)
-        if np.asarray(image.getchannel("A")).min() < 255:
-            reasons.append("laid over white, being transparent")
-        ground = Image.new("RGBA", image.size, "white")
-        ground.alpha_composite(image)
-        image = ground
-    try:
-        return _shrink(image.convert("RGB"), enough), reasons
-    except ValueError:
-        raise Refused(f"its colours cannot be turned into RGB ({image.mode})") from None
-
-
-def _shrink(image: Image.Image, enough: int) -> Image.Image:
-    """Averages whole blocks of pixels, as long as both sides stay above what is enough."""
-    factor = min(image.size) // enough
-    return image.reduce(factor) if factor > 1 else image
-
-
-def _deep_to_grey(image: Image.Image, white: float | None) -> Image.Image:
-    """Turns one channel of deep values into 8-bit grey; Pillow's own conversion would clip nearly all to white.
-
-    Without a known `white` the values tell: floats within [0, 1], or integers of 8 or 16 bits. Anything else is
-    a measurement (an X-ray, a height map) and is stretched from its lowest to its highest value.
-    """
-    values = np.asarray(image, np.float64)
-    low, high = values.min(), values.max()
-    if not np.isfinite(low + high):
-        raise Refused("holds values that are not finite")
-    if white is None and low >= 0:
-        ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        white = next((limit for limit in ranges if high <= limit), None)
-    if white is None:
-        values, white = values - low, high - low or 1.0
-    return Image.fromarray(np.rint(values * (255.0 / white)).astype(np.uint8))
-
-
-def _why_unreadable(path: Path) -> str:
-    """Says why no decoder recognised a file, from its first bytes."""
-    with path.open("rb") as file:
-        beginning = file.read(16)
-    if not beginning:
-        return "the file is empty"
-    if beginning[4:12] in HEIF_BRANDS:
-        return "HEIC, which cannot be read here: save it as JPEG"
-    if beginning.startswith(PICTURE_BEGINNINGS):
-        return "damaged: its beginning cannot be read"
-    return "not a picture"
+def size_class(side: int) -> str:
+    """Returns the class of a side in pixels, by powers of two: `128 to 255`."""
+    low = 1 << (max(1, side).bit_length() - 1)
+    return f"{low:,} to {2 * low - 1:,}"

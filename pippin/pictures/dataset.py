@@ -2,18 +2,17 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from pippin.pictures.audit import Audit, Entry
+from pippin.pictures.preparation import Preparation
 from pippin.pictures.split import Subset, split
 
 PICTURES_FILE = "pictures.npy"
 MANIFEST_FILE = "manifest.json"
-ABANDONED = 24 * 3600  # seconds after which an unfinished preparation belongs to a process that was killed
 
 
 def to_float(images: np.ndarray) -> np.ndarray:
@@ -54,6 +53,7 @@ class Dataset:
         image_size: Side of the pictures in pixels.
         fingerprint: A hash of the pictures and their order. It changes when, and only when, a picture does.
         audit: The verdict on every file.
+        preparation: How the pictures were made alike.
     """
 
     def __init__(self, images: np.ndarray, manifest: dict[str, Any]) -> None:
@@ -62,8 +62,9 @@ class Dataset:
         self.name: str = manifest["name"]
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
+        self.preparation = Preparation.from_dict(manifest["preparation"])
         self.audit = Audit(tuple(Entry.from_json(entry) for entry in manifest["files"]), manifest["noun"])
-        expected = (sum(entry.index is not None for entry in self.audit.entries), self.image_size, self.image_size, 3)
+        expected = (sum(len(entry.rows) for entry in self.audit.entries), self.image_size, self.image_size, 3)
         if images.shape != expected or images.dtype != np.uint8:
             raise ValueError(f"pictures and manifest differ: {images.dtype} {images.shape}, uint8 {expected}")
 
@@ -96,18 +97,27 @@ class Dataset:
     def split(self, held_out: float) -> tuple[Subset, Subset]:
         """Parts the pictures into those to learn from and those held out to judge by; see `pippin.pictures.split`.
 
+        Near copies, and several crops of one picture, always stay on the same side.
+
         Args:
             held_out: Share to hold out, 0 to 0.5; 0 means none.
 
         Returns:
             Both, the second of them empty where nothing is held out.
         """
-        learnt, aside = split(len(self), held_out)
+        learnt, aside = split(len(self), held_out, self._ties())
         return Subset(self.images, learnt), Subset(self.images, aside)
 
+    def _ties(self) -> list[list[int]]:
+        """Returns the rows that must not be parted: crops of one picture, and copies of each other."""
+        groups = [[row for entry in group for row in entry.rows] for group in self.audit.groups()]
+        tied = {row for group in groups for row in group}
+        crops = (list(entry.rows) for entry in self.audit.entries if entry.crops > 1)
+        return groups + [rows for rows in crops if rows and rows[0] not in tied]
+
     def summary(self) -> str:
-        """Returns a few lines for people: how many files were kept, mended and refused, and why."""
-        return "\n".join(self.audit.lines())
+        """Returns a few lines for people: what became of the files, why, and whether so many are enough."""
+        return "\n".join([*self.audit.lines(), self.audit.outlook()])
 
 
 def write_header(file: BinaryIO, count: int, image_size: int) -> None:
@@ -129,22 +139,11 @@ def reopen(place: Path) -> Dataset | None:
 
 def publish(workshop: Path, place: Path) -> None:
     """Puts a finished preparation in its place, in one move, so that nobody ever sees half of one."""
-    try:
-        workshop.rename(place)
-    except OSError:
-        if not place.is_dir():
-            raise
-        # Another process was faster. Its pictures come from the same files, so they are the same: ours can go.
+    workshop.rename(place)
 
 
 def tidy(shelf: Path, place: Path) -> None:
-    """Removes what was prepared from earlier states of the source, and what killed processes left."""
+    """Removes what was prepared from earlier states of the source. Only who holds the shelf's lock may do it."""
     for other in shelf.iterdir():
-        if other == place:
-            continue
-        try:
-            abandoned = time.time() - other.stat().st_mtime > ABANDONED
-        except OSError:  # its owner has just moved it to its place
-            continue
-        if abandoned or not other.name.startswith("making-"):
+        if other != place:
             shutil.rmtree(other, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Which pictures are learnt from, and which are kept aside to judge by."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,31 @@ LEAST, MOST = 40, 2048
 """Pictures that are held out at the least, so that a score means something, and at the most."""
 
 
-def split(count: int, held_out: float) -> tuple[np.ndarray, np.ndarray]:
+def split(count: int, held_out: float, ties: Sequence[Sequence[int]] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Part a dataset, always in the same way, so that runs with other seeds are judged by the same pictures.
 
     Args:
         count: pictures there are.
         held_out: share of them to hold out, 0 to 0.5; 0 means none.
+        ties: groups of pictures that must stay together, since they show the same: one that is held out while another
+            is learnt from would be judged by what was learnt by heart. Each picture is in one group at most.
 
     Returns:
-        Which to learn from and which are held out, int64, sorted; nothing is held out of fewer than 200.
+        Which to learn from and which are held out, int64, sorted; nothing is held out of fewer than 200. A group that
+        is larger than what is still to be held out is learnt from, so with ties a few fewer may be held out.
     """
     if held_out == 0 or count < ENOUGH:
         return np.arange(count), np.arange(0)
     aside = min(MOST, max(LEAST, round(held_out * count)))
-    order = np.random.default_rng(0).permutation(count)
-    return np.sort(order[aside:]), np.sort(order[:aside])
+    group = {picture: number for number, pictures in enumerate(ties) for picture in pictures}
+    chosen: set[int] = set()
+    for picture in map(int, np.random.default_rng(0).permutation(count)):
+        together = ties[group[picture]] if picture in group else (picture,)
+        if picture not in chosen and len(chosen) + len(together) <= aside:
+            chosen.update(together)
+    is_aside = np.zeros(count, bool)
+    is_aside[list(chosen)] = True
+    return np.flatnonzero(~is_aside), np.flatnonzero(is_aside)
 
 
 class Subset:

@@ -1,0 +1,69 @@
+"""How pictures are made alike, as options of the verbs that do it; and the verb that says what that comes to."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import pippin
+from pippin.cli.narrator import Narrator
+from pippin.cli.words import Source
+
+if TYPE_CHECKING:
+    from pippin.pictures import Preparation
+
+
+class Fitting(StrEnum):
+    """How a picture becomes a square."""
+
+    crop = "crop"
+    pad = "pad"
+    squash = "squash"
+
+
+class Copies(StrEnum):
+    """Which copies are left out."""
+
+    keep = "keep"
+    exact = "exact"
+    near = "near"
+
+
+Background = Annotated[str, typer.Option(help="Behind transparent pictures and in padding: a colour, or blur.")]
+Fit = Annotated[Fitting, typer.Option(help="How a picture becomes a square.")]
+KeepBorders = Annotated[bool, typer.Option("--keep-borders", help="Keep padding bars around pictures.")]
+Crops = Annotated[int, typer.Option(help="Squares to take of a wide or high picture, at most.")]
+Duplicates = Annotated[Copies, typer.Option(help="Copies to leave out: exact ones, near ones as well, or none.")]
+
+
+def preparation(background: str, fit: Fitting, keep_borders: bool, crops: int, duplicates: Copies) -> "Preparation":
+    """Gather the options."""
+    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value)
+
+
+def audit(
+    source: Source,
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
+    report: Annotated[Path | None, typer.Option(help="Write a page with all of it, such as audit.html.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not look for pictures that do not belong.")] = False,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
+) -> None:
+    """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
+    with Narrator.choose() as reporter:
+        found = pippin.audit(
+            source,
+            image_size=image_size,
+            preparation=preparation(background, fit, keep_borders, crops, duplicates),
+            outliers=not quick,
+            progress=reporter.preparing,
+        )
+    print("\n".join(found.lines()))
+    if report is not None:
+        from pippin.auditing import write_page
+
+        print(f"The report: {write_page(found, report)}")

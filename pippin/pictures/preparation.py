@@ -1,0 +1,79 @@
+"""How pictures are made alike: the options of a preparation, in one place."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from PIL import ImageColor
+
+from pippin.errors import SettingsError
+
+FITS = ("crop", "pad", "squash")
+DUPLICATES = ("keep", "exact", "near")
+BLUR = "blur"
+MOST_CROPS = 16
+
+
+def _option(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How pictures of any shape and kind become squares of one size. A dataset and a run keep it.
+
+    Args:
+        background: What transparent pictures are laid over and padding is filled with: the name of a colour as in
+            CSS, `#rrggbb`, or `"blur"`, the picture's own colours, blurred.
+        fit: `"crop"` takes the middle square, `"pad"` keeps all and fills up to a square, `"squash"` changes the
+            proportions.
+        keep_borders: Whether padding bars around a picture stay.
+        crops: With `fit="crop"`, squares that are taken of a wide or high picture at the most, 1 to 16: as many as
+            overlap by no more than half.
+        duplicates: `"exact"` leaves out all but one of pictures that are the same when prepared, `"near"` those that
+            only look the same, too, `"keep"` leaves out none.
+
+    Raises:
+        SettingsError: If an option is none of these.
+    """
+
+    background: str = _option("white", "Behind transparent pictures and in padding: white, black, a colour, or blur.")
+    fit: str = _option("crop", "How a picture becomes a square: crop, pad or squash.")
+    keep_borders: bool = _option(False, "Keep padding bars around pictures.")
+    crops: int = _option(1, "Squares to take of a wide or high picture, at most.")
+    duplicates: str = _option("exact", "Which copies to leave out: exact, near (these as well), or keep them all.")
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("fit", self.fit, FITS), ("duplicates", self.duplicates, DUPLICATES)):
+            if value not in known:
+                raise SettingsError(f"{name} must be one of {', '.join(known)}. Received: {name}={value}")
+        if self.background != BLUR:
+            self.colour()
+        if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MOST_CROPS:
+            raise SettingsError(f"crops must be a whole number from 1 to {MOST_CROPS}. Received: crops={self.crops}")
+        if self.crops > 1 and self.fit != "crop":
+            received = f"crops={self.crops}, fit={self.fit}"
+            raise SettingsError(f"Several crops need fit=crop. Received: {received}")
+
+    def colour(self) -> tuple[int, int, int]:
+        """Returns the background as RGB, 0 to 255; white where it is blurred."""
+        if self.background == BLUR:
+            return (255, 255, 255)
+        try:
+            return ImageColor.getrgb(self.background)[:3]
+        except (ValueError, AttributeError, TypeError):
+            raise SettingsError(
+                f"background must be a colour such as white or #ffeedd, or blur. Received: background={self.background}"
+            ) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the options as what JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any] | None) -> "Preparation":
+        """Returns what `to_dict` gave; of runs that were begun before there were options, the usual ones."""
+        return cls(**(options or {}))
+
+
+USUAL = Preparation()
+"""What is done if nothing is said."""

@@ -1,0 +1,119 @@
+"""The pictures of an array."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pippin.errors import SourceError
+from pippin.pictures.colour import to_rgb
+from pippin.pictures.decoding import MIN_SIDE, Decoded
+from pippin.pictures.preparation import Preparation
+from pippin.pictures.sources.base import Found, Sharing, file_stamp
+
+ARRAY_SUFFIXES = (".npy", ".npz")
+ARRAY_ROWS = 256  # how many pictures of an array are looked at in one go
+
+
+class ArraySource:
+    """The pictures of one array.
+
+    Args:
+        array: Shape `(N, H, W)` or `(N, H, W, 1 | 3 | 4)`, uint8 in [0, 255] or float in [0, 1] or [−1, 1].
+        name: A short name for people.
+        place: What the array is, the same whenever it is opened.
+        stamp: A string that changes when the array does.
+
+    Raises:
+        SourceError: If the shape, the type or the values are others.
+    """
+
+    noun = "picture"
+    trims_bars = False
+    sharing = Sharing.THREADS
+
+    def __init__(self, array: np.ndarray, name: str, place: str, stamp: str) -> None:
+        self.array, self.name, self.place, self._stamp = array, name, place, stamp
+        channels = array.shape[3] if array.ndim == 4 else 1
+        if array.ndim not in (3, 4) or channels not in (1, 3, 4) or min(array.shape[1:3]) < MIN_SIDE:
+            raise SourceError(
+                f"An array of pictures has the shape (N, H, W) or (N, H, W, 1|3|4), H and W at least {MIN_SIDE}. "
+                f"Received: shape={array.shape}"
+            )
+        self._low = self._lowest()
+        each = array.nbytes // max(1, len(array))
+        self.found = [Found(f"{index:06}", each, row=index) for index in range(len(array))]
+
+    def _lowest(self) -> float:
+        """Returns the value that stands for black: 0 or −1."""
+        if self.array.dtype == np.uint8:
+            return 0.0
+        if not np.issubdtype(self.array.dtype, np.floating):
+            raise SourceError(
+                "An array of pictures is uint8, or float within [0, 1] or [−1, 1]; convert it with "
+                f"`.astype('uint8')`. Received: dtype={self.array.dtype}"
+            )
+        low = high = 0.0
+        for start in range(0, len(self.array), ARRAY_ROWS):
+            rows = self.array[start : start + ARRAY_ROWS]
+            low, high = min(low, float(np.min(rows))), max(high, float(np.max(rows)))  # a NaN here ...
+            if not np.isfinite(rows).all():  # ... ends here
+                raise SourceError(
+                    "An array of pictures must hold finite values; replace them with `numpy.nan_to_num`. "
+                    f"Received: a value that is NaN or infinite among pictures {start} to {start + len(rows) - 1}"
+                )
+        if low < -1.0 or high > 1.0:
+            raise SourceError(
+                "A float array of pictures lies within [0, 1] or [−1, 1]; divide it, or convert it to uint8. "
+                f"Received: values from {low:g} to {high:g}"
+            )
+        return -1.0 if low < 0.0 else 0.0
+
+    def stamp(self) -> str:
+        """Returns the stamp that the array was opened with."""
+        return self._stamp
+
+    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+        """Returns one picture of the array."""
+        pixels = np.asarray(self.array[found.row])
+        if pixels.dtype != np.uint8:
+            pixels = np.rint((pixels.astype(np.float64) - self._low) * (255.0 / (1.0 - self._low))).astype(np.uint8)
+        if pixels.ndim == 3 and pixels.shape[2] == 1:
+            pixels = pixels[:, :, 0]
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        return Decoded(*to_rgb(image, enough, preparation), "array", image.mode, *image.size)
+
+    def side(self, found: Found) -> int | None:
+        """Returns the shorter side, which all pictures share."""
+        return min(self.array.shape[1:3])
+
+
+def open_array(path: Path) -> ArraySource:
+    """Opens an `.npy` file without reading it whole, or an `.npz` file with one array (or one called `images`)."""
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            with loaded as archive:
+                names = list(archive.files)
+                chosen = "images" if "images" in names else names[0] if len(names) == 1 else None
+                loaded = archive[chosen] if chosen else None
+    except Exception as error:  # a damaged file leads NumPy into ValueError, EOFError, BadZipFile, ...
+        raise SourceError(
+            f"This file is no array that NumPy reads ({' '.join(str(error).split())}); save it again with "
+            f"`numpy.save`. Received: source={str(path)!r}"
+        ) from None
+    if loaded is None:
+        raise SourceError(
+            "This .npz file must hold a single array, or one called 'images'. "
+            f"Received: source={str(path)!r} with {', '.join(names) or 'no array'}"
+        )
+    return ArraySource(loaded, path.stem, str(path.resolve()), file_stamp(path))
+
+
+def array_digest(array: np.ndarray) -> str:
+    """Returns a hash of an array's type, shape and values."""
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    for row in np.atleast_1d(array):
+        digest.update(np.ascontiguousarray(row).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,83 @@
+"""What every kind of source is: the interface, and what they share."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from pippin.pictures.decoding import Decoded
+from pippin.pictures.preparation import Preparation
+
+
+class Sharing(Enum):
+    """How the work on a source's pictures can be shared out."""
+
+    PROCESSES = "processes"  # the source can be sent to other processes, and opens its files there
+    THREADS = "threads"  # its pictures are in memory
+    ORDER = "order"  # its pictures can only be read one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One candidate picture, before it is read.
+
+    Args:
+        path: Its name within the source, with forward slashes.
+        bytes: Its length.
+        mtime_ns: When it was last changed, in nanoseconds since 1970; 0 where there is no file of its own.
+        problem: Why it is out already, if it is.
+        row: Its place in what holds it: a row of an array, or where it begins in an archive.
+    """
+
+    path: str
+    bytes: int = 0
+    mtime_ns: int = 0
+    problem: str | None = None
+    row: int = 0
+
+
+class Source(Protocol):
+    """Anything that pictures come from.
+
+    Attributes:
+        name: A short name for people.
+        place: What the source is, the same whenever it is opened: its resolved path, or words.
+        found: Every candidate picture, in a fixed order. Other processes get the source without this list.
+        noun: What one of them is called: `"file"` or `"picture"`.
+        trims_bars: Whether padding bars are to be trimmed. Arrays and apples are taken as made.
+        sharing: How the work can be shared out.
+    """
+
+    name: str
+    place: str
+    found: list[Found]
+    noun: str
+    trims_bars: bool
+    sharing: Sharing
+
+    def stamp(self) -> str:
+        """Returns a string that changes when the source's content does."""
+        ...
+
+    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+        """Returns one picture in mode RGB and what was mended; raises `Refused` if there is none to be had."""
+        ...
+
+    def side(self, found: Found) -> int | None:
+        """Returns the shorter side of one picture in pixels without reading it; None if nothing can be said."""
+        ...
+
+
+def file_stamp(path: Path) -> str:
+    """Returns a string that changes when a file does."""
+    status = path.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def hashed(*parts: str) -> str:
+    """Returns a hash of some strings. File names may hold bytes that are no text, hence the error handler."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,148 @@
+"""Files on disk: all of a folder, or those that a text file lists."""
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pippin.errors import SourceError
+from pippin.pictures.colour import Refused
+from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.preparation import Preparation
+from pippin.pictures.sources.base import Found, Sharing, hashed
+
+NO_FILE = "not a file but a pipe, socket or device"
+FORBIDDEN = "its permissions forbid reading it"
+NOWHERE = "a link that leads nowhere"
+
+
+class FileSource:
+    """Files below a folder.
+
+    Args:
+        folder: What their paths are relative to.
+        found: The files.
+        name: A short name for people.
+        place: What the source is, the same whenever it is opened.
+    """
+
+    noun = "file"
+    trims_bars = True
+    sharing = Sharing.PROCESSES
+
+    def __init__(self, folder: Path, found: list[Found], name: str, place: str) -> None:
+        self.folder, self.found, self.name, self.place = folder, found, name, place
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Goes to other processes without its list, which may be long."""
+        return {**self.__dict__, "found": []}
+
+    def stamp(self) -> str:
+        """Returns a hash of every file's path, length and time of change."""
+        return hashed(*(f"{found.path}\0{found.bytes}\0{found.mtime_ns}\0{found.problem}" for found in self.found))
+
+    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+        """Reads one file; see `read_picture`."""
+        path = self.folder / found.path
+        decoded = read_picture(path, enough, preparation)
+        now = path.stat()
+        if (now.st_size, now.st_mtime_ns) != (found.bytes, found.mtime_ns):
+            raise Refused("changed while the pictures were looked at: do it again when it is ready")
+        return decoded
+
+    def side(self, found: Found) -> int | None:
+        """Looks at the head of one file."""
+        try:
+            with warnings.catch_warnings(action="ignore"), Image.open(self.folder / found.path) as picture:
+                return min(picture.size)
+        except Exception:  # whatever is wrong with it, the audit will say
+            return None
+
+
+def open_folder(folder: Path) -> FileSource:
+    """Opens a folder: every file in it and in the folders within it, hidden ones left out, in the order of their paths.
+
+    Raises:
+        SourceError: If it cannot be read, or is empty.
+    """
+    folder = folder.resolve()
+    try:
+        found = sorted(_walk(folder, folder), key=lambda one: one.path)
+    except OSError as error:
+        raise SourceError(
+            f"The folder cannot be read ({error.strerror}); check its permissions. Received: source={str(folder)!r}"
+        ) from None
+    if not found:
+        raise SourceError(f"The folder is empty; put at least two pictures into it. Received: source={str(folder)!r}")
+    return FileSource(folder, found, folder.name or str(folder), str(folder))
+
+
+def open_list(path: Path) -> FileSource:
+    """Opens a text file with a path in each line, absolute or relative to the file's folder; empty lines are left out.
+
+    Raises:
+        SourceError: If it cannot be read, is no text, or lists nothing.
+    """
+    path = path.resolve()
+    try:
+        lines = path.read_bytes().decode("utf-8-sig", "surrogateescape").splitlines()
+    except OSError as error:
+        raise SourceError(f"The list cannot be read ({error.strerror}). Received: source={str(path)!r}") from None
+    paths = dict.fromkeys(line.strip() for line in lines if line.strip())
+    if any("\0" in line for line in paths):
+        raise SourceError(f"The list is not a text with a path in each line. Received: source={str(path)!r}")
+    if not paths:
+        raise SourceError(f"The list is empty; write a path in each line. Received: source={str(path)!r}")
+    return FileSource(path.parent, [_look(path.parent, line) for line in paths], path.stem, str(path))
+
+
+def _look(folder: Path, path: str) -> Found:
+    """Finds out what there is at one path."""
+    try:
+        status = (folder / path).stat()
+    except PermissionError:
+        return Found(path, problem=FORBIDDEN)
+    except OSError:
+        nowhere = (folder / path).is_symlink()
+        return Found(path, problem=NOWHERE if nowhere else "there is no such file")
+    if stat.S_ISDIR(status.st_mode):
+        return Found(path, problem="a folder, and the list names files")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        return Found(path, problem=NO_FILE)
+    return Found(path, status.st_size, status.st_mtime_ns)
+
+
+def _walk(top: Path, folder: Path) -> Iterator[Found]:
+    """Goes through a folder. Links are followed, but no folder is entered twice, so a loop of links ends.
+
+    A loop rather than a recursion, since folders may be nested deeper than Python calls.
+    """
+    seen, waiting = set(), [folder]
+    while waiting:
+        folder = waiting.pop()
+        path = folder.relative_to(top).as_posix()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as items:
+                names = sorted(item.name for item in items if not item.name.startswith("."))
+        except OSError as error:
+            if folder == top:
+                raise
+            yield Found(path, problem=f"a folder that cannot be read ({error.strerror})")
+            continue
+        for name in names:
+            try:
+                is_folder = (folder / name).is_dir()
+            except OSError:
+                is_folder = False
+            if is_folder:
+                waiting.append(folder / name)
+            else:
+                yield _look(top, (folder / name).relative_to(top).as_posix())

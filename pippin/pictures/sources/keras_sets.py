@@ -1,0 +1,31 @@
+"""The small picture sets that Keras downloads."""
+
+import importlib
+
+import numpy as np
+
+from pippin.errors import SourceError
+from pippin.pictures.sources.arrays import ArraySource
+
+PREFIX = "keras:"
+SETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+
+
+def open_keras_set(source: str) -> ArraySource:
+    """Opens `keras:NAME`: the pictures for training, downloaded by Keras when it is used for the first time.
+
+    Raises:
+        SourceError: If there is no such set, or it cannot be downloaded.
+    """
+    name = source.removeprefix(PREFIX)
+    if name not in SETS:
+        known = ", ".join(PREFIX + one for one in SETS)
+        raise SourceError(f"The sets of Keras are {known}. Received: source={source!r}")
+    try:
+        (images, _), _ = importlib.import_module(f"keras.datasets.{name}").load_data()
+    except Exception as error:  # Keras raises whatever its download met
+        raise SourceError(
+            f"The set cannot be downloaded; connect to the network, or give a folder. Received: source={source!r} "
+            f"({' '.join(str(error).split())})"
+        ) from None
+    return ArraySource(np.asarray(images), name, source, stamp=f"{images.dtype}{images.shape}")

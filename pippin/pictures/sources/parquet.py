@@ -1,0 +1,116 @@
+"""A Hugging Face dataset folder: parquet files with a column of pictures."""
+
+import bisect
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pippin.errors import SourceError
+from pippin.pictures.colour import Refused
+from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.preparation import Preparation
+from pippin.pictures.sources.base import Found, Sharing, file_stamp, hashed
+
+SUFFIX = ".parquet"
+
+
+class ParquetSource:
+    """The pictures in a column of one or several parquet files, in the order of the files' names and their rows.
+
+    Args:
+        folder: The dataset's folder.
+        files: The parquet files in it, sorted.
+
+    Raises:
+        SourceError: If pyarrow is not installed, a file cannot be read, or there is no column of pictures.
+    """
+
+    noun = "picture"
+    trims_bars = True
+    sharing = Sharing.PROCESSES
+
+    def __init__(self, folder: Path, files: list[Path]) -> None:
+        self.files, self.name, self.place = files, folder.name, str(folder)
+        self._group: tuple[int, int, list[Any]] | None = None  # the row group that was read last
+        try:
+            import pyarrow.parquet as parquet
+        except ImportError:
+            raise SourceError(
+                "Parquet files need pyarrow, which is not installed: pip install 'pippin[parquet]'. "
+                f"Received: source={self.place!r}"
+            ) from None
+        self._starts: list[tuple[int, int, int]] = []  # first row, file and number of every row group
+        count = 0
+        try:
+            for number, file in enumerate(files):
+                with parquet.ParquetFile(file) as opened:
+                    if number == 0:
+                        self.column = _picture_column(opened.schema_arrow, file)
+                    for group in range(opened.metadata.num_row_groups):
+                        self._starts.append((count, number, group))
+                        count += opened.metadata.row_group(group).num_rows
+        except SourceError:
+            raise
+        except Exception as error:  # pyarrow has exceptions of its own for every kind of damage
+            raise SourceError(
+                f"The parquet file cannot be read ({' '.join(str(error).split())}). Received: {str(file)!r}"
+            ) from None
+        self.found = [Found(f"{row:07}", row=row) for row in range(count)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Goes to other processes without its list and what it read."""
+        return {**self.__dict__, "found": [], "_group": None}
+
+    def stamp(self) -> str:
+        """Returns a hash of the files' names, lengths and times of change."""
+        return hashed(*(f"{file.name}\0{file_stamp(file)}" for file in self.files))
+
+    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+        """Reads one picture; see `read_picture`."""
+        return read_picture(io.BytesIO(self._content(found)), enough, preparation, found.path)
+
+    def side(self, found: Found) -> int | None:
+        """Looks at the head of one picture."""
+        try:
+            content = io.BytesIO(self._content(found))
+            with warnings.catch_warnings(action="ignore"), Image.open(content) as picture:
+                return min(picture.size)
+        except Exception:  # whatever is wrong with it, the audit will say
+            return None
+
+    def _content(self, found: Found) -> bytes:
+        import pyarrow.parquet as parquet
+
+        first, file, group = self._starts[bisect.bisect_right(self._starts, (found.row, len(self.files), 0)) - 1]
+        held = self._group
+        if held is None or held[:2] != (file, group):
+            try:
+                with parquet.ParquetFile(self.files[file]) as opened:
+                    cells = opened.read_row_group(group, columns=[self.column]).column(0)
+            except Exception as error:
+                raise Refused(f"damaged in its parquet file: {' '.join(str(error).split())}") from None
+            held = self._group = (file, group, cells)
+        cell = held[2][found.row - first].as_py()
+        content = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(content, bytes):
+            raise Refused("no picture in this row")
+        return content
+
+
+def _picture_column(schema: Any, file: Path) -> str:
+    """Returns the column that holds pictures: encoded bytes, or a structure with them, as `datasets` writes them."""
+    import pyarrow
+
+    for field in schema:
+        kind = field.type
+        if pyarrow.types.is_struct(kind) and any(kind.field(n).name == "bytes" for n in range(kind.num_fields)):
+            return str(field.name)
+    for field in schema:
+        if pyarrow.types.is_binary(field.type) or pyarrow.types.is_large_binary(field.type):
+            return str(field.name)
+    raise SourceError(
+        f"There is no column with pictures in this parquet file. Received: {str(file)!r} with {', '.join(schema.names)}"
+    )

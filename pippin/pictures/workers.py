@@ -1,0 +1,121 @@
+"""Work on many pictures at once: in the order that was asked for, with memory for a few of them only."""
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from loky import ProcessPoolExecutor
+from PIL import Image
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CHUNK = 32
+"""Items that are given to a process at a time."""
+
+PROCESSES_FROM = 1024
+"""Items below which starting processes takes longer than they save."""
+
+THREADS = 8
+"""Decoding releases Python's lock, so a few threads help, and more do not."""
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], processes: bool, broken: Callable[[Item], Result]
+) -> Iterator[Result]:
+    """Yields the result of some work on each item, in their order.
+
+    Processes are Loky's: unlike those of the standard library they do not run the caller's script again, so that a
+    script may train without `if __name__ == "__main__"`, and it is noticed when one of them dies.
+
+    Args:
+        work: What to do; with processes, something that can be pickled.
+        items: What to do it with.
+        processes: Whether to share it out to processes, where there is enough of it; to threads if not.
+        broken: Gives the result for an item on which a process died.
+    """
+    cores = available_cores()
+    if not processes or cores == 1 or len(items) < PROCESSES_FROM:
+        Image.init()  # Pillow loads its decoders here; better before the threads than in them
+        with ThreadPoolExecutor(max_workers=min(THREADS, 2 * cores)) as pool:
+            for start in range(0, len(items), 2 * CHUNK):
+                yield from pool.map(work, items[start : start + 2 * CHUNK])
+        return
+    start = 0
+    while start < len(items):
+        for result in _until_broken(work, items, start, cores):
+            yield result
+            start += 1
+        near = items[start : start + _ahead(cores) * CHUNK]  # one of these killed its process, if there are any left
+        for result in _one_by_one(work, near, broken):
+            yield result
+            start += 1
+
+
+def available_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ahead(cores: int) -> int:
+    """How many chunks are under way at a time."""
+    return 2 * cores + 2
+
+
+def _until_broken(work: Callable[[Item], Result], items: Sequence[Item], start: int, cores: int) -> Iterator[Result]:
+    """Yields results from the one at `start` on, to the end or until a process dies."""
+    chunks = (items[at : at + CHUNK] for at in range(start, len(items), CHUNK))
+    waiting: deque[Future[list[Result]]] = deque()
+    with _processes(cores, work) as pool:
+        try:
+            for chunk in chunks:
+                waiting.append(pool.submit(_work_on, chunk))
+                if len(waiting) == _ahead(cores):
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        except BrokenProcessPool:
+            return
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _one_by_one(
+    work: Callable[[Item], Result], items: Sequence[Item], broken: Callable[[Item], Result]
+) -> Iterator[Result]:
+    """Yields results, worked on by one process that gets one item at a time, until it is known on which it dies."""
+    done = 0
+    while done < len(items):
+        with _processes(1, work) as pool:
+            try:
+                for item in items[done:]:
+                    yield pool.submit(_work_on, [item]).result()[0]
+                    done += 1
+            except BrokenProcessPool:
+                yield broken(items[done])
+                done += 1
+
+
+def _processes(cores: int, work: Callable[[Any], Any]) -> Executor:
+    with warnings.catch_warnings(action="ignore"):
+        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work,))
+
+
+_work: Callable[[Any], Any]
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    """Readies a process: it gets the work once, and then only what to do it with."""
+    global _work
+    _work = work
+    warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
+    Image.init()
+
+
+def _work_on(items: Sequence[Any]) -> list[Any]:
+    return [_work(item) for item in items]

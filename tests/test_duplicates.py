@@ -1,0 +1,125 @@
+"""Copies: which pictures are the same or look it, and what is done about them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pippin.pictures import Preparation, prepare, split
+from pippin.pictures.duplicates import likeness, near_groups
+
+
+def smooth(seed, size=64):
+    """A picture of soft spots, as unlike others as photographs are."""
+    spots = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    return Image.fromarray(spots).resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(4):
+        smooth(n).save(folder / f"{n}.png")
+    smooth(0).save(folder / "same.bmp")
+    smooth(1).save(folder / "again.jpg", quality=60)
+    smooth(2, 256).save(folder / "larger.png")
+    return folder
+
+
+def found(dataset):
+    return {entry.path: (entry.copy, entry.copy_of, entry.index is not None) for entry in dataset.audit.entries}
+
+
+def test_exact_copies_are_left_out_and_near_ones_named(folder):
+    dataset = prepare(folder, 64)
+    assert found(dataset) == {
+        "0.png": (None, None, True),
+        "1.png": (None, None, True),
+        "2.png": ("near", "larger.png", True),  # the larger one is the one to keep
+        "3.png": (None, None, True),
+        "again.jpg": ("near", "1.png", True),
+        "larger.png": (None, None, True),
+        "same.bmp": ("exact", "0.png", False),
+    }
+    assert len(dataset) == 6
+    assert [[entry.path for entry in group] for group in dataset.audit.groups()] == [
+        ["larger.png", "2.png"],
+        ["1.png", "again.jpg"],
+        ["0.png", "same.bmp"],
+    ]
+    assert dataset.summary().splitlines()[1] == (
+        "copies: 1 the same as another picture (left out), "
+        "2 nearly the same as another picture (learnt from all the same)"
+    )
+    assert dataset.summary().endswith(
+        "4 different pictures: few; expect little more than these again, slightly changed. 1,000 are enough"
+    )
+
+
+def test_near_copies_are_left_out_if_that_is_asked_for(folder):
+    whole, less = prepare(folder, 64), prepare(folder, 64, preparation=Preparation(duplicates="near"))
+    kept = [entry.path for entry in less.audit.entries if entry.index is not None]
+    assert kept == ["0.png", "1.png", "3.png", "larger.png"]
+    rows = {entry.path: entry.index for entry in whole.audit.entries}
+    np.testing.assert_array_equal(less.images, whole.images[[rows[path] for path in kept]])
+    reasons = {entry.path: entry.reasons for entry in less.audit.entries}
+    assert reasons["again.jpg"] == ("nearly the same picture (as 1.png)",)
+    assert reasons["same.bmp"] == ("the same picture (as 0.png)",)
+
+
+def test_all_copies_stay_if_that_is_asked_for(folder):
+    dataset = prepare(folder, 64, preparation=Preparation(duplicates="keep"))
+    assert len(dataset) == 7
+    assert found(dataset)["same.bmp"] == ("exact", "0.png", True)
+
+
+def test_the_hash_forgives_light_and_compression_but_no_other_picture():
+    def apart(one, other):
+        return bin(int(likeness(np.asarray(one)), 16) ^ int(likeness(np.asarray(other)), 16)).count("1")
+
+    picture = smooth(5)
+    assert apart(picture, picture.point(lambda value: value * 0.8)) <= 4
+    assert apart(picture, picture.resize((40, 40)).resize((64, 64))) <= 4
+    others = [apart(picture, smooth(seed)) for seed in range(100, 200)]
+    assert min(others) > 10
+    assert np.mean(others) == pytest.approx(32, abs=4)
+
+
+def test_groups_link_what_is_near_and_colour_parts_what_only_has_one_outline():
+    grey = np.asarray(smooth(1).convert("L"), int)
+    bright = np.clip(grey[..., None] + np.array([0, 6, 12, 200])[:, None, None, None], 0, 255)
+    images = np.repeat(bright, 3, axis=3).astype(np.uint8)  # in small steps of light, and the last far off
+    hashes = np.array([int(likeness(image), 16) for image in images[[0, 0, 0, 0]]], np.uint64)
+    assert near_groups(hashes, np.arange(4), images) == [[0, 1, 2]]
+
+
+def test_copies_are_never_on_both_sides():
+    ties = [[n, n + 1] for n in range(0, 300, 2)]
+    learnt, aside = split(1000, 0.1, ties)
+    np.testing.assert_array_equal(np.sort(np.concatenate([learnt, aside])), np.arange(1000))
+    assert len(aside) == 100
+    assert all((one in aside) == (other in aside) for one, other in ties)
+    assert any(one in aside for one, _ in ties)
+
+
+def test_without_ties_the_split_is_what_it_was():
+    order = np.random.default_rng(0).permutation(1000)
+    np.testing.assert_array_equal(split(1000, 0.1)[1], np.sort(order[:100]))
+
+
+def test_a_group_that_is_too_large_is_learnt_from():
+    learnt, aside = split(1000, 0.1, [list(range(950))])
+    assert len(aside) == 50
+    assert aside.min() >= 950
+    assert len(learnt) == 950
+
+
+def test_copies_in_a_dataset_stay_on_one_side(tmp_path):
+    for n in range(150):
+        smooth(n).save(tmp_path / f"{n}-a.png")
+        smooth(n).point(lambda value: min(255, value + 3)).save(tmp_path / f"{n}-b.png")
+    dataset = prepare(tmp_path, 32)
+    names = [entry.path.partition("-")[0] for entry in dataset.audit.entries]
+    learnt, held_out = dataset.split(0.2)
+    assert len(held_out) == 60
+    assert {names[row] for row in learnt.chosen}.isdisjoint({names[row] for row in held_out.chosen})

@@ -1,0 +1,167 @@
+"""Preparation goes on after a kill, reads only what changed, and survives a decoder that does not."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import odd_files
+import pytest
+import tiny
+from PIL import Image
+
+from pippin.pictures import prepare
+from pippin.pictures.sources import files
+from pippin.pictures.workers import in_order
+
+COUNT = 40
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tiny.save(tmp_path / "pictures", tiny.pictures(COUNT))
+    (folder / "010.png").write_bytes(b"x")
+    (folder / "020.png").write_bytes((folder / "000.png").read_bytes())
+    return folder
+
+
+def content(cache):
+    """Name → bytes of the files that were made."""
+    return {path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+class Killed(BaseException):
+    pass
+
+
+def prepare_until(count, folder, cache):
+    def progress(done, total):
+        if done == count:
+            raise Killed
+
+    with pytest.raises(Killed):
+        prepare(folder, 16, cache=cache, progress=progress)
+
+
+@pytest.mark.parametrize("torn", ["nothing", "entry", "squares", "zeros", "all squares"])
+def test_going_on_gives_the_same_bytes(folder, tmp_path, torn):
+    prepare(folder, 16, cache=tmp_path / "whole")
+    cache = tmp_path / "killed"
+    prepare_until(25, folder, cache)
+    (journal,), (pictures,) = cache.rglob("journal.jsonl"), cache.rglob("pictures.npy")
+    if torn == "entry":
+        journal.write_bytes(journal.read_bytes()[:-9])
+    elif torn == "squares":
+        pictures.write_bytes(pictures.read_bytes()[:-500])
+    elif torn == "zeros":
+        pictures.write_bytes(pictures.read_bytes()[:-500] + bytes(500))
+    elif torn == "all squares":
+        pictures.write_bytes(b"")
+    steps = []
+    prepare(folder, 16, cache=cache, progress=lambda done, total: steps.append(done))
+    assert content(cache) == content(tmp_path / "whole")
+    assert steps[0] == {"nothing": 26, "all squares": 1}.get(torn, 25)
+
+
+def test_only_what_changed_is_read_again(folder, tmp_path, monkeypatch):
+    prepare(folder, 16)
+    Image.fromarray(tiny.pictures(1, seed=5)[0]).save(folder / "005.png")
+    (folder / "007.png").unlink()
+    Image.fromarray(tiny.pictures(1, seed=6)[0]).save(folder / "new.png")
+    read, names = files.read_picture, []
+
+    def noted(path, *options):
+        names.append(path.name)
+        return read(path, *options)
+
+    monkeypatch.setattr(files, "read_picture", noted)
+    again = prepare(folder, 16)
+    assert sorted(names) == ["005.png", "020.png", "new.png"]  # the copy again: its original may have changed
+    monkeypatch.undo()
+    fresh = prepare(folder, 16, cache=tmp_path / "fresh")
+    assert again.manifest == fresh.manifest
+    np.testing.assert_array_equal(again.images, fresh.images)
+
+
+def test_a_copy_takes_the_place_of_an_original_that_is_gone(folder):
+    assert next(entry for entry in prepare(folder, 16).audit.entries if entry.path == "020.png").copy == "exact"
+    (folder / "000.png").unlink()
+    assert next(entry for entry in prepare(folder, 16).audit.entries if entry.path == "020.png").verdict == "kept"
+
+
+def test_a_file_that_changes_meanwhile_is_refused(folder, monkeypatch):
+    read = files.read_picture
+
+    def changed(path, *options):
+        found = read(path, *options)
+        if path.name == "003.png":
+            os.utime(path, (1, 1))
+        return found
+
+    monkeypatch.setattr(files, "read_picture", changed)
+    entry = prepare(folder, 16).audit.entries[3]
+    assert entry.reasons == ("changed while the pictures were looked at: do it again when it is ready",)
+
+
+# --- processes ---
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 1)
+    monkeypatch.setattr("pippin.pictures.workers.available_cores", lambda: 2)
+
+
+def test_a_process_that_dies_costs_one_item(two_cores, monkeypatch):
+    monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
+    results = list(in_order(odd_files.double_or_die, range(100), True, broken=lambda number: (None, number)))
+    assert [value for value, _ in results] == [2 * n if n != 77 else None for n in range(100)]
+    assert os.getpid() not in {process for _, process in results}
+
+
+def test_processes_make_what_threads_make(folder, tmp_path, two_cores, monkeypatch):
+    prepare(folder, 16, cache=tmp_path / "processes")
+    monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)
+    prepare(folder, 16, cache=tmp_path / "threads")
+    assert content(tmp_path / "processes") == content(tmp_path / "threads")
+
+
+SCRIPT = """
+import sys
+import pippin.pictures.workers as workers
+workers.PROCESSES_FROM = 1
+workers.available_cores = lambda: 2
+print("begun", flush=True)
+from pippin.pictures import prepare
+print(prepare(sys.argv[1], 64, cache=sys.argv[2]).fingerprint)
+"""
+
+
+def test_a_script_needs_no_guard(folder, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    words = [sys.executable, str(tmp_path / "script.py"), str(folder), str(tmp_path / "cache")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["begun", prepare(folder, 64).fingerprint]
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(600):
+        noise = np.random.default_rng(n).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(noise).resize((400, 400)).save(folder / f"{n}.jpg")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    words = [sys.executable, str(tmp_path / "script.py"), str(folder), str(tmp_path / "killed")]
+    moments = np.random.default_rng(0).uniform(0, 1.5, 10)
+    for seconds in moments:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+        process.communicate()
+    prepare(folder, 64, cache=tmp_path / "killed")
+    prepare(folder, 64, cache=tmp_path / "whole")
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")

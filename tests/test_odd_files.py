@@ -1,0 +1,125 @@
+"""Whatever a file holds, it becomes a picture or is refused by name: never a crash, a hang or a leak."""
+
+import os
+
+import numpy as np
+import odd_files
+import psutil
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pippin.pictures import prepare
+from pippin.pictures.colour import Refused
+from pippin.pictures.decoding import read_picture
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of oddities; `prepare` ignores that, too
+GOOD, BAD = odd_files.good_files(), odd_files.bad_files()
+STARTS = [*GOOD.values(), *(content for content, _ in BAD.values())]
+RED_AND_BLUE = {
+    *(f"plain.{kind.lower()}" for kind in odd_files.PLAIN),
+    *("phone.heic", "palette.png", "interlaced.gif", "animated.gif", "animated.png", "animated.webp", "pages.tiff"),
+    *("cmyk.jpg", "cmyk.tiff", "lab.tiff", "ycbcr.tiff", "progressive.jpg", "restarts.jpg", "broken-exif.jpg"),
+    *("deep.png", "deep.tiff", "lzw.tiff", "jpeg.tiff", "nonsense-profile.jpg", "wrong-name.jpg", "trailing.jpg"),
+}
+BLUE_AND_RED = {"upside-down.jpg", "profile.png"}
+
+
+def read(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    return read_picture(tmp_path / name, 999)
+
+
+def test_there_are_sixty_kinds():
+    assert len(STARTS) >= 60
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_can_be_read_is_read(tmp_path, name):
+    image = read(tmp_path, name, GOOD[name]).image
+    assert image.mode == "RGB"
+    if name in RED_AND_BLUE | BLUE_AND_RED:
+        colours = (odd_files.RED, odd_files.BLUE) if name in RED_AND_BLUE else (odd_files.BLUE, odd_files.RED)
+        for place, colour in zip((0.2, 0.8), colours, strict=True):
+            pixel = image.getpixel((image.width // 2, int(place * image.height)))
+            assert np.abs(np.subtract(pixel, colour)).max() <= 24, place
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_read_is_refused_with_a_reason(tmp_path, name):
+    content, reason = BAD[name]
+    with pytest.raises(Refused) as refusal:
+        read(tmp_path, name, content)
+    assert str(refusal.value).startswith(reason)
+
+
+def test_a_folder_of_all_of_them(tmp_path):
+    for name, content in {**GOOD, **{name: content for name, (content, _) in BAD.items()}}.items():
+        (tmp_path / name).write_bytes(content)
+    entries = {entry.path: entry for entry in prepare(tmp_path, 16).audit.entries}
+    assert entries.keys() == GOOD.keys() | BAD.keys()
+    for name, entry in entries.items():
+        assert (entry.format is None) == (name in BAD), entry
+        assert (entry.verdict == "refused") == (name in BAD or entry.copy == "exact"), entry
+
+
+def mutated(content, cuts, writes):
+    """Cuts a piece out of a file, doubles another, and overwrites some bytes."""
+    content = bytearray(content)
+    for place, length, double in cuts:
+        start = int(place * len(content))
+        piece = content[start : start + length]
+        content[start : start + length] = piece * 2 if double else b""
+    for place, value in writes:
+        if content:
+            content[min(int(place * len(content)), len(content) - 1)] = value
+    return bytes(content)
+
+
+PLACES = st.one_of(st.floats(0, 0.05), st.floats(0, 1))  # the heads of files are where they lie best
+MUTATIONS = (
+    st.sampled_from(STARTS),
+    st.lists(st.tuples(PLACES, st.integers(1, 64), st.booleans()), max_size=2),
+    st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=8),
+)
+
+
+def check_mutations(tmp_path_factory, count):
+    """Reads so many mutated files in this process; nothing but a refusal may come of one, and no file stays open."""
+    path = tmp_path_factory.mktemp("mutated") / "picture.png"
+    process = psutil.Process()
+
+    @settings(
+        max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @example(STARTS[0], [], [])
+    @given(*MUTATIONS)
+    def reads(content, cuts, writes):
+        path.write_bytes(mutated(content, cuts, writes))
+        try:
+            decoded = read_picture(path, 64)
+        except Refused as refusal:
+            said = str(refusal)
+        else:
+            said = decoded.format
+            assert decoded.image.mode == "RGB"
+            assert min(decoded.image.size) >= 8
+        assert said
+        assert "\n" not in said
+
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else process.num_fds()
+    reads()
+    after = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else process.num_fds()
+    assert after <= before
+    return process.memory_info().rss
+
+
+def test_mutated_files(tmp_path_factory):
+    check_mutations(tmp_path_factory, 300)
+
+
+@pytest.mark.slow
+def test_many_mutated_files_leak_nothing(tmp_path_factory):
+    early = check_mutations(tmp_path_factory, 2_000)
+    late = check_mutations(tmp_path_factory, 20_000)
+    assert late < early + 2**28  # a bomb that just fits may leave the allocator larger
