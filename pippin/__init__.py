@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 from pippin import engines
 
 if TYPE_CHECKING:
+    from pippin.diagrams import diagram
     from pippin.evaluation import evaluate
     from pippin.planning import plan
     from pippin.run import Run, open_run
     from pippin.session import train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "evaluate", "open_run", "plan", "train"]
+__all__ = ["Run", "__version__", "diagram", "evaluate", "open_run", "plan", "train"]
 
 engines.settle()
 
 _HOMES = {
     "Run": "pippin.run",
+    "diagram": "pippin.diagrams",
     "evaluate": "pippin.evaluation",
     "open_run": "pippin.run",
     "plan": "pippin.planning",

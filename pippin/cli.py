@@ -47,6 +47,14 @@ class Network(StrEnum):
     inception = "inception"
 
 
+class Theme(StrEnum):
+    """Whether a diagram is dark on light, or light on dark."""
+
+    auto = "auto"
+    light = "light"
+    dark = "dark"
+
+
 Source = Annotated[str, typer.Argument(help="A folder of pictures, an .npy or .npz file, or 'apples' (built in).")]
 GRID = Path("grid.png")
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
@@ -181,6 +189,25 @@ def sample(
     for index, image in enumerate(images):
         save_picture(image, folder / f"seed{seed}-{index:0{digits}d}.png")
     print(f"{n} pictures in {folder}")
+
+
+@app.command()
+def diagram(
+    subject: Annotated[str, typer.Argument(help="A run, or a preset: standard or classic.", metavar="RUN|PRESET")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file: .svg, or a picture such as .png.")] = Path(
+        "networks.svg"
+    ),
+    theme: Annotated[
+        Theme, typer.Option(help="Light or dark; an SVG by itself follows the reader's own.")
+    ] = Theme.auto,
+    image_size: Annotated[int, typer.Option(help="Side of a PRESET's pictures in pixels.")] = 64,
+) -> None:
+    """Draw both networks side by side: layers, shapes, parameters, and where the memory and the time go."""
+    format = "svg" if output.suffix.lower() == ".svg" else "png"
+    drawn = pippin.diagram(subject, format=format, theme=theme.value, image_size=image_size)
+    from pippin.show.diagram import save
+
+    print(f"Both networks: {save(drawn, output)}")
 
 
 @app.command()

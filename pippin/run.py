@@ -32,9 +32,10 @@ from PIL import Image
 from pippin import checkpoint
 from pippin.checkpoint import damaged
 from pippin.errors import NetworkError, RunError, SettingsError
+from pippin.networks import projector
 from pippin.pictures import Audit, to_uint8
 from pippin.settings import Choice, Settings
-from pippin.show import GAP, grid, save_picture, timeline
+from pippin.show import GAP, diagram, grid, save_picture, timeline
 from pippin.training import draws
 from pippin.training.health import Health
 from pippin.training.step import State
@@ -239,6 +240,24 @@ class Run:
         chunks = (latents[start : start + at_once] for start in range(0, n, at_once))
         painted = (self.generator(keras.ops.convert_to_tensor(chunk), training=False) for chunk in chunks)
         return np.concatenate([to_uint8(keras.ops.convert_to_numpy(images)) for images in painted])
+
+    def diagram(self, format: str = "svg", theme: str = "auto") -> str | Image.Image:
+        """Draw the run's networks: layers, shapes, parameters, and where the memory and the time go.
+
+        Args:
+            format, theme: see `pippin.show.diagram.draw`.
+
+        Returns:
+            The text of an SVG file, or a Pillow picture.
+
+        Raises:
+            SettingsError: no such format or theme.
+            RunError: a network's file is damaged.
+        """
+        judge = [self.network("discriminator")]
+        if self.settings.features != "none":
+            judge.insert(0, projector.build(self.settings.image_size))
+        return diagram.draw([[self.network("generator")], judge], format, theme)
 
     # -- the pictures it learnt from, and the story --------------------------------------------------------------
 

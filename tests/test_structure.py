@@ -11,11 +11,12 @@ HOUSE = Path(pippin.__file__).parent
 ORDER = [
     {"errors"},
     {"settings"},
-    {"pictures", "networks", "engines", "show"},
+    {"pictures", "networks", "engines"},
+    {"show"},
     {"training", "measure"},
     {"checkpoint", "memory"},
     {"run", "checkups", "planning"},
-    {"evaluation", "report"},
+    {"evaluation", "report", "diagrams"},
     {"session"},
     {"cli"},
 ]

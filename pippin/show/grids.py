@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,30 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str]) 
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     if path.suffix.lower() not in Image.registered_extensions():
         raise SettingsError(f"A picture's name must end in one of .png, .jpg, .webp. Received: {path}")
+    return _written(path, picture.save)
+
+
+def save_text(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write a picture that is text (SVG), so that the file is never half there.
+
+    Args:
+        text: all of it.
+        path: where to. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Raises:
+        PippinError: it cannot be written there.
+    """
+    return _written(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _written(path: Path, write: Callable[[Path], object]) -> Path:
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(part)
+        write(part)
         os.replace(part, path)
     except (OSError, ValueError, KeyError) as problem:
         with contextlib.suppress(OSError):
