@@ -55,6 +55,25 @@ class Theme(StrEnum):
     dark = "dark"
 
 
+class Format(StrEnum):
+    """What a generator can be taken away as."""
+
+    keras = "keras"
+    onnx = "onnx"
+    web = "web"
+    huggingface = "huggingface"
+    tflite = "tflite"
+
+
+_TAKEN = {
+    Format.keras: "For plain Keras 3",
+    Format.onnx: "For ONNX Runtime",
+    Format.web: "Open in a browser",
+    Format.huggingface: "A model repository",
+    Format.tflite: "For LiteRT",
+}
+
+
 Source = Annotated[str, typer.Argument(help="A folder of pictures, an .npy or .npz file, or 'apples' (built in).")]
 GRID = Path("grid.png")
 RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
@@ -208,6 +227,36 @@ def diagram(
     from pippin.show.diagram import save
 
     print(f"Both networks: {save(drawn, output)}")
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    to: Annotated[Format, typer.Option(help="What it is for.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file or folder; in RUN's folder if not said.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Upload what was written for huggingface to this NAME/REPOSITORY.")
+    ] = None,
+) -> None:
+    """Write RUN's generator for use elsewhere: plain Keras, ONNX Runtime, a web page, Hugging Face, or LiteRT."""
+    if push and to is not Format.huggingface:
+        raise SettingsError(f"--push goes with --to huggingface. Received: --to {to.value} --push {push}")
+    opened = pippin.open_run(run)
+    from pippin.export import huggingface
+
+    if push:
+        huggingface.check_push()
+    written = opened.export(to.value, output)
+    print(f"{_TAKEN[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})")
+    if push:
+        print(f"Uploaded: {huggingface.push(written, push)}")
+
+
+def _megabytes(path: Path) -> str:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB"
 
 
 @app.command()

@@ -30,6 +30,7 @@ import numpy as np
 from PIL import Image
 
 from pippin import checkpoint
+from pippin import export as exports
 from pippin.checkpoint import damaged
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.networks import projector
@@ -240,6 +241,37 @@ class Run:
         chunks = (latents[start : start + at_once] for start in range(0, n, at_once))
         painted = (self.generator(keras.ops.convert_to_tensor(chunk), training=False) for chunk in chunks)
         return np.concatenate([to_uint8(keras.ops.convert_to_numpy(images)) for images in painted])
+
+    def export(self, to: str, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the generator for use elsewhere.
+
+        Args:
+            to: "keras", "onnx", "web", "huggingface" or "tflite".
+            path: the file, or the folder for "web" and "huggingface"; None: in the run's folder.
+
+        Returns:
+            The path.
+
+        Raises:
+            ExportError: see `pippin.export.export`.
+            RunError: the run has no checkpoint, or a damaged one.
+        """
+        return exports.export(self.trained(), to, self.path / exports.default_name(to) if path is None else path)
+
+    def trained(self) -> exports.Trained:
+        """Return the generator, and what is known of it."""
+        pictures = self.path / "pictures.json"
+        return exports.Trained(
+            name=self.path.resolve().name,
+            generator=self.generator,
+            settings=self.settings,
+            about=self.about,
+            batches=self.batches,
+            seconds=self.seconds,
+            best=self.best,
+            audit=_read_json(pictures) if pictures.exists() else {},
+            evaluation=self.evaluation(),
+        )
 
     def diagram(self, format: str = "svg", theme: str = "auto") -> str | Image.Image:
         """Draw the run's networks: layers, shapes, parameters, and where the memory and the time go.

@@ -14,7 +14,7 @@ ORDER = [
     {"pictures", "networks", "engines"},
     {"show"},
     {"training", "measure"},
-    {"checkpoint", "memory"},
+    {"checkpoint", "memory", "export"},
     {"run", "checkups", "planning"},
     {"evaluation", "report", "diagrams"},
     {"session"},
