@@ -371,12 +371,8 @@ class Run:
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
-        self._generator = None
-        target, part = self.path / "generator.keras", self.path / "generator.part.keras"
-        with _writing(self.path):
-            self.generator.save(part)
-            os.replace(part, target)
-        return target
+        self._generator = None  # a better state may have been kept since
+        return self.export("keras")
 
 
 _MOMENT = re.compile(r"batch-\d+")

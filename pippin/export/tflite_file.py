@@ -37,17 +37,17 @@ def write(trained: Trained, path: Path) -> None:
 
 
 def _converted(trained: Trained) -> bytes:
+    """Convert by way of a SavedModel: of a bare function the converter leaves the weights out."""
     import tensorflow as tf
 
-    shape = tf.TensorSpec((1, trained.latent_dim), tf.float32, name="latents")
-    function = tf.function(lambda latents: trained.generator(latents, training=False)).get_concrete_function(shape)
-    with _hushed():
+    one = keras.InputSpec(shape=(1, trained.latent_dim), dtype="float32")
+    with tempfile.TemporaryDirectory() as folder, _hushed():
         try:
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([function], trained.generator)
-            return bytes(converter.convert())
+            trained.generator.export(folder, format="tf_saved_model", input_signature=[one], verbose=False)
+            return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
         except Exception as problem:  # the converter raises several kinds
-            reason = str(problem).strip().splitlines()
-            raise ExportError(f"TensorFlow cannot convert this generator: {reason[0] if reason else problem}") from None
+            reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+            raise ExportError(f"TensorFlow cannot convert this generator: {reason}") from None
 
 
 def _painted(data: bytes, latents: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def need(module: str, package: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise ExportError(f"{purpose} needs {package}: pip install '{package}', or 'pippin[export]'") from None
+        raise ExportError(f"{purpose} needs {package}, which is not installed: pip install {package}") from None
 
 
 @contextmanager
