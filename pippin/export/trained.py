@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from pippin.errors import ExportError
 from pippin.pictures import to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
+from pippin.training.trainer import sample_batch
 
 TOLERANCE = 1e-4
 """How far a picture may be from Keras' at most, where pictures reach from −1 to 1."""
@@ -73,9 +74,11 @@ class Trained:
         return latents, self.paint(latents)
 
     def paint(self, latents: np.ndarray) -> np.ndarray:
-        """Return images, float32 (B, S, S, 3)."""
-        tensor = keras.ops.convert_to_tensor(latents)
-        return np.asarray(keras.ops.convert_to_numpy(self.generator(tensor, training=False)))
+        """Return images, float32 (B, S, S, 3), painted a few at a time."""
+        at_once = sample_batch(self.image_size)
+        parts = [latents[start : start + at_once] for start in range(0, len(latents), at_once)]
+        painted = [self.generator(keras.ops.convert_to_tensor(part), training=False) for part in parts]
+        return np.concatenate([keras.ops.convert_to_numpy(images) for images in painted])
 
     def samples(self, count: int, seed: int = 0) -> np.ndarray:
         """Return pictures as `Run.sample` paints them, uint8 (count, S, S, 3)."""
@@ -121,7 +124,8 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as problem:
         raise ExportError(f"The export cannot be written: {problem.strerror or problem}. Received: {path}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def check_agreement(painted: np.ndarray, trained: Trained, what: str) -> None:
