@@ -340,6 +340,14 @@ def test_the_models_own_example_works(tmp_path, monkeypatch):
     assert names["pictures"].dtype == "uint8"
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("/home/somebody/photos", "photos"), ("built-in:apples", "the built-in apples"), ("array:0a1b", "an array")],
+)
+def test_a_source_is_said_without_the_folders_above_it(source, said):
+    assert trained(tiny.generator(), about={**ABOUT, "source": source}).source == said
+
+
 class Hub(types.ModuleType):
     """Stands for huggingface_hub."""
 

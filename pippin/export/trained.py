@@ -64,8 +64,10 @@ class Trained:
     @property
     def source(self) -> str:
         """What it learnt from, without the folders above it: they are the business of one machine."""
-        kind, colon, where = str(self.about["source"]).rpartition(":")
-        return f"{kind}{colon}{Path(where).name or where}"
+        kind, _, where = str(self.about["source"]).partition(":")
+        if kind in ("built-in", "array"):
+            return f"the built-in {where}" if kind == "built-in" else "an array"
+        return Path(self.about["source"]).name
 
     @cached_property
     def probe(self) -> tuple[np.ndarray, np.ndarray]:
