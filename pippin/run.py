@@ -287,7 +287,7 @@ class Run:
             RunError: a network's file is damaged.
         """
         judge = [self.network("discriminator")]
-        if self.settings.features != "none":
+        if len(judge[0].inputs) > 1:  # it takes the projector's maps
             judge.insert(0, projector.build(self.settings.image_size))
         return diagram.draw([[self.network("generator")], judge], format, theme)
 
