@@ -41,7 +41,7 @@ $(VENV)/.demo: $(SETUP) $(VENV)/.made
 	@touch $@
 
 $(VENV)/.test: $(SETUP) $(VENV)/.made
-	$(PIP) --editable '.[tensorflow,jax,torch,dev]'
+	$(PIP) --editable '.[tensorflow,jax,torch,export,parquet,dev]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.made:

@@ -8,6 +8,7 @@ from pippin import engines
 if TYPE_CHECKING:
     from pippin.auditing import audit
     from pippin.curation import curate
+    from pippin.diagrams import diagram
     from pippin.evaluation import evaluate
     from pippin.pictures import Preparation
     from pippin.planning import plan
@@ -16,7 +17,19 @@ if TYPE_CHECKING:
     from pippin.session import train
 
 __version__ = "0.1.0"
-__all__ = ["Preparation", "Run", "__version__", "again", "audit", "curate", "evaluate", "open_run", "plan", "train"]
+__all__ = [
+    "Preparation",
+    "Run",
+    "__version__",
+    "again",
+    "audit",
+    "curate",
+    "diagram",
+    "evaluate",
+    "open_run",
+    "plan",
+    "train",
+]
 
 engines.settle()
 
@@ -26,6 +39,7 @@ _HOMES = {
     "again": "pippin.recipes",
     "audit": "pippin.auditing",
     "curate": "pippin.curation",
+    "diagram": "pippin.diagrams",
     "evaluate": "pippin.evaluation",
     "open_run": "pippin.run",
     "plan": "pippin.planning",

@@ -5,6 +5,7 @@
     ├── SettingsError    a setting that is unknown, out of range, or contradicts another
     ├── EngineError      no TensorFlow, JAX or PyTorch to compute with
     ├── NetworkError     a generator or discriminator whose shapes do not fit
+    ├── ExportError      something that cannot be taken away in that format, or not to there
     ├── RunError         a run on disk: missing, damaged, or made with other settings
     └── TrainingError    training that cannot go on (a loss that is not finite)
 
@@ -31,6 +32,10 @@ class EngineError(PippinError):
 
 class NetworkError(PippinError, ValueError):
     """A generator or discriminator does not take or give the shapes that training needs."""
+
+
+class ExportError(PippinError):
+    """A format is unknown, needs a package or an engine that is not there, or has no such layer as a network has."""
 
 
 class RunError(PippinError):

@@ -31,13 +31,15 @@ import numpy as np
 from PIL import Image
 
 from pippin import checkpoint, painting
+from pippin import export as exports
 from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
+from pippin.networks import projector
 from pippin.painting import Progress, silent
 from pippin.pictures import Audit
 from pippin.seeds import seeds_from
 from pippin.settings import Choice, Settings
-from pippin.show import GAP, grid, save_picture, timeline
+from pippin.show import GAP, diagram, grid, save_picture, timeline
 from pippin.training.anchors import Anchors
 from pippin.training.health import Health
 from pippin.training.step import State
@@ -288,6 +290,55 @@ class Run:
         keys = painting.latents_of(seeds, self.generator.input_shape[1], truncation)
         return self.paint(painting.closed_path(keys, frames), progress)
 
+    def export(self, to: str, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the generator for use elsewhere.
+
+        Args:
+            to: "keras", "onnx", "web", "huggingface" or "tflite".
+            path: the file, or the folder for "web" and "huggingface"; None: in the run's folder.
+
+        Returns:
+            The path.
+
+        Raises:
+            ExportError: see `pippin.export.export`.
+            RunError: the run has no checkpoint, or a damaged one.
+        """
+        return exports.export(self.trained(), to, self.path / exports.default_name(to) if path is None else path)
+
+    def trained(self) -> exports.Trained:
+        """Return the generator, and what is known of it."""
+        pictures = self.path / "pictures.json"
+        return exports.Trained(
+            name=self.path.resolve().name,
+            generator=self.generator,
+            settings=self.settings,
+            about=self.about,
+            batches=self.batches,
+            seconds=self.seconds,
+            best=self.best,
+            audit=read_json(pictures) if pictures.exists() else {},
+            evaluation=self.evaluation(),
+        )
+
+    def diagram(self, format: str = "svg", theme: str = "auto") -> str | Image.Image:
+        """Draw the run's networks: layers, shapes, parameters, and where the memory and the time go.
+
+        Args:
+            format, theme: see `pippin.show.diagram.draw`.
+
+        Returns:
+            The text of an SVG file, or a Pillow picture.
+
+        Raises:
+            SettingsError: no such format or theme.
+            RunError: a network's file is damaged.
+        """
+        judge = [self.network("discriminator")]
+        if len(judge[0].inputs) > 1:  # it takes the projector's maps
+            judge.insert(0, projector.build(self.settings.image_size))
+        return diagram.draw([[self.network("generator")], judge], format, theme)
+
     # -- the pictures it learnt from, and the story --------------------------------------------------------------
 
     def keep_audit(self, audit: Audit) -> None:
@@ -367,12 +418,8 @@ class Run:
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
-        self._generator = None
-        target, part = self.path / "generator.keras", self.path / "generator.part.keras"
-        with writing(self.path):
-            self.generator.save(part)
-            os.replace(part, target)
-        return target
+        self._generator = None  # a better state may have been kept since
+        return self.export("keras")
 
 
 _MOMENT = re.compile(r"batch-\d+")

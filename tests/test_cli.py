@@ -208,6 +208,33 @@ def test_walk_and_story_make_videos(place, call):
     assert os.path.getsize("story.mp4") > 1000
 
 
+@pytest.mark.parametrize("name", ["networks.svg", "dark/networks.png"])
+def test_diagram_draws_both_networks(place, call, name):
+    code, out, err = call("diagram", "run", "-o", name, "--theme", "dark")
+    assert (code, out, err) == (0, f"Both networks: {os.path.join(*name.split('/'))}\n", "")
+    drawn = pippin.open_run("run").diagram("svg" if name.endswith("svg") else "png", "dark")
+    if isinstance(drawn, str):
+        assert (place / name).read_text(encoding="utf-8") == drawn
+    else:
+        np.testing.assert_array_equal(np.asarray(Image.open(name)), np.asarray(drawn))
+
+
+@pytest.mark.parametrize(
+    ("to", "said", "file"),
+    [
+        ("keras", "For plain Keras 3", "generator.keras"),
+        ("onnx", "For ONNX Runtime", "generator.onnx"),
+        ("web", "Open in a browser", "web/index.html"),
+        ("huggingface", "A model repository", "huggingface"),
+    ],
+)
+def test_export_says_where_it_is_and_how_large(place, call, to, said, file):
+    code, out, err = call("export", "run", "--to", to)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(rf"{said}: {re.escape(os.path.join('run', *file.split('/')))} \(\d+\.\d MB\)\n", out)
+    assert (place / "run" / file).exists()
+
+
 def test_info_tells_what_is_in_a_run(place, call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = call("info", "run")
@@ -319,6 +346,12 @@ BAD = {
     "story no run": (("story", "photos"), "There is no run there"),
     "story fps": (("story", "run", "--fps", "0"), "fps must be from 1 to 60"),
     "info no run": (("info", "photos"), "There is no run there"),
+    "diagram of nothing": (("diagram", "photos"), "Give a run, one of standard, classic"),
+    "diagram xyz": (("diagram", "run", "-o", "a.xyz"), "must end in one of .png"),
+    "diagram below a file": (("diagram", "run", "-o", "taken/a.svg"), "The picture cannot be written"),
+    "export no run": (("export", "photos", "--to", "onnx"), "There is no run there"),
+    "export ending": (("export", "run", "--to", "onnx", "-o", "a.pb"), "must end in .onnx. Received: a.pb"),
+    "push what": (("export", "run", "--to", "onnx", "--push", "me/a"), "--push goes with --to huggingface"),
 }
 
 

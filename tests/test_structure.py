@@ -11,11 +11,12 @@ HOUSE = Path(pippin.__file__).parent
 ORDER = [
     {"errors"},
     {"settings", "seeds"},
-    {"pictures", "networks", "engines", "show", "disk"},
+    {"pictures", "networks", "engines", "disk"},
+    {"show"},
     {"training", "measure"},
-    {"checkpoint", "memory", "painting"},
+    {"checkpoint", "memory", "painting", "export"},
     {"run", "checkups", "planning"},
-    {"auditing", "evaluation", "report", "curation", "recipes"},
+    {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
     {"session"},
     {"cli"},
 ]

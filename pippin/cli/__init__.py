@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pippin.cli import judge, paint, prepare, train
+from pippin.cli import judge, paint, prepare, take, train
 from pippin.cli.narrator import clock
 from pippin.errors import PippinError
 
@@ -21,6 +21,8 @@ VERBS = (
     judge.evaluate,
     judge.report,
     judge.info,
+    take.diagram,
+    take.export,
 )
 """In the order in which `pippin --help` lists them."""
 

@@ -1,6 +1,6 @@
 """Arrays of pictures → picture files and videos that people look at."""
 
-from pippin.show.files import NOTED, check_ending, read_note, save_picture
+from pippin.show.files import NOTED, check_ending, read_note, save_picture, save_text
 from pippin.show.film import film
 from pippin.show.grids import GAP, grid
 from pippin.show.timeline import timeline
@@ -15,6 +15,7 @@ __all__ = [
     "grid",
     "read_note",
     "save_picture",
+    "save_text",
     "save_video",
     "timeline",
 ]

@@ -80,6 +80,24 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str], 
     return path
 
 
+def save_text(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write a picture that is text (SVG), so that the file is never half there.
+
+    Args:
+        text: all of it.
+        path: where to. Missing folders are made.
+
+    Returns:
+        The path.
+
+    Raises:
+        PippinError: it cannot be written there.
+    """
+    with whole(Path(path)) as part:
+        part.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
 def _holding(note: str, path: Path) -> dict[str, Any]:
     """Return what Pillow's writer is told, so that it keeps the note."""
     if path.suffix.lower() == ".png":

@@ -1,0 +1,85 @@
+"""The verbs that take away: `diagram` and `export`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import pippin
+from pippin.cli.words import RunFolder
+from pippin.errors import SettingsError
+
+
+class Theme(StrEnum):
+    """Whether a diagram is dark on light, or light on dark."""
+
+    auto = "auto"
+    light = "light"
+    dark = "dark"
+
+
+class Format(StrEnum):
+    """What a generator can be taken away as."""
+
+    keras = "keras"
+    onnx = "onnx"
+    web = "web"
+    huggingface = "huggingface"
+    tflite = "tflite"
+
+
+_TAKEN = {
+    Format.keras: "For plain Keras 3",
+    Format.onnx: "For ONNX Runtime",
+    Format.web: "Open in a browser",
+    Format.huggingface: "A model repository",
+    Format.tflite: "For LiteRT",
+}
+
+
+def diagram(
+    subject: Annotated[str, typer.Argument(help="A run, or a preset: standard or classic.", metavar="RUN|PRESET")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file: .svg, or a picture such as .png.")] = Path(
+        "networks.svg"
+    ),
+    theme: Annotated[
+        Theme, typer.Option(help="Light or dark; an SVG by itself follows the reader's own.")
+    ] = Theme.auto,
+    image_size: Annotated[int, typer.Option(help="Side of a PRESET's pictures in pixels.")] = 64,
+) -> None:
+    """Draw both networks side by side: layers, shapes, parameters, and where the memory and the time go."""
+    format = "svg" if output.suffix.lower() == ".svg" else "png"
+    drawn = pippin.diagram(subject, format=format, theme=theme.value, image_size=image_size)
+    from pippin.show.diagram import save
+
+    print(f"Both networks: {save(drawn, output)}")
+
+
+def export(
+    run: RunFolder,
+    to: Annotated[Format, typer.Option(help="What it is for.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file or folder; in RUN's folder if not said.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Upload what was written for huggingface to this NAME/REPOSITORY.")
+    ] = None,
+) -> None:
+    """Write RUN's generator for use elsewhere: plain Keras, ONNX Runtime, a web page, Hugging Face, or LiteRT."""
+    if push and to is not Format.huggingface:
+        raise SettingsError(f"--push goes with --to huggingface. Received: --to {to.value} --push {push}")
+    opened = pippin.open_run(run)
+    from pippin.export import huggingface
+
+    if push:
+        huggingface.check_push()
+    written = opened.export(to.value, output)
+    print(f"{_TAKEN[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})")
+    if push:
+        print(f"Uploaded: {huggingface.push(written, push)}")
+
+
+def _megabytes(path: Path) -> str:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB"

@@ -1,0 +1,73 @@
+"""The generator as an ONNX file, written layer by layer, so that it needs no other engine than the one in use.
+
+Keras' own exporter goes through TensorFlow or PyTorch, and would not do for who has JAX alone. A generator has few
+kinds of layers (`onnx_layers.py`), and what was written is tried before it is kept.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pippin.export.onnx_layers import Value, Writer, write_layer
+from pippin.export.trained import Trained, check_agreement, need, writing
+from pippin.networks import graph
+
+OPSET, IR_VERSION = 18, 9
+"""What ONNX Runtime has read since 1.14 (2023)."""
+
+INPUT, OUTPUT = "latents", "images"
+
+
+def write(trained: Trained, path: Path) -> None:
+    """Write the generator as ONNX, and try the result in ONNX Runtime.
+
+    Args:
+        trained: see `Trained`.
+        path: the file, ending in .onnx. It takes `latents` (B, latent_dim) and gives `images` (B, S, S, 3), both
+            float32, for every B; its metadata are `Trained.metadata`.
+
+    Raises:
+        ExportError: onnx or onnxruntime is not installed, or the generator has a layer that is not known.
+    """
+    data = serialised(trained)
+    with writing(path) as part:
+        part.write_bytes(data)
+
+
+def serialised(trained: Trained) -> bytes:
+    """Return what `write` writes."""
+    onnx = need("onnx", "onnx", "Export to ONNX")
+    runtime = need("onnxruntime", "onnxruntime", "Trying an ONNX file")
+    data = bytes(_model(onnx, trained).SerializeToString())
+    session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    latents, _ = trained.probe
+    (painted,) = session.run([OUTPUT], {INPUT: latents})
+    check_agreement(painted, trained, "The ONNX file")
+    return data
+
+
+def _model(onnx: Any, trained: Trained) -> Any:
+    writer = Writer()
+    (tensor,) = trained.generator.inputs
+    given = Value(INPUT, tuple(tensor.shape[1:]))
+
+    def apply(layer: Any, values: list[Value], outputs: list[Any]) -> list[Value]:
+        return [write_layer(writer, layer, values, tuple(outputs[0].shape[1:]))]
+
+    (value,) = graph.walk(trained.generator, [given], apply)
+    writer.nodes.append(("Identity", [writer.last(value).name], OUTPUT, {}))
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    size = trained.image_size
+    body = helper.make_graph(
+        [helper.make_node(kind, inputs, [output], **options) for kind, inputs, output, options in writer.nodes],
+        trained.name,
+        [helper.make_tensor_value_info(INPUT, floats, ["batch", trained.latent_dim])],
+        [helper.make_tensor_value_info(OUTPUT, floats, ["batch", size, size, 3])],
+        [onnx.numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in writer.constants.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(body, producer_name="pippin", opset_imports=opsets, ir_version=IR_VERSION)
+    helper.set_model_props(model, trained.metadata())
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,149 @@
+"""What is taken away, and the ways in which files are written and checked."""
+
+import importlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pippin.errors import ExportError
+from pippin.pictures import to_uint8
+from pippin.settings import Settings
+from pippin.training import draws
+from pippin.training.trainer import sample_batch
+
+TOLERANCE = 1e-4
+"""How far a picture may be from Keras' at most, where pictures reach from −1 to 1."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained generator, and what is known of it.
+
+    Attributes:
+        name: of the run.
+        generator: Keras model, latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
+        settings: what it was made with.
+        about: the rest that the run knows of its making: `source`, `pictures`, `held_out`, `reasons`, `engine`,
+            `versions`, `machine`.
+        batches: that it was trained for.
+        seconds: that this took.
+        best: the batch whose state this is, and its KID; None where no checkup chose one.
+        audit: how many files of the source were kept, mended and refused.
+        evaluation: what `pippin evaluate` found last; None where it was not asked.
+    """
+
+    name: str
+    generator: keras.Model
+    settings: Settings
+    about: Mapping[str, Any]
+    batches: int
+    seconds: float
+    best: tuple[int, float] | None
+    audit: Mapping[str, int]
+    evaluation: Mapping[str, Any] | None
+
+    @property
+    def latent_dim(self) -> int:
+        """Numbers that each picture is painted from."""
+        return int(self.generator.input_shape[1])
+
+    @property
+    def image_size(self) -> int:
+        """Side of the pictures, in pixels."""
+        return int(self.generator.output_shape[1])
+
+    @property
+    def source(self) -> str:
+        """What it learnt from, without the folders above it: they are the business of one machine."""
+        kind, _, where = str(self.about["source"]).partition(":")
+        if kind in ("built-in", "array"):
+            return f"the built-in {where}" if kind == "built-in" else "an array"
+        return Path(self.about["source"]).name
+
+    @cached_property
+    def probe(self) -> tuple[np.ndarray, np.ndarray]:
+        """Latents to try a written file with, float32 (4, latent_dim), and what Keras paints of them."""
+        latents = draws.fixed_latents(0, 4, self.latent_dim)
+        return latents, self.paint(latents)
+
+    def paint(self, latents: np.ndarray) -> np.ndarray:
+        """Return images, float32 (B, S, S, 3), painted a few at a time."""
+        at_once = sample_batch(self.image_size)
+        parts = [latents[start : start + at_once] for start in range(0, len(latents), at_once)]
+        painted = [self.generator(keras.ops.convert_to_tensor(part), training=False) for part in parts]
+        return np.concatenate([keras.ops.convert_to_numpy(images) for images in painted])
+
+    def samples(self, count: int, seed: int = 0) -> np.ndarray:
+        """Return pictures as `Run.sample` paints them, uint8 (count, S, S, 3)."""
+        return to_uint8(self.paint(draws.fixed_latents(seed, count, self.latent_dim)))
+
+    def metadata(self) -> dict[str, str]:
+        """Return what a file may carry along: name → text."""
+        return {
+            "name": self.name,
+            "latent_dim": str(self.latent_dim),
+            "image_size": str(self.image_size),
+            "batches": str(self.best[0] if self.best else self.batches),
+            "settings": json.dumps(self.settings.to_dict()),
+            "engine": str(self.about["engine"]),
+            "pippin": importlib.metadata.version("pippin"),
+        }
+
+
+def need(module: str, package: str, purpose: str) -> Any:
+    """Import a package that not everybody has.
+
+    Raises:
+        ExportError: it is not installed. The message says what to install.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ExportError(f"{purpose} needs {package}, which is not installed: pip install {package}") from None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to, and put what was written there in its place once it is whole.
+
+    Raises:
+        ExportError: it cannot be written there.
+    """
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as problem:
+        raise ExportError(f"The export cannot be written: {problem.strerror or problem}. Received: {path}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def check_agreement(painted: np.ndarray, trained: Trained, what: str) -> None:
+    """Make sure that a written file paints what Keras paints.
+
+    Args:
+        painted: its pictures of `trained.probe`'s latents.
+        trained: see `Trained`.
+        what: wrote them.
+
+    Raises:
+        ExportError: they differ by more than `TOLERANCE`.
+    """
+    _, expected = trained.probe
+    difference = float(np.abs(painted - expected).max() / max(1.0, np.abs(expected).max()))
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"{what} paints other pictures than Keras, so it was not kept. Received: a difference of {difference:.2g}"
+        )

@@ -1,0 +1,61 @@
+"""A Keras model as the graph it is: which layer takes what, for whoever reads a network without running it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import keras
+
+from pippin.errors import NetworkError
+
+Value = TypeVar("Value")
+
+
+def walk(
+    model: keras.Model,
+    inputs: Sequence[Value],
+    apply: Callable[[Any, list[Value], list[Any]], list[Value]],
+    whole: Callable[[keras.Model], bool] = lambda model: False,
+) -> list[Value]:
+    """Lead values of any kind through a model, layer by layer, from its inputs to its outputs.
+
+    Args:
+        model: built, Sequential or functional.
+        inputs: one value for each of the model's inputs.
+        apply: (layer, values, output tensors) → one value for each output: what a layer makes of its inputs. The
+            tensors are Keras' symbolic ones; they tell shapes.
+        whole: says of a model within the model whether it goes to `apply` like a layer, instead of being walked too.
+
+    Returns:
+        One value for each of the model's outputs.
+
+    Raises:
+        NetworkError: the model is neither Sequential nor functional, so that its layers cannot be told from outside.
+    """
+    check(model)
+    function = _function(model)
+    depths = function._nodes_by_depth
+    known = {id(tensor): value for tensor, value in zip(function.inputs, inputs, strict=True)}
+    for node in (node for depth in sorted(depths, reverse=True) for node in depths[depth]):
+        if node.is_input:
+            continue
+        layer, values = node.operation, [known[id(tensor)] for tensor in node.input_tensors]
+        inside = isinstance(layer, keras.Model) and is_graph(layer) and not whole(layer)
+        found = walk(layer, values, apply, whole) if inside else apply(layer, values, node.outputs)
+        known.update((id(tensor), value) for tensor, value in zip(node.outputs, found, strict=True))
+    return [known[id(tensor)] for tensor in function.outputs]
+
+
+def check(model: keras.Model) -> None:
+    """Raise a `NetworkError` unless a model is Sequential or functional, and built."""
+    if not is_graph(model):
+        raise NetworkError(f"A network must be Sequential or functional to be read. Received: {type(model).__name__}")
+
+
+def is_graph(model: keras.Model) -> bool:
+    """Say whether a model is Sequential or functional, so that it can be walked."""
+    return hasattr(_function(model), "_nodes_by_depth")
+
+
+def _function(model: keras.Model) -> Any:
+    """A Sequential model keeps its graph in a functional one; there is none before it is built."""
+    return model._functional if isinstance(model, keras.Sequential) else model
