@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--features", default="efficientnet-lite0", help="whose are compared, with commas between")
+    parser.add_argument(
+        "--features", default="efficientnet-lite1,efficientnet-lite0", help="whose are compared, with commas between"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/quality"), help="where runs and samples are kept")
     parser.add_argument("--worker", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -81,7 +83,7 @@ def paint(method: str, seed: int, args: argparse.Namespace, work: Path) -> None:
             more = {"generator": generator, "discriminator": discriminator, **baselines.DCGAN_SETTINGS}
         elif method == "classic":
             more["checkup"] = 0
-        images = pippin.train(args.source, folder, **common, **more).sample(PICTURES, seed)
+        images = pippin.train(args.source, folder, **common, **more).sample(PICTURES, seed * PICTURES)
     work.mkdir(parents=True, exist_ok=True)
     part = work / f"{method}-seed{seed}.part.npz"
     np.savez_compressed(part, images=images)
