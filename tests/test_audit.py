@@ -34,10 +34,10 @@ def folder(tmp_path):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """Features without a network: all alike but one."""
+    """Features without a network: all nearly as far from each other, but one."""
 
     def extract(images, network="efficientnet-lite0"):
-        features = np.random.default_rng(1).normal(0, 0.1, (len(images), 8)) + 1
+        features = 1 + np.diag(np.linspace(0.9, 1.1, len(images)))
         features[7] = -1
         return features
 

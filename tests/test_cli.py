@@ -90,15 +90,16 @@ def test_train_says_what_it_found_what_it_does_and_what_to_do_next(place, call):
     lines = out.splitlines()
     assert (code, err) == (0, "")
     assert lines[:2] == ["9 files: 8 kept, 0 mended, 1 refused", "refused: letter.txt (not a picture)"]
-    assert lines[2] == "8 pictures of 16×16 to learn from"
-    assert lines[3].startswith("Training for 60 batches of 4 pictures with ")
-    assert lines[3].endswith(" (other)")
-    assert lines[4].startswith("batch 50/60  ")
-    assert lines[5].startswith("batch 60/60  ")
-    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[4:6])
-    assert lines[6] == "Finished: batch 60"
-    assert lines[7].split()[-1] == os.path.join("other", "timeline.png")
-    assert lines[8].endswith("pippin sample other -n 64 -o grid.png")
+    assert lines[2].startswith("8 different pictures: few")
+    assert lines[3] == "8 pictures of 16×16 to learn from"
+    assert lines[4].startswith("Training for 60 batches of 4 pictures with ")
+    assert lines[4].endswith(" (other)")
+    assert lines[5].startswith("batch 50/60  ")
+    assert lines[6].startswith("batch 60/60  ")
+    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[5:7])
+    assert lines[7] == "Finished: batch 60"
+    assert lines[8].split()[-1] == os.path.join("other", "timeline.png")
+    assert lines[9].endswith("pippin sample other -n 64 -o grid.png")
     assert "\x1b" not in out
     assert "\r" not in out
     assert os.path.exists("other/timeline.png")

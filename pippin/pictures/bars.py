@@ -14,6 +14,7 @@ LEAST_LEFT = 4  # trimming leaves a quarter of either side at least
 WORKING_SIDE = 384  # pixels; a larger picture is looked at in a smaller copy, which evens out noise too
 TOLERANCE = 16  # of 255: as far from the bar's colour as the noise of a JPEG goes
 STRAY = 0.1  # share of a bar's line that may differ all the same: a JPEG rings beside sharp edges
+AT_ONCE = 8  # lines that are looked at in one go
 BLEND = 3  # lines within which a bar ends: resizing blurs its edge
 CLEAR = 0.85  # share of the first line after a bar that differs from it, if the bar has a partner opposite
 CLEAR_ALONE = 0.95  # the same without a partner; then the bar must be black or white, too
@@ -66,10 +67,13 @@ def find_bars(pixels: np.ndarray) -> Bars:
 
     left, top, right, bottom = 0, 0, columns, rows
     for _ in range(2):  # the second look finds bars within bars, and those on all four sides
+        before = (top, bottom, left, right)
         first, last = _trim(small[top:bottom, left:right], rows)
         top, bottom = top + first, bottom - last
         first, last = _trim(small[top:bottom, left:right].swapaxes(0, 1), columns)
         left, right = left + first, right - last
+        if before == (top, bottom, left, right):
+            break  # a second look would see the same
     return Bars(
         left * step,
         top * step,
@@ -102,13 +106,21 @@ def _lines_to_trim(run: Run, opposite: Run, partners: bool) -> int:
 
 
 def _plain_run(lines: np.ndarray) -> Run:
-    """Measures the run of plain lines with which a picture begins."""
+    """Measures the run of plain lines with which a picture begins, looking no further than it goes."""
     colour = np.median(lines[0], axis=0)
-    differing = (np.abs(lines - colour).max(axis=-1) > TOLERANCE).mean(axis=-1)
-    if differing.max() <= STRAY:
-        return Run(len(lines), colour, 0.0, len(lines))
-    length = int((differing > STRAY).argmax())
-    after = differing[length : length + BLEND]
+    length = 0
+    while not (differing := _differing(lines[length : length + AT_ONCE], colour) > STRAY).any():
+        length += len(differing)
+        if length == len(lines):
+            return Run(len(lines), colour, 0.0, len(lines))
+    length += int(differing.argmax())
+    after = _differing(lines[length : length + BLEND], colour)
     clear = float(after.max())
     end = length + int((after >= CLEAR).argmax()) + 1  # one more: the first line may be a blend of bar and picture
     return Run(length, colour, clear, end)
+
+
+def _differing(lines: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Returns the share of each line that differs from a colour. A maximum along an axis of 3 would be slow."""
+    apart = np.abs(lines - colour)
+    return (np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2]) > TOLERANCE).mean(axis=-1)
