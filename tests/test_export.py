@@ -20,7 +20,7 @@ from pippin.engines import ENGINES
 from pippin.errors import ExportError
 from pippin.export import Trained, export, huggingface, onnx_layers
 from pippin.export.trained import TOLERANCE
-from pippin.settings import choose
+from pippin.settings import Settings, choose
 
 ABOUT = {
     "source": "home/somebody/apples",
@@ -92,7 +92,7 @@ def test_onnx_says_what_it_is(tmp_path):
     assert about["name"] == "apples"
     assert about["latent_dim"] == str(tiny.LATENT_DIM)
     assert about["batches"] == "400", "those of the best"
-    assert json.loads(about["settings"])["batch_size"] == 16
+    assert json.loads(about["settings"])["latent_dim"] == Settings().latent_dim
     assert "somebody" not in str(model), "whose machine it was is nobody's business"
 
 
