@@ -1,6 +1,8 @@
 """Work on many pictures at once: in the order that was asked for, with memory for a few of them only."""
 
 import os
+import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+import psutil
 from loky import ProcessPoolExecutor
 from PIL import Image
 
@@ -103,18 +106,26 @@ def _one_by_one(
 
 def _processes(cores: int, work: Callable[[Any], Any]) -> Executor:
     with warnings.catch_warnings(action="ignore"):
-        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work,))
+        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work, os.getpid()))
 
 
 _work: Callable[[Any], Any]
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
+def _begin(work: Callable[[Any], Any], parent: int) -> None:
     """Readies a process: it gets the work once, and then only what to do it with."""
     global _work
     _work = work
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
     Image.init()
+
+
+def _leave_with(parent: int) -> None:
+    """Ends this process when the one that began it was killed: nothing else tells it, and it would wait for ever."""
+    while psutil.pid_exists(parent) and os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _work_on(items: Sequence[Any]) -> list[Any]:
