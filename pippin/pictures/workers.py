@@ -1,6 +1,8 @@
 """Work on many pictures at once: in the order that was asked for, with memory for a few of them only."""
 
 import os
+import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -103,18 +105,26 @@ def _one_by_one(
 
 def _processes(cores: int, work: Callable[[Any], Any]) -> Executor:
     with warnings.catch_warnings(action="ignore"):
-        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work,))
+        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work, os.getpid()))
 
 
 _work: Callable[[Any], Any]
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
+def _begin(work: Callable[[Any], Any], parent: int) -> None:
     """Readies a process: it gets the work once, and then only what to do it with."""
     global _work
     _work = work
     warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
     Image.init()
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    """Ends this process when the one that it works for was killed; it would wait for more work for ever."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _work_on(items: Sequence[Any]) -> list[Any]:
