@@ -161,7 +161,21 @@ def test_killed_at_ten_random_moments(tmp_path):
         process.stdout.readline()
         time.sleep(seconds)
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
     prepare(folder, 64, cache=tmp_path / "killed")
     prepare(folder, 64, cache=tmp_path / "whole")
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
+
+
+def test_processes_end_when_the_one_that_they_work_for_is_killed(tmp_path):
+    script = """
+import os, pippin.pictures.workers as workers
+workers.PROCESSES_FROM, workers.available_cores = 1, lambda: 2
+work = workers.in_order(abs, range(1000), True, abs)
+next(work)
+os.kill(os.getpid(), 9)
+"""
+    # the processes hold the same standard output: it ends when the last of them does
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+    assert done.returncode == -9

@@ -11,9 +11,9 @@ FEWEST = 50
 UNLIKE = 3.0
 """Robust standard deviations above the median distance from which on a picture is unlike the others.
 
-Judged by eye at 64×64: of 1,203 pictures of apples from an image search 12 lie beyond. Seven are what one looks for
-(two drawings, a framed one, foliage, an orchard, hands, a sign), five only rare arrangements of apples; of 131 others 2
-lie beyond, one of each. So it is a list to look through, and never a reason to refuse."""
+Judged by eye at 64×64: of 1,203 pictures of apples from an image search, near copies among them, 12 lie beyond. Seven
+are what one looks for (two drawings, a framed one, foliage, an orchard, hands, a sign), five only rare arrangements of
+apples; of 131 others 2 lie beyond, one of each. So it is a list to look through, and never a reason to refuse."""
 
 ROWS = 512  # pictures that are compared with all in one go
 
