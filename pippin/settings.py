@@ -212,7 +212,7 @@ PIXELS: dict[str, Any] = {
 }
 """What `standard` sets differently where the discriminator judges pixels, at 64×64."""
 
-LARGE_BATCH = 8
+LARGE_BATCH = 4
 """Pictures of 256×256 at a time, at most."""
 
 FEW_AUGMENT_P = 0.5

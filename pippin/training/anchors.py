@@ -20,6 +20,9 @@ from pippin.training import draws
 MOST = 4096
 """Pictures that are given anchors; of more, so many are drawn. Some seconds on two cores."""
 
+AT_ONCE = 8
+"""Pictures that are looked at together: no more than a step has in memory."""
+
 DIMENSIONS = 128
 """Latents that an anchor fixes; the others stay random. The first ones say most about a picture: of photos/apples
 32 principal components hold 73% of the variance, 64 hold 82%. With 32, heaps of apples were all arranged alike."""
@@ -53,7 +56,7 @@ def find(networks: Networks, pictures: Subset | np.ndarray, latent_dim: int) -> 
     """
     count = len(pictures)
     chosen = np.sort(np.random.default_rng(0).permutation(count)[:MOST])
-    parts = [_look(networks, pictures[chosen[start : start + 32]]) for start in range(0, len(chosen), 32)]
+    parts = [_look(networks, pictures[chosen[at : at + AT_ONCE]]) for at in range(0, len(chosen), AT_ONCE)]
     views = [_scaled(np.concatenate(view)) for view in zip(*parts, strict=True)]
     components = principal_components(np.concatenate(views, axis=1))
     return Anchors(chosen, normalised(components[:, : min(DIMENSIONS, latent_dim)]).astype("float32"))
@@ -98,10 +101,11 @@ def normalised(values: np.ndarray) -> np.ndarray:
 
 
 def _look(networks: Networks, images: np.ndarray) -> list[np.ndarray]:
-    """Return what 32 pictures or fewer look like: their pixels from afar, and the projector's two coarsest maps."""
+    """Return what a few pictures look like: their pixels from afar, and the projector's two coarsest maps."""
     seen = [_shrunk(to_float(images), THUMBNAIL)]
     if networks.projector is not None:
-        maps = networks.projector.predict_on_batch(np.resize(to_float(images), (32, *images.shape[1:])))
+        filled = np.resize(to_float(images), (AT_ONCE, *images.shape[1:]))  # one shape only: compiled once
+        maps = networks.projector.predict_on_batch(filled)
         seen.append(np.concatenate([_shrunk(np.asarray(x)[: len(images)], GLANCE) for x in maps[-2:]], axis=1))
     return seen
 
