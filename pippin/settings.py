@@ -302,7 +302,7 @@ def choose(preset: str = "standard", image_size: int = 64, pictures: int | None 
     if preset == "standard" and pictures is not None and pictures < FEW:
         values["augment_p"] = FEW_AUGMENT_P
         reasons["augment_p"] = f"{pictures:,} pictures are soon known by heart, so much of each is hidden"
-    if image_size == 256 and values.get("batch_size", LARGE_BATCH) > LARGE_BATCH:
+    if image_size == 256 and values.get("batch_size", Settings.batch_size) > LARGE_BATCH:
         values["batch_size"] = LARGE_BATCH
         reasons["batch_size"] = "fewer pictures at a time, so that large ones fit into memory"
     given = {name: value for name, value in overrides.items() if value is not None}
