@@ -1,13 +1,13 @@
-"""Small text files, read and written so that they are whole or named in one line."""
+"""Files, read and written so that they are whole, or it is said in one line what is wrong."""
 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pippin.errors import RunError
+from pippin.errors import PippinError, RunError
 
 
 def damaged(path: Path, problem: Exception) -> str:
@@ -55,6 +55,33 @@ def write_text(path: Path, text: str) -> None:
     with writing(path.parent):
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
+
+
+@contextmanager
+def whole(path: Path, what: str, error: type[PippinError] = PippinError) -> Iterator[Path]:
+    """Give a name to write to beside a file, which takes the file's place when all went well. Missing folders are made.
+
+    Args:
+        path: of the file.
+        what: it is, for the message.
+        error: what is raised.
+
+    Raises:
+        PippinError: it cannot be written there.
+    """
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except PippinError:
+        raise
+    except (OSError, ValueError, KeyError) as problem:  # the latter two by Pillow
+        why = getattr(problem, "strerror", None) or problem
+        raise error(f"The {what} cannot be written: {why}. Received: {path}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
 
 
 @contextmanager

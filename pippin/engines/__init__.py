@@ -11,11 +11,11 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from pippin.engines.hush import hushed
 from pippin.errors import EngineError
 
 ENGINES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
@@ -89,19 +89,8 @@ def _hushed() -> Iterator[None]:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    outside = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(outside, held.read())
-            raise
-        finally:
-            os.dup2(outside, 2)
-            os.close(outside)
+    with hushed(replay=True):
+        yield
 
 
 def choose() -> str:

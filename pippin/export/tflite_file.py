@@ -1,15 +1,12 @@
 """The generator as a LiteRT (TensorFlow Lite) file, for phones and small boards."""
 
-import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from pippin.engines.hush import hushed
 from pippin.errors import ExportError
 from pippin.export.trained import Trained, check_agreement, need, writing
 
@@ -41,7 +38,7 @@ def _converted(trained: Trained) -> bytes:
     import tensorflow as tf
 
     one = keras.InputSpec(shape=(1, trained.latent_dim), dtype="float32")
-    with tempfile.TemporaryDirectory() as folder, _hushed():
+    with tempfile.TemporaryDirectory() as folder, hushed(replay=False):
         try:
             trained.generator.export(folder, format="tf_saved_model", input_signature=[one], verbose=False)
             return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
@@ -53,7 +50,7 @@ def _converted(trained: Trained) -> bytes:
 def _painted(data: bytes, latents: np.ndarray) -> np.ndarray:
     """Paint with what was written, one picture after the other."""
     litert = need("ai_edge_litert.interpreter", "ai-edge-litert", "Trying a LiteRT file")
-    with _hushed():
+    with hushed(replay=False):
         interpreter = litert.Interpreter(model_content=data)
         interpreter.allocate_tensors()
         (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -63,17 +60,3 @@ def _painted(data: bytes, latents: np.ndarray) -> np.ndarray:
             interpreter.invoke()
             images.append(interpreter.get_tensor(wanted["index"])[0])
     return np.stack(images)
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Hold back what the converter's C++ says on standard error; its errors come as exceptions too."""
-    sys.stderr.flush()
-    outside = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(outside, 2)
-            os.close(outside)

@@ -3,9 +3,8 @@
 import importlib
 import importlib.metadata
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from pippin.disk import whole
 from pippin.errors import ExportError
 from pippin.pictures import to_uint8
 from pippin.settings import Settings
@@ -111,23 +111,9 @@ def need(module: str, package: str, purpose: str) -> Any:
         raise ExportError(f"{purpose} needs {package}, which is not installed: pip install {package}") from None
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to, and put what was written there in its place once it is whole.
-
-    Raises:
-        ExportError: it cannot be written there.
-    """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
-    except OSError as problem:
-        raise ExportError(f"The export cannot be written: {problem.strerror or problem}. Received: {path}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
+def writing(path: Path) -> AbstractContextManager[Path]:
+    """Give a name beside `path` to write to; see `pippin.disk.whole`. Raises an `ExportError`."""
+    return whole(path, "export", ExportError)
 
 
 def check_agreement(painted: np.ndarray, trained: Trained, what: str) -> None:

@@ -1,15 +1,14 @@
 """Picture files: written whole, and with a note inside that says how they were made."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
-from pippin.errors import PippinError, SettingsError
+from pippin.disk import whole
+from pippin.errors import SettingsError
 
 NOTED = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the formats that can hold a note."""
@@ -35,27 +34,6 @@ def check_ending(path: str | os.PathLike[str], endings: tuple[str, ...], what: s
     return path
 
 
-@contextlib.contextmanager
-def whole(path: Path, what: str = "picture") -> Iterator[Path]:
-    """Give a name to write to beside a file, which takes the file's place when all went well. Missing folders are made.
-
-    Raises:
-        PippinError: it cannot be written there.
-    """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
-    except PippinError:
-        raise
-    except (OSError, ValueError, KeyError) as problem:
-        raise PippinError(f"The {what} cannot be written: {problem}. Received: {path}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-
-
 def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str], note: str = "") -> Path:
     """Write one picture, so that the file is never half there.
 
@@ -75,7 +53,7 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str], 
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     if note or path.suffix.lower() not in Image.registered_extensions():
         check_ending(path, NOTED)
-    with whole(path) as part:
+    with whole(path, "picture") as part:
         picture.save(part, **OPTIONS.get(path.suffix.lower(), {}), **(_holding(note, path) if note else {}))
     return path
 
@@ -93,7 +71,7 @@ def save_text(text: str, path: str | os.PathLike[str]) -> Path:
     Raises:
         PippinError: it cannot be written there.
     """
-    with whole(Path(path)) as part:
+    with whole(Path(path), "picture") as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
 

@@ -11,8 +11,9 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
+from pippin.disk import whole
 from pippin.errors import SettingsError
-from pippin.show.files import check_ending, whole
+from pippin.show.files import check_ending
 
 MOVING = (".mp4", ".webp", ".gif")
 """Endings of the formats that move."""
