@@ -118,7 +118,7 @@ def test_two_folders_are_compared(tmp_path):
 
 
 def test_a_run_of_the_built_in_set_finds_it_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "BUILT_IN_COUNT", 24)
+    monkeypatch.setattr(sources.apples, "BUILT_IN_COUNT", 24)
     monkeypatch.chdir(tmp_path)
     run = tiny.train(tmp_path / "run", source="apples", batches=2)
     (tmp_path / "apples").mkdir()
