@@ -119,19 +119,11 @@ def _begin(work: Callable[[Any], Any], parent: int) -> None:
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
     Image.init()
-    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: int) -> None:
-    """Ends this process when the one that it works for was killed; it would wait for more work for ever."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _leave_with(parent: int) -> None:
     """Ends this process when the one that began it was killed: nothing else tells it, and it would wait for ever."""
-    while psutil.pid_exists(parent) and os.getppid() == parent:
+    while psutil.pid_exists(parent) and os.getppid() == parent:  # where there are no orphans, the first tells
         time.sleep(1)
     os._exit(1)
 
