@@ -181,6 +181,10 @@ def test_anchors_are_found_once_and_gone_on_with(tmp_path, monkeypatch):
     assert all(entry["reconstruction"] > 0 for entry in whole.log())
 
 
+def test_a_batch_may_be_painted_from_anchors_alone(tmp_path):
+    assert tiny.train(tmp_path / "run", anchored=1.0, batches=2).finished
+
+
 def test_damaged_anchors_are_named(tmp_path):
     run = tiny.train_until(3, tmp_path / "run", anchored=0.5)
     (run.path / "anchors.npz").write_bytes(b"no archive")

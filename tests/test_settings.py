@@ -144,6 +144,7 @@ def test_classic_is_the_articles_rule_without_penalties():
 
 def test_a_discriminator_of_pixels_has_its_own_recipe():
     features, pixels = choose().settings, choose(features="none", augment_p=0.2).settings
+    assert (pixels.learning_rate, pixels.discriminator_rate, pixels.warmup) == (4e-4, 1.0, 200)
     assert (features.features, features.blur) == ("efficientnet-lite0", 0)
     assert (pixels.gamma, pixels.gamma_end, pixels.blur) == (5, 1, 0.08)
     assert pixels.augment_p == 0.2

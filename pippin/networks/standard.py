@@ -3,7 +3,7 @@
 Two cores are enough for them because only one narrow convolution works at the full resolution; the discriminator
 begins by moving pixels into channels (`layers.py`), which costs nothing. Nothing in them is strided or transposed, so
 no engine stumbles over second derivatives, and the generator doubles its maps bilinearly, so that it has no grid to
-unlearn. The generator's maps are normalised over the batch, so that it can learn five times as fast; nothing in the
+unlearn. The generator's maps are normalised over the batch, so that it can learn at four times the rate; nothing in the
 discriminator normalises, so it treats each picture by itself. Given a projector (`projector.py`), the
 discriminator is a narrow head for each of its maps; otherwise it judges the pixels at every scale.
 """

@@ -18,7 +18,7 @@ from pippin.pictures import Subset, to_float
 from pippin.training import draws
 
 MOST = 4096
-"""Pictures that are given anchors; of more, so many are drawn. Some seconds on two cores."""
+"""Pictures that are given anchors; of more, so many are drawn."""
 
 AT_ONCE = 8
 """Pictures that are looked at together: no more than a step has in memory."""

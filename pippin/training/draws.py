@@ -36,7 +36,7 @@ def indices(seed: int, step: int, batch_size: int, dataset_size: int, purpose: i
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
     rounds = positions // dataset_size
     orders = {int(r): generator(seed, purpose, int(r)).permutation(dataset_size) for r in np.unique(rounds)}
-    return np.array([orders[int(r)][p % dataset_size] for r, p in zip(rounds, positions, strict=True)])
+    return np.array([orders[int(r)][p % dataset_size] for r, p in zip(rounds, positions, strict=True)], np.int64)
 
 
 def latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarray:
