@@ -216,7 +216,7 @@ PIXELS: dict[str, Any] = {
 }
 """What `standard` sets differently where the discriminator judges pixels, at 64×64."""
 
-LARGE_BATCH = 4
+LARGE_BATCH = 8
 """Pictures of 256×256 at a time, at most."""
 
 FEW_AUGMENT_P = 0.5

@@ -46,7 +46,7 @@ def test_the_projector_gives_the_picture_and_four_scales(image_size):
 def test_the_picture_is_whole_in_its_map():
     image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
     pixels = numpy(projector.build(64)(image)[0])
-    np.testing.assert_allclose(pixels[0, 3, 5], 2 * image[0, 6:8, 10:12].reshape(-1), rtol=1e-6)
+    np.testing.assert_allclose(pixels[0, 3, 5], projector.PIXELS_SCALE * image[0, 6:8, 10:12].reshape(-1), rtol=1e-6)
 
 
 def test_the_projector_is_always_the_same():

@@ -165,10 +165,10 @@ def test_features_that_cannot_be(preset, features, message):
 
 def test_larger_pictures_get_smaller_batches():
     sizes = [choose("classic", image_size).settings.batch_size for image_size in IMAGE_SIZES]
-    assert sizes == [32, 32, 32, 32, 4]
-    assert "fit into memory" in choose(image_size=256).reasons["batch_size"]
-    assert "fit into memory" not in choose(image_size=128).reasons["batch_size"]
-    assert choose(image_size=256, batch_size=64).settings.batch_size == 64
+    assert sizes == [32, 32, 32, 32, 8]
+    assert "fit into memory" in choose("classic", 256).reasons["batch_size"]
+    assert "fit into memory" not in choose("classic", 128).reasons["batch_size"]
+    assert choose("classic", 256, batch_size=64).settings.batch_size == 64
 
 
 def test_the_blur_of_everything_fades_and_that_of_some_stays():

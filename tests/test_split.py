@@ -1,4 +1,7 @@
+import sys
+
 import numpy as np
+import psutil
 import pytest
 
 from pippin.pictures import Subset, split
@@ -25,3 +28,12 @@ def test_a_subset_gives_its_own_pictures_for_its_own_numbers():
     assert len(subset) == 3
     np.testing.assert_array_equal(subset[np.array([2, 0])][:, 0, 0, 0], [7, 2])
     np.testing.assert_array_equal(subset[:][:, 0, 0, 0], [2, 5, 7])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much of a mapped file a process holds")
+def test_reading_a_mapped_file_does_not_hold_it(tmp_path):
+    np.save(tmp_path / "pictures.npy", np.ones((500, 64, 64, 3), np.uint8))
+    subset = Subset(np.load(tmp_path / "pictures.npy", mmap_mode="r"), np.arange(500))
+    assert sum(int(subset[at : at + 100].sum()) for at in range(0, 500, 100)) == 500 * 64 * 64 * 3
+    (mapped,) = [each for each in psutil.Process().memory_maps() if each.path.endswith("pictures.npy")]
+    assert mapped.rss == 0 < mapped.size

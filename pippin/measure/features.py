@@ -11,8 +11,8 @@ from PIL import Image
 from pippin.errors import NetworkError
 from pippin.networks import efficientnet
 
-BATCH = 32
-"""Pictures at a time."""
+BATCH = 8
+"""Pictures at a time: with more, a look at the pictures would need more memory than training does."""
 
 
 def _inception() -> keras.Model:

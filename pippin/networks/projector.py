@@ -22,6 +22,9 @@ STAGES = (1, 2, 4, 6)
 CHANNELS = 48
 """Of each mixed map."""
 
+PIXELS_SCALE = 6.0
+"""Of the picture's own map: how much colours and fine patterns count beside the features, which vary by about 1. With
+2 there is a fine mesh over what is painted; with 15 shapes come late."""
 
 FEATURES_SIZE = 128
 """Side at which the features look at pictures. Small ones are enlarged, or nothing is left of them; large ones shrunk,
@@ -66,7 +69,7 @@ def build(image_size: int) -> keras.Model:
     pixels = images
     while pixels.shape[1] > own:
         pixels = space_to_depth(pixels)
-    pixels = layers.Rescaling(2.0)(pixels)
+    pixels = layers.Rescaling(PIXELS_SCALE)(pixels)
     model = keras.Model(images, [pixels, *maps], name="projector")
     model.trainable = False
     return model

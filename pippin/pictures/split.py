@@ -1,5 +1,6 @@
 """Which pictures are learnt from, and which are kept aside to judge by."""
 
+import mmap
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,10 +55,18 @@ class Subset:
         return len(self.chosen)
 
     def __getitem__(self, indices: Any) -> np.ndarray:
-        return self.images[self.chosen[indices]]
+        taken = self.images[self.chosen[indices]]
+        _let_go(self.images)
+        return taken
 
     def some(self, most: int, seed: int = 0) -> np.ndarray:
         """Return at most so many of them, in their order: all, or as many drawn by a seed."""
         if len(self) <= most:
             return self[:]
         return self[np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))]
+
+
+def _let_go(images: np.ndarray) -> None:
+    """Give pages of a mapped file back, where the system can; else a process seems to hold all it ever read of it."""
+    if isinstance(images.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        images.base.madvise(mmap.MADV_DONTNEED)
