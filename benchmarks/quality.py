@@ -95,23 +95,27 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
     from PIL import Image, ImageDraw, ImageFont
 
     from pippin import measure
+    from pippin.measure.colours import comparison
     from pippin.pictures import prepare
     from pippin.settings import Settings
     from pippin.show import grid
 
     dataset = prepare(args.source, args.image_size)
     held_out = dataset.split(Settings().held_out)[1][:]
+    painted = {
+        (method, seed): np.load(samples_file(work, method, seed))["images"]
+        for method in methods
+        for seed in range(args.seeds)
+    }
     rows = []
     for network in args.features.split(","):
         references = measure.extract(held_out, network)
-        for method in methods:
-            for seed in range(args.seeds):
-                images = np.load(samples_file(work, method, seed))["images"]
-                scores = measure.score(measure.extract(images, network), references, network)
-                rows.append({"method": method, "seed": seed, **asdict(scores)})
+        for (method, seed), images in painted.items():
+            scores = measure.score(measure.extract(images, network), references, network)
+            rows.append({"method": method, "seed": seed, **asdict(scores)})
     results = HERE / "results"
     results.mkdir(exist_ok=True)
-    about = {
+    about: dict[str, Any] = {
         "source": name,
         "pictures": len(dataset) - len(held_out),
         "held_out": len(held_out),
@@ -119,6 +123,12 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
         "minutes": args.minutes,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {package: version(package) for package in ("keras", "tensorflow-cpu")},
+    }
+    learnt = measure.colours(dataset.split(Settings().held_out)[0][:])
+    tints = {(method, seed): measure.colours(images) for (method, seed), images in painted.items()}
+    about["colours"] = {
+        "real": asdict(learnt),
+        "painted": [{"method": method, "seed": seed, **asdict(found)} for (method, seed), found in tints.items()],
     }
     (results / f"quality-{name}.json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
@@ -134,7 +144,10 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
             )
             print(f"| {network} | {method} | {kid:.4f} | {fid:.1f} | {precision:.2f} | {recall:.2f} |")
 
-    sheets = {method: grid(np.load(samples_file(work, method, 0))["images"][:64]) for method in methods}
+    for method in methods:
+        print(method, *comparison(tints[method, 0], learnt), sep="\n  ")
+
+    sheets = {method: grid(painted[method, 0][:64]) for method in methods}
     shown = {"real": grid(held_out[:64]), **sheets}
     side, top = next(iter(sheets.values())).shape[0], 24
     canvas = Image.new("RGB", (len(shown) * (side + 16), side + top), "white")

@@ -11,7 +11,8 @@ import numpy as np
 
 from pippin import measure
 from pippin.errors import SettingsError
-from pippin.measure import Memorisation, Scores
+from pippin.measure import Colours, Memorisation, Scores, colours
+from pippin.measure.colours import comparison
 from pippin.pictures import Dataset, Preparation, Subset, prepare
 from pippin.run import Run, is_run, open_run
 from pippin.show import grid
@@ -32,6 +33,7 @@ class Evaluation:
 
     Attributes:
         scores: of the pictures against real ones.
+        colours: of the pictures, and of the real ones.
         references: which those are: "held out of training", "learnt from", or "" for those of another source.
         flattered: whether a run learnt from the very features that the scores compare.
         memorisation: how near a run's pictures are to those that it learnt from; None for a source, and for a run whose
@@ -41,6 +43,7 @@ class Evaluation:
     """
 
     scores: Scores
+    colours: tuple[Colours, Colours]
     references: str = ""
     flattered: bool = False
     memorisation: Memorisation | None = None
@@ -51,7 +54,8 @@ class Evaluation:
         found = {"lines": self.lines(), "references": self.references, "flattered": self.flattered}
         if self.memorisation:
             found["memorisation"] = {"near": self.memorisation.near, "z": self.memorisation.z}
-        return {**found, "scores": dataclasses.asdict(self.scores)}
+        painted, real = (dataclasses.asdict(each) for each in self.colours)
+        return {**found, "scores": dataclasses.asdict(self.scores), "colours": {"painted": painted, "real": real}}
 
     def lines(self) -> list[str]:
         """Say it to people."""
@@ -60,6 +64,7 @@ class Evaluation:
         if self.flattered:
             network = self.scores.network
             lines.append(f"The run learnt from what {network} sees, so these scores flatter it (arXiv 2203.06026)")
+        lines += comparison(*self.colours)
         if self.memorisation:
             lines.append(self.memorisation.verdict)
         return lines
@@ -111,7 +116,8 @@ def evaluate(
         if against is None:
             raise SettingsError(f"Say what to compare the pictures with (--against). Received: {subject}")
         both = (prepare(source, image_size or 64, progress=progress) for source in (subject, against))
-        return Evaluation(scored(*(seen(_some(dataset.split(0)[0], seed, dataset)) for dataset in both)))
+        ours, theirs = (_some(dataset.split(0)[0], seed, dataset) for dataset in both)
+        return Evaluation(scored(seen(ours), seen(theirs)), (colours(ours), colours(theirs)))
 
     source = run.about["source"] if against is None else against
     if against is None and source.startswith("array:"):
@@ -122,16 +128,18 @@ def evaluate(
     painted = seen(images)
     flattered = run.settings.features == features
     if dataset.fingerprint != run.about["fingerprint"]:
-        others = seen(_some(dataset.split(0)[0], seed, dataset))
-        return _kept(run, Evaluation(scored(painted, others), flattered=flattered))
+        others = _some(dataset.split(0)[0], seed, dataset)
+        tints = colours(images), colours(others)
+        return _kept(run, Evaluation(scored(painted, seen(others)), tints, flattered=flattered))
 
     learnt_from, held_out = dataset.split(run.settings.held_out)
-    looked_at = _some(learnt_from, seed, dataset)
-    learnt, apart = seen(looked_at), seen(held_out[:]) if len(held_out) else np.zeros((0, painted.shape[1]))
+    looked_at, kept_aside = _some(learnt_from, seed, dataset), held_out[:]
+    learnt, apart = seen(looked_at), seen(kept_aside) if len(held_out) else np.zeros((0, painted.shape[1]))
     found = measure.memorisation(painted, learnt, apart)
     references = "held out of training" if len(apart) else "learnt from"
     scores, pairs = scored(painted, apart if len(apart) else learnt), pairs_sheet(images, looked_at, found)
-    return _kept(run, Evaluation(scores, references, flattered, found, pairs))
+    tints = colours(images), colours(kept_aside if len(apart) else looked_at)
+    return _kept(run, Evaluation(scores, tints, references, flattered, found, pairs))
 
 
 def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, columns: int = 8) -> np.ndarray:

@@ -79,7 +79,7 @@ def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
     app(["evaluate", str(run.path), "--against", str(photos), "-n", "8"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "8 pictures against 12, by what efficientnet-lite0 sees in them"
-    assert [line.split()[0] for line in lines[1:]] == ["KID", "FID", "precision", "recall"]
+    assert [line.split()[0] for line in lines[1:]] == ["KID", "FID", "precision", "recall", "Colours", "Mostly"]
     assert pippin.evaluate(run, photos, n=8) == pippin.evaluate(run.path, photos, n=8)
 
 

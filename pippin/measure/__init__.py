@@ -1,5 +1,6 @@
 """How good pictures are, in numbers: what a network sees in them, and scores between two sets of that."""
 
+from pippin.measure.colours import Colours, colours
 from pippin.measure.features import BATCH, NETWORKS, extract
 from pippin.measure.memorisation import Memorisation, memorisation
 from pippin.measure.scores import Scores, diversity, kid, score
@@ -8,9 +9,11 @@ from pippin.measure.selection import best, commonness, realism
 __all__ = [
     "BATCH",
     "NETWORKS",
+    "Colours",
     "Memorisation",
     "Scores",
     "best",
+    "colours",
     "commonness",
     "diversity",
     "extract",
