@@ -19,10 +19,11 @@ import pippin
 from pippin import engines
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
+from pippin.folder import FIXED, check_writable
 from pippin.pictures import Dataset, Preparation
 from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
-from pippin.run import FIXED, Run, check_writable, is_run, open_run
+from pippin.run import Run, is_run, open_run
 from pippin.settings import Choice, Settings
 from pippin.training import draws
 from pippin.training.health import Finding
