@@ -127,6 +127,19 @@ class Folder:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
             raise RunError(damaged(self.path / f"{name}.json", problem)) from None
 
+    def learnt(self, player: str) -> keras.Model:
+        """Build one of the run's networks with what it learnt till its pictures scored best, or till now.
+
+        Args:
+            player: "generator", "discriminator", or "ema_generator", the averaged generator.
+
+        Raises:
+            RunError: there is no checkpoint, or a file is damaged.
+        """
+        model = self.network(player.removeprefix("ema_"))
+        checkpoint.load_weights(self._best if self._best.exists() else self._checkpoint, player, model)
+        return model
+
     @property
     def batches(self) -> int:
         """Batches trained at the last checkpoint; 0 where there is none yet."""

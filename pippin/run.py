@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from pippin import checkpoint, painting
 from pippin import export as exports
+from pippin import painting
 from pippin.disk import read_json
 from pippin.errors import RunError
 from pippin.folder import Folder
@@ -42,10 +42,7 @@ class Run(Folder):
         It is the one whose pictures scored best; where there was no checkup, that of the last checkpoint.
         """
         if self._generator is None:
-            model = self.network("generator")
-            file = self._best if self._best.exists() else self._checkpoint
-            checkpoint.load_weights(file, "ema_generator", model)
-            self._generator = model
+            self._generator = self.learnt("ema_generator")
         return self._generator
 
     def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:

@@ -18,6 +18,7 @@ ORDER = [
     {"folder", "checkups", "planning"},
     {"run"},
     {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
+    {"transfer"},
     {"session"},
     {"cli"},
 ]
