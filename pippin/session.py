@@ -19,14 +19,16 @@ import pippin
 from pippin import engines
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
+from pippin.folder import FIXED, check_writable
 from pippin.pictures import Dataset, Preparation
 from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
-from pippin.run import FIXED, Run, check_writable, is_run, open_run
+from pippin.run import Run, is_run, open_run
 from pippin.settings import Choice, Settings
 from pippin.training import draws
 from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
+from pippin.transfer import start_from
 
 SAVE_SECONDS = 60
 """Seconds of work that a power cut may cost."""
@@ -85,6 +87,7 @@ def train(
     image_size: int | None = None,
     preset: str = "standard",
     preparation: Preparation | None = None,
+    from_run: str | os.PathLike[str] | Run | None = None,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> Run:
@@ -100,6 +103,8 @@ def train(
             or 64, or less where the pictures are smaller.
         preset: "standard" or "classic", for the networks that are not given and for the settings.
         preparation: how the pictures are made alike; the usual way where it is None.
+        from_run: a run, or its folder, whose layers this run starts from: those of the same name, as far as they fit.
+            Its pictures must have as many channels, and not be larger.
         reporter: who is told how it goes.
         **settings: any other field of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
 
@@ -111,6 +116,11 @@ def train(
         KeyboardInterrupt: somebody stopped it; the run is saved first.
     """
     reporter = reporter or Quiet()
+    if from_run is not None:
+        parent = from_run.path if isinstance(from_run, Run) else Path(from_run)
+        if run is None or not is_run(run):  # one that goes on needs it no more
+            open_run(parent)  # what is wrong is said before the pictures are looked at
+        settings["from_run"] = str(parent.resolve())
     made = plan(
         source,
         generator=generator,
@@ -164,6 +174,8 @@ class Sitting:
                 "versions": {"pippin": pippin.__version__, "keras": keras.__version__},
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores, {engine.device()}",
             }
+            if settings.from_run:
+                about["start"] = start_from(open_run(settings.from_run), made.networks)
             run = Run.create(path, made.choice, about, pair)
         run.keep_audit(dataset.audit)
         trainer = Trainer(engine, settings, made.networks, learnt, run.load_anchors())

@@ -109,11 +109,17 @@ class Settings:
     blur_until: float = _setting(
         0.5, "how much of the run has passed when half of the pictures are sharp, 0 to 1", "only of use with a blur"
     )
+    frozen: float = _setting(
+        0.0,
+        "share of the run in which the discriminator's early layers stay as the run had them that it started from",
+        "only of use where a run starts from another (FreezeD, arXiv 2002.10964)",
+    )
     ema_fraction: float = _setting(
         0.05,
         "half-life of the averaged generator, as a fraction of the images seen",
         "a half-life that grows with the run forgets the beginning and calms the end",
     )
+    from_run: str | None = _setting(None, "folder of the run whose layers this one starts from", "")
 
     def __post_init__(self) -> None:
         check_image_size(self.image_size)
@@ -160,7 +166,7 @@ class Settings:
 
         Returns:
             `learning_rate`, `discriminator_rate`, `beta_1`, `beta_2`, `gamma`, `reconstruction`, `augment_p`,
-            `shift_p`, `blur` and `blur_floor` (in pixels), `ema_decay`.
+            `shift_p`, `blur` and `blur_floor` (in pixels), `early_rate`, `ema_decay`.
         """
         half_life = self.ema_fraction * images_seen
         warm = min(1.0, (images_seen / self.batch_size + 1) / (self.warmup + 1))
@@ -175,6 +181,7 @@ class Settings:
             "shift_p": self.shift_p,
             "blur": self.blur * self.image_size,
             "blur_floor": self.blur * self.image_size * max(0.0, 1 - progress / max(self.blur_until, 1e-9)),
+            "early_rate": 1.0 if progress >= self.frozen else 0.0,
             "ema_decay": 0.5 ** (self.batch_size / half_life) if half_life > 0 else 0.0,
         }
 
@@ -249,6 +256,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("shift_p", 0, 1),
     ("blur", 0, 1),
     ("blur_until", 0, 1),
+    ("frozen", 0, 1),
     ("ema_fraction", 0, 1),
 )
 

@@ -151,6 +151,7 @@ def step_batch(n: int = 0, batch_size: int = BATCH, latent_dim: int = LATENT_DIM
     """A batch for `build_step`'s step, NumPy arrays; `schedule` replaces single values."""
     usual = {"learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.99, "gamma": 1.0, "augment_p": 0.5, "shift_p": 0.75}
     usual |= {"blur": 1.0, "blur_floor": 0.0, "ema_decay": 0.5, "discriminator_rate": 1.0, "reconstruction": 0.0}
+    usual["early_rate"] = 1.0
     return {
         "real_images": pictures(batch_size, image_size),
         "anchored": (np.arange(batch_size) % 2).astype("float32"),

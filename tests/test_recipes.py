@@ -11,8 +11,8 @@ from PIL import Image
 
 import pippin
 from pippin.errors import RunError, SettingsError
+from pippin.folder import FIXED
 from pippin.recipes import Recipe
-from pippin.run import FIXED
 from pippin.show import read_note, save_picture
 from pippin.training import draws
 

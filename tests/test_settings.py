@@ -55,7 +55,7 @@ def test_minutes_take_the_place_of_the_default_batches():
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        SettingsError, match=r"Known ones: preset, image_size, .*ema_fraction\. Received: learningrate$"
+        SettingsError, match=r"Known ones: preset, image_size, .*ema_fraction, from_run\. Received: learningrate$"
     ):
         choose(learningrate=1.0)
     with pytest.raises(SettingsError, match=r"preset must be one of standard, classic\. Received: preset=dcgan$"):
@@ -106,7 +106,7 @@ def test_what_the_schedule_leaves_alone():
     schedule = settings.schedule(0.7, 5000)
     assert (schedule["beta_1"], schedule["beta_2"], schedule["augment_p"]) == (0.25, 0.75, 0.125)
     rates = {"learning_rate", "discriminator_rate", "beta_1", "beta_2", "ema_decay"}
-    names = rates | {"gamma", "reconstruction", "augment_p", "shift_p", "blur", "blur_floor"}
+    names = rates | {"gamma", "reconstruction", "augment_p", "shift_p", "blur", "blur_floor", "early_rate"}
     assert set(schedule) == names
 
 

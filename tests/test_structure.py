@@ -15,8 +15,10 @@ ORDER = [
     {"show"},
     {"training", "measure"},
     {"checkpoint", "memory", "painting", "export"},
-    {"run", "checkups", "planning"},
+    {"folder", "checkups", "planning"},
+    {"run"},
     {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
+    {"transfer"},
     {"session"},
     {"cli"},
 ]

@@ -66,6 +66,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     yield "run", str(run.path)
     pictures = f"{about['pictures']:,} pictures" + (f", {about['held_out']:,} held out" if about["held_out"] else "")
     yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size})"
+    if "start" in about:
+        yield "start", about["start"]
     state = "finished" if run.finished else "not finished; the same command goes on"
     yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
     if run.best:

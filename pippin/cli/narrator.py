@@ -69,6 +69,8 @@ class Narrator:
         self.say(
             f"Training {where}for {goal} of {settings.batch_size} pictures with {run.about['engine']} ({run.path})"
         )
+        if "start" in run.about and not going_on:
+            self.say(run.about["start"])
         if run.about["held_out"]:
             self.say(f"{run.about['held_out']:,} of the pictures are held out of it, to judge by")
         if settings.rule == "auto" and rule == "alternating":

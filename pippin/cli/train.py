@@ -32,6 +32,10 @@ Batches = Annotated[int | None, typer.Option(help="Batches to train for; 5,000 i
 Minutes = Annotated[float | None, typer.Option(help="Minutes to train for, instead of batches.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random; 0 if not said.")]
 BatchSize = Annotated[int | None, typer.Option(help="Pictures a batch; chosen if not said.")]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="Start from the layers of this run, of as large or smaller pictures.", metavar="RUN"),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any other setting, as NAME=VALUE; `pippin plan` lists them.", metavar="NAME=VALUE"),
@@ -77,6 +81,7 @@ def train(
     batches: Batches = None,
     minutes: Minutes = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME-SIZE-PRESET if not said.")] = None,
+    from_run: From = None,
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
@@ -91,7 +96,7 @@ def train(
     asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates)
     with Narrator.choose() as reporter:
         try:
-            pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)
+            pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **asked)
         except KeyboardInterrupt:
             reporter.stopped()
             raise typer.Exit(130) from None
@@ -107,8 +112,9 @@ def _asked(override: list[str] | None, **options: Any) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     for text in override or []:
         name, value = parse(text)
-        if name in {"preset", *options}:
-            raise SettingsError(f"Give this one as --{name.replace('_', '-')}. Received: --set {text}")
+        if name in {"preset", "from_run", *options}:
+            option = name.removesuffix("_run").replace("_", "-")
+            raise SettingsError(f"Give this one as --{option}. Received: --set {text}")
         given[name] = value
     return given
 

@@ -45,6 +45,42 @@ def walk(
     return [known[id(tensor)] for tensor in function.outputs]
 
 
+def early(model: keras.Model) -> list[bool]:
+    """Say which of a model's trained weights belong to its early layers.
+
+    A layer is early where more layers with trained weights follow than precede it, on the longest way on either side;
+    so a head of its own for each input has early layers of its own.
+
+    Args:
+        model: built; of one that is neither Sequential nor functional nothing is early.
+
+    Returns:
+        One for each of `model.trainable_variables`.
+    """
+    before: dict[int, int] = {}
+    after: dict[int, int] = {}
+    owners: dict[int, int] = {}
+    behind: dict[int, frozenset[int]] = {}
+
+    def apply(layer: Any, values: list[frozenset[int]], outputs: list[Any]) -> list[frozenset[int]]:
+        nearest = frozenset[int]().union(*values)
+        if layer.trainable_variables:
+            before[id(layer)] = max((before[one] + 1 for one in nearest), default=0)
+            behind[id(layer)] = nearest
+            owners.update((id(variable), id(layer)) for variable in layer.trainable_variables)
+            nearest = frozenset([id(layer)])
+        return [nearest] * len(outputs)
+
+    if is_graph(model):
+        walk(model, [frozenset[int]()] * len(model.inputs), apply)
+    for layer in reversed(behind):  # walked from the inputs on, so what follows a layer is counted before it
+        after.setdefault(layer, 0)
+        for one in behind[layer]:
+            after[one] = max(after.get(one, 0), after[layer] + 1)
+    layers = [owners.get(id(variable)) for variable in model.trainable_variables]
+    return [layer is not None and before[layer] < after[layer] for layer in layers]
+
+
 def check(model: keras.Model) -> None:
     """Raise a `NetworkError` unless a model is Sequential or functional, and built."""
     if not is_graph(model):

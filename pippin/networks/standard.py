@@ -93,15 +93,15 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras
     x = layers.Reshape((SMALLEST, SMALLEST, first), name="seed_map")(x)
     sketch = None
     for r in resolutions:
-        y = _conv(_norm_act(x), filters[r], name=f"conv{r}a")
-        y = _conv(_norm_act(y), filters[r], gain=0.3, name=f"conv{r}b")
+        y = _conv(_norm_act(x, f"norm{r}a"), filters[r], name=f"conv{r}a")
+        y = _conv(_norm_act(y, f"norm{r}b"), filters[r], gain=0.3, name=f"conv{r}b")
         x = layers.Add(name=f"stage{r}")([x, y])
         if r != resolutions[-1]:
-            colour = _conv(_norm_act(x), channels, kernel=1, name=f"sketch{r}")
+            colour = _conv(_norm_act(x, f"norm{r}"), channels, kernel=1, name=f"sketch{r}")
             sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
             x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
-    x = _up(_conv(_norm_act(x), DETAIL_FILTERS, kernel=1, name="narrow"))
-    details = _conv(_norm_act(x), channels, gain=0.5, name="details")
+    x = _up(_conv(_norm_act(x, "norm_narrow"), DETAIL_FILTERS, kernel=1, name="narrow"))
+    details = _conv(_norm_act(x, "norm_details"), channels, gain=0.5, name="details")
     total = layers.Add(name="sum")([details, _up(sketch)])
     return keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
 
@@ -139,8 +139,8 @@ def _act(x: Any) -> Any:
     return layers.LeakyReLU(negative_slope=SLOPE)(x)
 
 
-def _norm_act(x: Any) -> Any:
-    return _act(layers.BatchNormalization(momentum=MOMENTUM)(x))
+def _norm_act(x: Any, name: str) -> Any:
+    return _act(layers.BatchNormalization(momentum=MOMENTUM, name=name)(x))
 
 
 def _up(x: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from pippin.engines import Engine
-from pippin.networks import Networks
+from pippin.networks import Networks, graph
 from pippin.training import losses
 from pippin.training.augment import augment
 
@@ -67,10 +67,12 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
     Returns:
         `step(state, batch)`. `batch` holds `real_images` uint8 (B, H, W, C), `latents`, `augment` (see
         `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `discriminator_rate`, `beta_1`,
-        `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur`, `blur_floor`, `reconstruction`, `ema_decay`; and for the
-        relativistic rule `anchored` float32 (B,), 1 where the latents are the anchor of the real picture in the same
-        place. `measures` are float32 scalars. A step whose losses or gradients are not finite counts, but leaves all
-        weights as they were and reports `finite` 0.
+        `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur`, `blur_floor`, `reconstruction`, `ema_decay`, and
+        `early_rate`, a factor on the rate of the discriminator's early layers (0: they are frozen, as in FreezeD, Mo
+        et al. 2020, arXiv 2002.10964; see `pippin.networks.graph.early`); and for the relativistic rule `anchored`
+        float32 (B,), 1 where the latents are the anchor of the real picture in the same place. `measures` are float32
+        scalars. A step whose losses or gradients are not finite counts, but leaves all weights as they were and reports
+        `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
@@ -150,7 +152,7 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
     (generator_gradients,) = generator_pullback(image_slopes)
     new = {
         "generator": _updated(state, "generator", generator_gradients, generator_stats, schedule),
-        "discriminator": _updated(state, "discriminator", discriminator_gradients, discriminator_stats, schedule),
+        "discriminator": _judge_updated(networks, state, discriminator_gradients, discriminator_stats, schedule),
     }
     norms = {"g_gradient": _norm(generator_gradients), "d_gradient": _norm(discriminator_gradients)}
     return new, {**measures, **norms}
@@ -180,7 +182,7 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
         discriminator_loss, state["discriminator"]["weights"]
     )
     (discriminator_gradients,) = pullback(ops.ones_like(d_loss))
-    updated = _updated(state, "discriminator", discriminator_gradients, stats, schedule)
+    updated = _judge_updated(networks, state, discriminator_gradients, stats, schedule)
 
     def generator_loss(images: Any) -> Any:
         fooled_logits, stats = judge(updated["weights"], updated["stats"], images, fake_draws)
@@ -225,20 +227,38 @@ def _generate(engine: Engine, generator: keras.Model, state: State, batch: Batch
     return engine.vjp(generate, state["generator"]["weights"])
 
 
-def _updated(state: State, player: str, gradients: list[Any], stats: list[Any], schedule: dict[str, Any]) -> State:
-    """Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1) for one player."""
+def _judge_updated(
+    networks: Networks, state: State, gradients: list[Any], stats: list[Any], schedule: dict[str, Any]
+) -> State:
+    """Move the discriminator at its own rate, and its early layers at a share of that."""
+    factors = [
+        schedule["discriminator_rate"] * (schedule["early_rate"] if early else 1.0)
+        for early in graph.early(networks.discriminator)
+    ]
+    return _updated(state, "discriminator", gradients, stats, schedule, factors)
+
+
+def _updated(
+    state: State,
+    player: str,
+    gradients: list[Any],
+    stats: list[Any],
+    schedule: dict[str, Any],
+    factors: list[Any] | None = None,
+) -> State:
+    """Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1) for one player, with a factor on each weight's rate."""
     old = state[player]
     beta_1, beta_2 = schedule["beta_1"], schedule["beta_2"]
-    rate = schedule["learning_rate"] * (schedule["discriminator_rate"] if player == "discriminator" else 1.0)
+    factors = factors or [1.0] * len(gradients)
     t = ops.cast(state["steps"] + 1, "float32")
     new: State = {"weights": [], "stats": stats, "first_moment": [], "second_moment": []}
-    for weight, m, v, gradient in zip(
-        old["weights"], old["first_moment"], old["second_moment"], gradients, strict=True
+    for weight, m, v, gradient, factor in zip(
+        old["weights"], old["first_moment"], old["second_moment"], gradients, factors, strict=True
     ):
         m = beta_1 * m + (1.0 - beta_1) * gradient
         v = beta_2 * v + (1.0 - beta_2) * ops.square(gradient)
         direction = m / (1.0 - beta_1**t) / (ops.sqrt(v / (1.0 - beta_2**t)) + ADAM_EPSILON)
-        new["weights"].append(weight - rate * direction)
+        new["weights"].append(weight - schedule["learning_rate"] * factor * direction)
         new["first_moment"].append(m)
         new["second_moment"].append(v)
     return new

@@ -1,0 +1,163 @@
+"""A run that starts from another: which layers it takes over, what it paints then, and what is refused."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tiny
+from keras import layers
+
+import pippin
+from pippin import networks
+from pippin.errors import RunError
+from pippin.networks import graph, standard
+from pippin.settings import Settings
+from pippin.transfer import Taken, take_over
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return tiny.train(tmp_path_factory.mktemp("runs") / "parent", batches=3)
+
+
+def filled(model, seed=0):
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.uniform(0.1, 0.5, w.shape).astype("float32") for w in model.get_weights()])
+    return model
+
+
+# -- layers --------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_networks_are_taken_over_whole():
+    old, new = filled(standard.build(16, 8)[0]), standard.build(16, 8)[0]
+    taken = take_over(new, old)
+    assert (taken.whole, taken.partly) == (taken.layers, 0)
+    for mine, theirs in zip(new.get_weights(), old.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_coarse_stages_of_a_larger_generator_give_what_the_smaller_ones_gave():
+    old, new = filled(standard.build(16, 8)[0]), standard.build(32, 8)[0]
+    taken = take_over(new, old)
+    assert 0 < taken.partly < taken.whole + taken.partly < taken.layers
+    latents = np.random.default_rng(1).standard_normal((3, 8)).astype("float32")
+
+    def stage(model):
+        return np.asarray(
+            keras.ops.convert_to_numpy(keras.Model(model.input, model.get_layer("stage4").output)(latents))
+        )
+
+    mine, theirs = stage(new), stage(old)
+    assert mine.shape[-1] > theirs.shape[-1]
+    np.testing.assert_allclose(mine[..., : theirs.shape[-1]], theirs, rtol=1e-4)
+
+
+def test_layers_that_keras_named_by_counting_belong_together_by_their_order():
+    def stack(*widths):
+        return keras.Sequential([keras.Input((3,)), *(layers.Dense(width) for width in widths)])
+
+    old, new = filled(stack(4, 5)), stack(4, 5, 2)
+    assert take_over(new, old) == Taken(3, 2, 0)
+    np.testing.assert_array_equal(new.get_weights()[2], old.get_weights()[2])
+
+
+def test_a_layer_that_reads_another_flat_map_starts_fresh():
+    old, new = tiny.discriminator(size=16), tiny.discriminator(size=32)
+    before = new.get_weights()
+    assert take_over(new, old) == Taken(1, 0, 0)
+    for mine, fresh in zip(new.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, fresh)
+
+
+# -- frozen layers -------------------------------------------------------------------------------------------------
+
+
+def test_the_first_half_of_each_way_is_early():
+    image, coarse = keras.Input((8, 8, 3)), keras.Input((4, 4, 5))
+    long = layers.Conv2D(2, 3, name="a")(image)
+    for name in "bcd":
+        long = layers.Conv2D(2, 1, name=name)(layers.ReLU()(long))
+    ends = [layers.Dense(1, name=f"score{n}")(layers.Flatten()(x)) for n, x in enumerate((long, coarse))]
+    model = keras.Model([image, coarse], layers.Concatenate()(ends))
+    early = {
+        v.path.split("/")[-2]
+        for v, is_early in zip(model.trainable_variables, graph.early(model), strict=True)
+        if is_early
+    }
+    assert early == {"a", "b"}
+
+
+def test_every_head_of_standard_has_early_layers_but_never_a_score():
+    discriminator = networks.build("standard", 32, 8, features="efficientnet-lite0").discriminator
+    flags = zip(discriminator.trainable_variables, graph.early(discriminator), strict=True)
+    early = {variable.path.split("/")[-2] for variable, is_early in flags if is_early}
+    assert {f"read{n}" for n in range(5)} <= early
+    assert not any(name.startswith("score") for name in early)
+
+
+def test_frozen_layers_stand_still_for_their_share_of_the_run(parent, tmp_path):
+    settings = Settings(frozen=0.5)
+    assert [settings.schedule(p, 0)["early_rate"] for p in (0, 0.49, 0.5, 1)] == [0, 0, 1, 1]
+    judge = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]
+    deep = tiny.train(tmp_path / "deep", batches=2, discriminator=tiny.discriminator(*judge))
+    again = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]
+    held = tiny.train(tmp_path / "held", batches=2, discriminator=tiny.discriminator(*again), from_run=deep, frozen=1.0)
+    one, other = tiny.state(deep), tiny.state(held)
+    names = [f"discriminator/weights/{n:04d}" for n in range(3)]  # a relativistic loss moves no last bias
+    assert [bool((one[name] == other[name]).all()) for name in names] == [True, True, False]
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_starts_from_what_another_learnt(parent, tmp_path):
+    run = tiny.train(tmp_path / "child", source=tiny.pictures(seed=5), from_run=parent.path, batches=1)
+    first, kept = run.story()[0], parent.story()[3]
+    assert np.abs(first.astype(int) - kept).max() <= 1
+    assert run.settings.from_run == str(parent.path.resolve())
+    assert run.about["start"].startswith(f"2 of 2 layers start as they are in {parent.path} at batch 3;")
+    assert "start" not in parent.about
+
+
+def test_it_goes_on_without_the_run_that_it_started_from(parent, tmp_path):
+    gone = pippin.open_run(shutil.copytree(parent.path, tmp_path / "gone"))
+    straight = tiny.train(tmp_path / "straight", from_run=gone, batches=6, frozen=0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.signal_at(patch, 4)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.train(tmp_path / "stopped", from_run=gone, batches=6, frozen=0.5)
+    shutil.rmtree(gone.path)
+    stopped = tiny.train(tmp_path / "stopped", from_run=gone.path, batches=6, frozen=0.5)
+    assert tiny.same(tiny.state(straight), tiny.state(stopped))
+
+
+def test_another_beginning_is_another_run(parent, tmp_path):
+    tiny.train(tmp_path / "child", from_run=parent, batches=2)
+    with pytest.raises(RunError, match="was made with other settings"):
+        tiny.train(tmp_path / "child", batches=2)
+
+
+def test_what_cannot_be_started_from_is_said_in_one_line(parent, tmp_path):
+    with pytest.raises(RunError, match=r"There is no run there; .* Received: .*nowhere"):
+        tiny.train(tmp_path / "child", from_run=tmp_path / "nowhere")
+    large = {"generator": tiny.generator(32), "discriminator": tiny.discriminator(size=32)}
+    big = tiny.train(
+        tmp_path / "big", source=np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8), batches=1, **large
+    )
+    with pytest.raises(
+        RunError, match="paints 32×32, and here pictures are 16×16: sizes go up, not down; say --image-size 32"
+    ):
+        tiny.train(tmp_path / "child", from_run=big)
+    other = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, name="own"), layers.Reshape((1, 1, 3)), layers.UpSampling2D(16)]
+    )
+    judge = keras.Sequential(
+        [keras.Input((16, 16, 3)), layers.AveragePooling2D(16), layers.Flatten(), layers.Dense(1, name="its")]
+    )
+    with pytest.raises(RunError, match="has no layer that these networks have too"):
+        tiny.train(tmp_path / "child", from_run=parent, generator=other, discriminator=judge)
+    assert not (tmp_path / "child").exists()
