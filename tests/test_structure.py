@@ -17,7 +17,7 @@ ORDER = [
     {"checkpoint", "memory", "painting", "export"},
     {"run", "checkups", "planning"},
     {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
-    {"session"},
+    {"session", "collecting"},
     {"cli"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -15,6 +15,9 @@ from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found, Sharing, hashed
 
+CREDITS_FILE = "CREDITS.csv"
+"""What is written beside pictures that were collected; it is passed over like a hidden file."""
+
 NO_FILE = "not a file but a pipe, socket or device"
 FORBIDDEN = "its permissions forbid reading it"
 NOWHERE = "a link that leads nowhere"
@@ -64,7 +67,9 @@ class FileSource:
 
 
 def open_folder(folder: Path) -> FileSource:
-    """Opens a folder: every file in it and in the folders within it, hidden ones left out, in the order of their paths.
+    """Opens a folder: every file in it and in the folders within it, in the order of their paths.
+
+    Hidden files and folders are left out, and the credits of collected pictures.
 
     Raises:
         SourceError: If it cannot be read, or is empty.
@@ -131,7 +136,9 @@ def _walk(top: Path, folder: Path) -> Iterator[Found]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as items:
-                names = sorted(item.name for item in items if not item.name.startswith("."))
+                names = sorted(
+                    item.name for item in items if not item.name.startswith(".") and item.name != CREDITS_FILE
+                )
         except OSError as error:
             if folder == top:
                 raise
