@@ -22,6 +22,13 @@ class Fitting(StrEnum):
     squash = "squash"
 
 
+class Focus(StrEnum):
+    """Where the square of a wide or high picture is taken."""
+
+    auto = "auto"
+    centre = "centre"
+
+
 class Copies(StrEnum):
     """Which copies are left out."""
 
@@ -35,11 +42,17 @@ Fit = Annotated[Fitting, typer.Option(help="How a picture becomes a square.")]
 KeepBorders = Annotated[bool, typer.Option("--keep-borders", help="Keep padding bars around pictures.")]
 Crops = Annotated[int, typer.Option(help="Squares to take of a wide or high picture, at most.")]
 Duplicates = Annotated[Copies, typer.Option(help="Copies to leave out: exact ones, near ones as well, or none.")]
+Frames = Annotated[str, typer.Option(help="Frames of animations and videos: first, all, a number, or auto.")]
+Focusing = Annotated[
+    Focus, typer.Option("--focus", help="Where the square is: where most is to be seen, or the centre.")
+]
 
 
-def preparation(background: str, fit: Fitting, keep_borders: bool, crops: int, duplicates: Copies) -> "Preparation":
+def preparation(
+    background: str, fit: Fitting, keep_borders: bool, crops: int, duplicates: Copies, frames: str, focus: Focus
+) -> "Preparation":
     """Gather the options."""
-    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value)
+    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value, frames, focus.value)
 
 
 def audit(
@@ -52,13 +65,15 @@ def audit(
     keep_borders: KeepBorders = False,
     crops: Crops = 1,
     duplicates: Duplicates = Copies.exact,
+    frames: Frames = "auto",
+    focus: Focusing = Focus.auto,
 ) -> None:
     """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
     with Narrator.choose() as reporter:
         found = pippin.audit(
             source,
             image_size=image_size,
-            preparation=preparation(background, fit, keep_borders, crops, duplicates),
+            preparation=preparation(background, fit, keep_borders, crops, duplicates, frames, focus),
             outliers=not quick,
             progress=reporter.preparing,
         )

@@ -20,6 +20,10 @@ TIFF_BEGINNINGS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 HEIF_BRANDS = (b"ftyphei", b"ftypmif", b"ftyphev", b"ftypavi", b"ftypmsf")
 
 
+STILL = ("MPO", "HEIF", "TIFF")
+"""Formats that may hold several pictures which are no animation: other views, thumbnails, pages."""
+
+
 class Decoded(NamedTuple):
     """A picture that was read.
 
@@ -41,17 +45,18 @@ class Decoded(NamedTuple):
 
 
 def read_picture(
-    file: Path | BinaryIO, enough: int, preparation: Preparation = USUAL, name: str | None = None
+    file: Path | BinaryIO, enough: int, preparation: Preparation = USUAL, name: str | None = None, frame: int = 0
 ) -> Decoded:
     """Reads one file, whatever it holds, as an upright RGB picture.
 
-    The file's content decides, never its name. Of an animation, the first frame is taken.
+    The file's content decides, never its name.
 
     Args:
         file: The file's path, or its content.
         enough: A side in pixels that suffices: a larger picture may come back smaller, with no side below this.
         preparation: What transparent pictures are laid over.
         name: The file's name, where its content is given.
+        frame: Of an animation, the frame that is taken.
 
     Returns:
         The picture, and what there is to say of it.
@@ -62,7 +67,7 @@ def read_picture(
     name = name or (file.name if isinstance(file, Path) else "")
     try:
         with Image.open(file) as image:
-            return _mend(image, Path(name).suffix, enough, preparation)
+            return _mend(image, Path(name).suffix, enough, preparation, frame)
     except Refused:
         raise
     except UnidentifiedImageError:
@@ -82,7 +87,7 @@ def read_picture(
         raise Refused(f"damaged: {text or type(error).__name__}") from None
 
 
-def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation) -> Decoded:
+def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation, frame: int) -> Decoded:
     """Turns an opened picture into upright RGB; returns it with what was mended."""
     width, height = image.size
     if image.format == "EPS":
@@ -95,9 +100,9 @@ def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation
     named = Image.registered_extensions().get(suffix.lower())
     if named and named != image.format and not {named, image.format} <= {"JPEG", "MPO"}:  # MPO is several JPEGs
         reasons.append(f"wrong extension (named {suffix}, but {image.format})")
-    if image.format not in ("MPO", "HEIF", "TIFF") and getattr(image, "is_animated", False):
-        reasons.append("first frame of an animation taken")
-        image.seek(0)
+    if image.format not in STILL and getattr(image, "is_animated", False):
+        reasons.append("frame of an animation taken" if frame else "first frame of an animation taken")
+        image.seek(frame)
 
     is_tiff = image.format == "TIFF"  # it is turned upright when it is loaded, and must be asked before
     turned = is_tiff and _orientation(image) != 1

@@ -25,6 +25,8 @@ from pippin.pictures.framing import squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
+from pippin.pictures.sources.files import FileSource
+from pippin.pictures.sources.moving import unfold
 from pippin.pictures.workers import in_order
 from pippin.settings import check_image_size
 
@@ -97,11 +99,12 @@ def _make(source: Source, image_size: int, preparation: Preparation, folder: Pat
     """Writes the pictures and the manifest into a folder, or goes on with it."""
     earlier = Earlier(folder.parent)
     folder.mkdir(exist_ok=True)
-    total = len(source.found)
+    files = unfold(source.found, source.folder, preparation) if isinstance(source, FileSource) else source.found
+    total = len(files)
     keep_copies = preparation.duplicates == "keep"
     with Journal(folder, image_size, total, keep_copies) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
-        left = source.found[len(journal.entries) :]
+        left = files[len(journal.entries) :]
         for entry, squares in _made(source, left, image_size, preparation, earlier):
             journal.add(entry, squares)
             if progress is not None:
@@ -182,6 +185,7 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
         mode=decoded.mode,
         width=decoded.width,
         height=decoded.height,
+        file=found.file,
     )
     return entry, squares
 
@@ -197,7 +201,7 @@ def is_blank(pixels: np.ndarray) -> bool:
 
 
 def _refused(found: Found, reason: str) -> Entry:
-    return Entry(found.path, found.bytes, found.mtime_ns, REFUSED, (reason,))
+    return Entry(found.path, found.bytes, found.mtime_ns, REFUSED, (reason,), file=found.file)
 
 
 def _broke_a_process(found: Found) -> Made:

@@ -14,6 +14,7 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found, Sharing, hashed
+from pippin.pictures.sources.moving import read_frame
 
 CREDITS_FILE = "CREDITS.csv"
 """What is written beside pictures that were collected; it is passed over like a hidden file."""
@@ -49,9 +50,12 @@ class FileSource:
         return hashed(*(f"{found.path}\0{found.bytes}\0{found.mtime_ns}\0{found.problem}" for found in self.found))
 
     def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Reads one file; see `read_picture`."""
-        path = self.folder / found.path
-        decoded = read_picture(path, enough, preparation)
+        """Reads one file, or one frame of it; see `read_picture`."""
+        path = self.folder / (found.file or found.path)
+        if found.file is not None:
+            decoded = read_frame(path, found, enough, preparation)
+        else:
+            decoded = read_picture(path, enough, preparation)
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (found.bytes, found.mtime_ns):
             raise Refused("changed while the pictures were looked at: do it again when it is ready")
