@@ -7,6 +7,7 @@ import pi_heif
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pippin.pictures.colour import Refused, to_rgb
+from pippin.pictures.deep_tiff import read_deep_tiff
 from pippin.pictures.preparation import USUAL, Preparation
 
 pi_heif.register_heif_opener()  # teaches Pillow to read HEIC; AVIF it knows by itself
@@ -71,7 +72,7 @@ def read_picture(
     except Refused:
         raise
     except UnidentifiedImageError:
-        raise Refused(_why_unreadable(file)) from None
+        return _read_deep(file, enough, preparation)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused(f"too large: more than {PIXEL_LIMIT:,} pixels") from None
     except FileNotFoundError:
@@ -85,6 +86,26 @@ def read_picture(
         if "truncated" in text.lower():
             raise Refused("truncated: the end of the file is missing") from None
         raise Refused(f"damaged: {text or type(error).__name__}") from None
+
+
+def _read_deep(file: Path | BinaryIO, enough: int, preparation: Preparation) -> Decoded:
+    """Reads what Pillow does not recognise, if it is a TIFF of deep colour."""
+    read = None
+    if _beginning(file).startswith(TIFF_BEGINNINGS):
+        try:
+            read = read_deep_tiff(file, PIXEL_LIMIT, enough)
+        except (Refused, MemoryError) as problem:
+            raise Refused(str(problem) or "too large for this machine's memory") from None
+        except Exception:  # damage leads its reader anywhere; what is said of it is said below
+            read = None
+    if read is None:
+        raise Refused(_why_unreadable(file))
+    picture, width, height = read
+    _check_size(width, height)
+    turned = _orientation(picture) != 1
+    upright, reasons = to_rgb(ImageOps.exif_transpose(picture) if turned else picture, enough, preparation)
+    said = ["deep colour turned into RGB", *(["turned upright"] if turned else []), *reasons]
+    return Decoded(upright, said, "TIFF", picture.mode, width, height)
 
 
 def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation, frame: int) -> Decoded:
@@ -135,14 +156,20 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _why_unreadable(file: Path | BinaryIO) -> str:
-    """Says why no decoder recognised a file, from its first bytes."""
+def _beginning(file: Path | BinaryIO) -> bytes:
+    """Returns the first bytes of a file."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
-            beginning = opened.read(16)
-    else:
-        file.seek(0)
-        beginning = file.read(16)
+            return opened.read(16)
+    file.seek(0)
+    beginning = file.read(16)
+    file.seek(0)
+    return beginning
+
+
+def _why_unreadable(file: Path | BinaryIO) -> str:
+    """Says why no decoder recognised a file, from its first bytes."""
+    beginning = _beginning(file)
     if not beginning:
         return "the file is empty"
     if beginning.startswith(TIFF_BEGINNINGS):

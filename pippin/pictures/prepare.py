@@ -27,7 +27,7 @@ from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
 from pippin.pictures.sources.files import FileSource
 from pippin.pictures.sources.moving import unfold
-from pippin.pictures.workers import in_order
+from pippin.pictures.workers import TIME_LIMIT, in_order
 from pippin.settings import check_image_size
 
 PREPARATION_VERSION = 2  # raise it when the same file would become another picture: everything is prepared anew
@@ -142,7 +142,7 @@ def _made(
     if source.sharing is Sharing.ORDER:
         made: Iterator[Made] = map(work, new)
     else:
-        made = in_order(work, new, source.sharing is Sharing.PROCESSES, _broke_a_process)
+        made = in_order(work, new, source.sharing is Sharing.PROCESSES, _broke_a_process, _took_too_long)
     for found in files:
         yield earlier.made(found) if earlier.knows(found) else next(made)
 
@@ -206,6 +206,10 @@ def _refused(found: Found, reason: str) -> Entry:
 
 def _broke_a_process(found: Found) -> Made:
     return _refused(found, "its decoder crashes on it"), None
+
+
+def _took_too_long(found: Found) -> Made:
+    return _refused(found, f"it takes longer than {TIME_LIMIT:.0f} s to read"), None
 
 
 class Earlier:
