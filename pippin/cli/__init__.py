@@ -13,6 +13,7 @@ __all__ = ["app", "clock", "main"]
 VERBS = (
     collect.collect,
     prepare.audit,
+    prepare.prepare,
     train.plan,
     train.train,
     paint.sample,

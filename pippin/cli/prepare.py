@@ -82,3 +82,30 @@ def audit(
         from pippin.auditing import write_page
 
         print(f"The report: {write_page(found, report)}")
+
+
+def prepare(
+    source: Source,
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
+    shard: Annotated[
+        str | None, typer.Option(help="Only this part, such as 2/4; other machines do the others.")
+    ] = None,
+    background: Background = "white",
+    fit: Fit = Fitting.crop,
+    keep_borders: KeepBorders = False,
+    crops: Crops = 1,
+    duplicates: Duplicates = Copies.exact,
+    frames: Frames = "auto",
+    focus: Focusing = Focus.auto,
+) -> None:
+    """Prepare SOURCE for training, as `pippin train` does by itself; in parts on several machines with --shard."""
+    from pippin import pictures
+
+    options = preparation(background, fit, keep_borders, crops, duplicates, frames, focus)
+    with Narrator.choose() as reporter:
+        dataset = pictures.prepare(source, image_size, progress=reporter.preparing, preparation=options, shard=shard)
+    if shard is None:
+        print(dataset.summary())
+    else:
+        print(f"Shard {shard}: {len(dataset.audit.entries):,} of the {dataset.audit.noun}s are prepared")
+        print("When all shards are, with the same cache folder: the same command without --shard")
