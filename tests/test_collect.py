@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import pippin
 from pippin import cli
+from pippin.cli import narrator
 from pippin.collecting import web
 from pippin.collecting.collection import safe_name
 from pippin.collecting.openverse import permitted
@@ -481,6 +482,18 @@ def test_the_command_audits_what_it_collected(server, folder):
     assert done.exit_code == 0, done.output
     assert f"3 pictures in {folder}, credited in {folder / 'CREDITS.csv'}" in done.output
     assert "3 files: 3 kept, 0 mended, 0 refused" in done.output
+
+
+def test_the_time_that_is_left(monkeypatch, clock):
+    monkeypatch.setattr(narrator, "time", clock)
+    left = narrator.Left()
+    assert left.after(10, 40) == ""  # these were there before
+    clock.sleep(20)
+    assert left.after(10, 40) == ""
+    assert left.after(20, 40) == ", 40 s left"
+    clock.sleep(100)
+    assert left.after(30, 40) == ", 1 min 00 s left"
+    assert left.after(40, 40) == ""
 
 
 def test_stopped_by_ctrl_c_it_goes_on(server, folder):

@@ -153,7 +153,8 @@ class _Gathering:
         self.credits = Credits(folder)
         self.files = self.credits.pictures(query)
         self.left_out: Counter[str] = Counter()
-        self._refused = {entry.get("address"): entry.get("why") for entry in read_lines(folder / REFUSED_FILE)}
+        entries = (entry for entry in read_lines(folder / REFUSED_FILE) if isinstance(entry, dict))
+        self._refused = {str(entry.get("address")): str(entry.get("why")) for entry in entries}
         self._there = {row["original address"] for row in self.credits.rows}
         self._unreachable = 0
 
@@ -172,8 +173,8 @@ class _Gathering:
             self.left_out[f"{kind(str(problem))}, for now"] += 1
             if self._unreachable == UNREACHABLE:
                 raise SourceError(
-                    f"{UNREACHABLE} pictures in a row cannot be had: {problem}. Once the network is there, the same "
-                    f"command goes on. Received: {len(self.files):,} pictures so far"
+                    f"{UNREACHABLE} pictures in a row cannot be had: {problem}. Later, the same command goes "
+                    f"on. Received: {len(self.files):,} pictures so far"
                 ) from None
             return False
         self._unreachable = 0
