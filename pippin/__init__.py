@@ -7,6 +7,7 @@ from pippin import engines
 
 if TYPE_CHECKING:
     from pippin.auditing import audit
+    from pippin.collecting import collect
     from pippin.curation import curate
     from pippin.diagrams import diagram
     from pippin.evaluation import evaluate
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "again",
     "audit",
+    "collect",
     "curate",
     "diagram",
     "evaluate",
@@ -38,6 +40,7 @@ _HOMES = {
     "Run": "pippin.run",
     "again": "pippin.recipes",
     "audit": "pippin.auditing",
+    "collect": "pippin.collecting",
     "curate": "pippin.curation",
     "diagram": "pippin.diagrams",
     "evaluate": "pippin.evaluation",

@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import re
 import signal
 import struct
 import zlib
@@ -135,6 +136,8 @@ def good_files():
         "deep.tiff": tiff(16, 1, (pixels.astype("<u2") * 257).tobytes()),
         "float-grey.tiff": encoded(Image.fromarray(np.asarray(grey, np.float32) / 255), "TIFF"),
         "signed-grey.tiff": encoded(Image.fromarray(np.asarray(grey).astype(np.int32) * -500), "TIFF"),
+        "float.tiff": tiff(32, 3, (pixels / 255).astype("<f4").tobytes()),
+        "double.tiff": tiff(64, 3, (pixels / 1.0).astype("<f8").tobytes()),
         "lzw.tiff": encoded(picture, "TIFF", compression="tiff_lzw"),
         "jpeg.tiff": encoded(picture, "TIFF", compression="jpeg"),
         "profile.png": encoded(picture, "PNG", icc_profile=exchanging_profile()),
@@ -169,7 +172,8 @@ def bad_files():
         "cut.heic": (HEIC[:-20], "damaged"),
         "no-pixels.png": (png(40, 40), "truncated"),
         "overwritten.png": (plain[:60] + b"\xff" * 40 + plain[100:], "damaged"),
-        "float.tiff": (tiff(32, 3, (pixels / 255).astype("<f4").tobytes()), "damaged, or a kind of TIFF"),
+        "float-cut.tiff": (tiff(32, 3, (pixels / 255).astype("<f4").tobytes())[:9000], "damaged, or a kind of TIFF"),
+        "float-nan.tiff": (tiff(32, 3, (pixels * np.float32(np.nan)).tobytes()), "holds values"),
         "not-finite.tiff": (encoded(Image.fromarray(np.full((9, 9), np.nan, np.float32)), "TIFF"), "holds values"),
         "tiny.png": (encoded(split(7, 7), "PNG"), "too small: 7×7"),
         "line.png": (encoded(split(3000, 2), "PNG"), "too small: 3000×2"),
@@ -192,3 +196,10 @@ def double_or_die(number):
     if number == 77:
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * number, os.getpid()
+
+
+def double_or_hang(number):
+    """The same; on 7 it is lost in compiled code that never lets Python run."""
+    if number == 7:
+        re.match(r"(a+)+b", "a" * 60)
+    return 2 * number

@@ -120,6 +120,15 @@ def test_a_process_that_dies_costs_one_item(two_cores, monkeypatch):
     assert os.getpid() not in {process for _, process in results}
 
 
+def test_an_item_that_takes_too_long_costs_itself(two_cores, monkeypatch):
+    monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
+    monkeypatch.setattr("pippin.pictures.workers.TIME_LIMIT", 3.0)
+    results = list(
+        in_order(odd_files.double_or_hang, range(20), True, broken=lambda n: "broken", late=lambda n: "late")
+    )
+    assert results == [2 * n if n != 7 else "late" for n in range(20)]
+
+
 def test_processes_make_what_threads_make(folder, tmp_path, two_cores, monkeypatch):
     prepare(folder, 16, cache=tmp_path / "processes")
     monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)

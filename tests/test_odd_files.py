@@ -6,6 +6,7 @@ import numpy as np
 import odd_files
 import psutil
 import pytest
+import tifffile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,17 @@ RED_AND_BLUE = {
     *(f"plain.{kind.lower()}" for kind in odd_files.PLAIN),
     *("phone.heic", "palette.png", "interlaced.gif", "animated.gif", "animated.png", "animated.webp", "pages.tiff"),
     *("cmyk.jpg", "cmyk.tiff", "lab.tiff", "ycbcr.tiff", "progressive.jpg", "restarts.jpg", "broken-exif.jpg"),
-    *("deep.png", "deep.tiff", "lzw.tiff", "jpeg.tiff", "nonsense-profile.jpg", "wrong-name.jpg", "trailing.jpg"),
+    *(
+        "deep.png",
+        "deep.tiff",
+        "float.tiff",
+        "double.tiff",
+        "lzw.tiff",
+        "jpeg.tiff",
+        "nonsense-profile.jpg",
+        "wrong-name.jpg",
+        "trailing.jpg",
+    ),
 }
 BLUE_AND_RED = {"upside-down.jpg", "profile.png"}
 
@@ -51,6 +62,45 @@ def test_what_cannot_be_read_is_refused_with_a_reason(tmp_path, name):
     with pytest.raises(Refused) as refusal:
         read(tmp_path, name, content)
     assert str(refusal.value).startswith(reason)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize(("white", "black"), [(1.0, 0.0), (255.0, 0.0), (3.0, -1.0)])
+def test_deep_colour_of_any_range(tmp_path, dtype, planes, white, black):
+    pixels = np.full((40, 30, 3), black)
+    pixels[:20, :, 0] = white
+    stored = pixels if planes == "contig" else np.moveaxis(pixels, -1, 0)
+    tags = [(274, 3, 1, 3, True)]  # upside down
+    options = {"photometric": "rgb", "planarconfig": planes, "metadata": None, "compression": "zlib"}
+    tifffile.imwrite(tmp_path / "a.tif", stored.astype(dtype), extratags=tags, **options)
+    decoded = read_picture(tmp_path / "a.tif", 999)
+    assert (decoded.width, decoded.height, decoded.format) == (30, 40, "TIFF")
+    assert decoded.reasons == ["deep colour turned into RGB", "turned upright"]
+    assert decoded.image.getpixel((5, 35)) == (255, 0, 0)
+    assert decoded.image.getpixel((5, 5)) == (0, 0, 0)
+    smaller = read_picture(tmp_path / "a.tif", 9)
+    assert (smaller.image.size, smaller.width, smaller.height) == ((10, 13), 30, 40)
+
+
+def test_deep_colour_with_opacity_is_laid_over_the_background(tmp_path):
+    pixels = np.zeros((20, 20, 4), np.float32)
+    pixels[:, :10] = (0.5, 0.25, 1, 1)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
+    decoded = read_picture(tmp_path / "a.tif", 999)
+    assert (decoded.image.getpixel((5, 5)), decoded.image.getpixel((15, 5))) == ((128, 64, 255), (255, 255, 255))
+    assert decoded.reasons[-1] == "laid over white, being transparent"
+
+
+def test_a_bomb_of_deep_colour_is_refused_before_it_is_decoded(tmp_path):
+    content = bytearray(odd_files.tiff(32, 3, bytes(4 * 3 * 40 * 40)))
+    at = 8 + 4 * 3 * 40 * 40
+    for name in (b"\x00\x01\x03\x00", b"\x01\x01\x03\x00"):  # width and height, 16 bits each
+        place = content.index(name, at)
+        content[place + 8 : place + 10] = b"\xff\xff"
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(Refused, match="too large: 65535×65535 is more than"):
+        read_picture(tmp_path / "a.tif", 999)
 
 
 def test_a_folder_of_all_of_them(tmp_path):

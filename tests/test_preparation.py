@@ -26,6 +26,9 @@ def squares(picture, size=32, trim=False, **options):
             "background must be a colour such as white or #ffeedd, or blur. Received: background=",
         ),
         ({"background": None}, "background must be a colour"),
+        ({"frames": "0"}, "frames must be auto, first, all, or a number from 1. Received: frames=0"),
+        ({"frames": "some"}, "frames must be"),
+        ({"focus": "left"}, "focus must be one of auto, centre. Received: focus=left"),
         ({"crops": 0}, "crops must be a whole number from 1 to 16. Received: crops=0"),
         ({"crops": 2, "fit": "pad"}, "Several crops need fit=crop. Received: crops=2, fit=pad"),
     ],
@@ -114,6 +117,11 @@ def test_crops_of_one_picture_are_in_the_dataset_and_stay_together(tmp_path):
     learnt, held_out = dataset.split(0.1)
     assert len(held_out) == 40
     assert {row // 2 for row in learnt.chosen}.isdisjoint({row // 2 for row in held_out.chosen})
+
+
+def test_runs_from_before_an_option_keep_what_was_done_then():
+    assert Preparation.from_dict({"fit": "crop"}) == Preparation(frames="first", focus="centre")
+    assert Preparation.from_dict(Preparation(frames=7).to_dict()) == Preparation(frames="7")
 
 
 def test_another_preparation_is_another_dataset_and_a_run_keeps_its_own(tmp_path):

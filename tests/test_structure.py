@@ -19,7 +19,7 @@ ORDER = [
     {"run"},
     {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
     {"transfer"},
-    {"session"},
+    {"session", "collecting"},
     {"cli"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

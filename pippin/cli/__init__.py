@@ -4,14 +4,16 @@ import sys
 
 import typer
 
-from pippin.cli import judge, paint, prepare, take, train
+from pippin.cli import collect, judge, paint, prepare, take, train
 from pippin.cli.narrator import clock
 from pippin.errors import PippinError
 
 __all__ = ["app", "clock", "main"]
 
 VERBS = (
+    collect.collect,
     prepare.audit,
+    prepare.prepare,
     train.plan,
     train.train,
     paint.sample,

@@ -44,13 +44,14 @@ class Narrator:
 
     def working(self, what: str) -> Callable[[int, int], None]:
         """Return whom to tell how far something is that takes its time, such as painting; it says so seldom."""
-        said = time.monotonic()
+        said, left = time.monotonic(), Left()
 
         def told(done: int, total: int) -> None:
             nonlocal said
+            remaining = left.after(done, total)
             if done < total and time.monotonic() - said > 10:
                 said = time.monotonic()
-                self.say(f"{what}: {done:,} of {total:,}")
+                self.say(f"{what}: {done:,} of {total:,}{remaining}")
 
         return told
 
@@ -136,7 +137,8 @@ class BarNarrator(Narrator):
 
     def working(self, what: str) -> Callable[[int, int], None]:
         """Return what moves a bar."""
-        return lambda done, total: self.show(what, done, total, f"{done:,}/{total:,}")
+        left = Left()
+        return lambda done, total: self.show(what, done, total, f"{done:,}/{total:,}{left.after(done, total)}")
 
     def ticked(self, run: "Run", tick: "Tick") -> None:
         """Move the bar of the training."""
@@ -152,6 +154,22 @@ class BarNarrator(Narrator):
         """Clear the bar away and say how to go on."""
         self.bars.stop()
         super().stopped()
+
+
+class Left:
+    """How long something will still take, if it goes on as it went so far."""
+
+    def __init__(self) -> None:
+        self.began: tuple[int, float] | None = None
+
+    def after(self, done: int, total: int) -> str:
+        """Return `, 42 s left` after so much of it; nothing where nobody can tell yet, or nothing is left."""
+        if self.began is None:
+            self.began = done, time.monotonic()
+        first, since = self.began
+        if not first < done < total:
+            return ""
+        return f", {clock((time.monotonic() - since) / (done - first) * (total - done))} left"
 
 
 def clock(seconds: float) -> str:

@@ -41,6 +41,7 @@ class Entry:
         mode: Its colour mode, as Pillow calls it.
         width: Before anything was done, in pixels.
         height: The same.
+        file: Where it is one frame of a file, the path of that file.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Entry:
     mode: str | None = None
     width: int | None = None
     height: int | None = None
+    file: str | None = None
 
     @property
     def rows(self) -> range:

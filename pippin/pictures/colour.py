@@ -1,6 +1,7 @@
 """A decoded picture of any colour mode → RGB, as sRGB means it."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter
@@ -122,16 +123,30 @@ def _shrink(image: Image.Image, enough: int) -> Image.Image:
 def _deep_to_grey(image: Image.Image, white: float | None) -> Image.Image:
     """Turns one channel of deep values into 8-bit grey; Pillow's own conversion would clip nearly all to white.
 
-    Without a known `white` the values tell: floats within [0, 1], or integers of 8 or 16 bits. Anything else is
-    a measurement (an X-ray, a height map) and is stretched from its lowest to its highest value.
+    Without a known `white` the values tell; see `to_levels`.
     """
-    values = np.asarray(image, np.float64)
+    ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    return Image.fromarray(to_levels(np.asarray(image, np.float64), (white,) if white else ranges))
+
+
+def to_levels(values: np.ndarray, ranges: Sequence[float]) -> np.ndarray:
+    """Turns deep values into 8-bit ones.
+
+    Args:
+        values: float64 of any shape.
+        ranges: What may stand for white, lowest first: the first that no value exceeds is taken. Values beyond all of
+            them or below 0 are measurements (an X-ray, a height map), stretched from their lowest to their highest.
+
+    Returns:
+        uint8 of the same shape.
+
+    Raises:
+        Refused: If a value is not finite.
+    """
     low, high = values.min(), values.max()
     if not np.isfinite(low + high):
         raise Refused("holds values that are not finite")
-    if white is None and low >= 0:
-        ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        white = next((limit for limit in ranges if high <= limit), None)
+    white = next((limit for limit in ranges if low >= 0 and high <= limit), None)
     if white is None:
         values, white = values - low, high - low or 1.0
-    return Image.fromarray(np.rint(values * (255.0 / white)).astype(np.uint8))
+    return np.rint(values * (255.0 / white)).astype(np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pippin.pictures.audit import Audit, Entry
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.split import Subset, split
+from pippin.pictures.split import Subset, merged, split
 
 PICTURES_FILE = "pictures.npy"
 MANIFEST_FILE = "manifest.json"
@@ -97,7 +97,7 @@ class Dataset:
     def split(self, held_out: float) -> tuple[Subset, Subset]:
         """Parts the pictures into those to learn from and those held out to judge by; see `pippin.pictures.split`.
 
-        Near copies, and several crops of one picture, always stay on the same side.
+        Near copies, several crops of one picture, and frames of one file always stay on the same side.
 
         Args:
             held_out: Share to hold out, 0 to 0.5; 0 means none.
@@ -109,11 +109,12 @@ class Dataset:
         return Subset(self.images, learnt), Subset(self.images, aside)
 
     def _ties(self) -> list[list[int]]:
-        """Returns the rows that must not be parted: crops of one picture, and copies of each other."""
+        """Returns the rows that must not be parted: copies of each other, crops of one picture, frames of one file."""
         groups = [[row for entry in group for row in entry.rows] for group in self.audit.groups()]
-        tied = {row for group in groups for row in group}
-        crops = (list(entry.rows) for entry in self.audit.entries if entry.crops > 1)
-        return groups + [rows for rows in crops if rows and rows[0] not in tied]
+        of_one: dict[str, list[int]] = {}
+        for entry in self.audit.entries:
+            of_one.setdefault(entry.file or entry.path, []).extend(entry.rows)
+        return merged([*groups, *of_one.values()])
 
     def summary(self) -> str:
         """Returns a few lines for people: what became of the files, why, and whether so many are enough."""

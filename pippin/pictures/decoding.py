@@ -7,6 +7,7 @@ import pi_heif
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pippin.pictures.colour import Refused, to_rgb
+from pippin.pictures.deep_tiff import read_deep_tiff
 from pippin.pictures.preparation import USUAL, Preparation
 
 pi_heif.register_heif_opener()  # teaches Pillow to read HEIC; AVIF it knows by itself
@@ -18,6 +19,10 @@ PIXEL_LIMIT = 89_478_485  # Pillow's own limit against decompression bombs: a qu
 PICTURE_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"\x00\x00\x01\x00")
 TIFF_BEGINNINGS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 HEIF_BRANDS = (b"ftyphei", b"ftypmif", b"ftyphev", b"ftypavi", b"ftypmsf")
+
+
+STILL = ("MPO", "HEIF", "TIFF")
+"""Formats that may hold several pictures which are no animation: other views, thumbnails, pages."""
 
 
 class Decoded(NamedTuple):
@@ -41,17 +46,18 @@ class Decoded(NamedTuple):
 
 
 def read_picture(
-    file: Path | BinaryIO, enough: int, preparation: Preparation = USUAL, name: str | None = None
+    file: Path | BinaryIO, enough: int, preparation: Preparation = USUAL, name: str | None = None, frame: int = 0
 ) -> Decoded:
     """Reads one file, whatever it holds, as an upright RGB picture.
 
-    The file's content decides, never its name. Of an animation, the first frame is taken.
+    The file's content decides, never its name.
 
     Args:
         file: The file's path, or its content.
         enough: A side in pixels that suffices: a larger picture may come back smaller, with no side below this.
         preparation: What transparent pictures are laid over.
         name: The file's name, where its content is given.
+        frame: Of an animation, the frame that is taken.
 
     Returns:
         The picture, and what there is to say of it.
@@ -62,11 +68,11 @@ def read_picture(
     name = name or (file.name if isinstance(file, Path) else "")
     try:
         with Image.open(file) as image:
-            return _mend(image, Path(name).suffix, enough, preparation)
+            return _mend(image, Path(name).suffix, enough, preparation, frame)
     except Refused:
         raise
     except UnidentifiedImageError:
-        raise Refused(_why_unreadable(file)) from None
+        return _read_deep(file, enough, preparation)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused(f"too large: more than {PIXEL_LIMIT:,} pixels") from None
     except FileNotFoundError:
@@ -82,7 +88,27 @@ def read_picture(
         raise Refused(f"damaged: {text or type(error).__name__}") from None
 
 
-def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation) -> Decoded:
+def _read_deep(file: Path | BinaryIO, enough: int, preparation: Preparation) -> Decoded:
+    """Reads what Pillow does not recognise, if it is a TIFF of deep colour."""
+    read = None
+    if _beginning(file).startswith(TIFF_BEGINNINGS):
+        try:
+            read = read_deep_tiff(file, PIXEL_LIMIT, enough)
+        except (Refused, MemoryError) as problem:
+            raise Refused(str(problem) or "too large for this machine's memory") from None
+        except Exception:  # damage leads its reader anywhere; what is said of it is said below
+            read = None
+    if read is None:
+        raise Refused(_why_unreadable(file))
+    picture, width, height = read
+    _check_size(width, height)
+    turned = _orientation(picture) != 1
+    upright, reasons = to_rgb(ImageOps.exif_transpose(picture) if turned else picture, enough, preparation)
+    said = ["deep colour turned into RGB", *(["turned upright"] if turned else []), *reasons]
+    return Decoded(upright, said, "TIFF", picture.mode, width, height)
+
+
+def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation, frame: int) -> Decoded:
     """Turns an opened picture into upright RGB; returns it with what was mended."""
     width, height = image.size
     if image.format == "EPS":
@@ -95,9 +121,9 @@ def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation
     named = Image.registered_extensions().get(suffix.lower())
     if named and named != image.format and not {named, image.format} <= {"JPEG", "MPO"}:  # MPO is several JPEGs
         reasons.append(f"wrong extension (named {suffix}, but {image.format})")
-    if image.format not in ("MPO", "HEIF", "TIFF") and getattr(image, "is_animated", False):
-        reasons.append("first frame of an animation taken")
-        image.seek(0)
+    if image.format not in STILL and getattr(image, "is_animated", False):
+        reasons.append("frame of an animation taken" if frame else "first frame of an animation taken")
+        image.seek(frame)
 
     is_tiff = image.format == "TIFF"  # it is turned upright when it is loaded, and must be asked before
     turned = is_tiff and _orientation(image) != 1
@@ -130,14 +156,20 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _why_unreadable(file: Path | BinaryIO) -> str:
-    """Says why no decoder recognised a file, from its first bytes."""
+def _beginning(file: Path | BinaryIO) -> bytes:
+    """Returns the first bytes of a file."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
-            beginning = opened.read(16)
-    else:
-        file.seek(0)
-        beginning = file.read(16)
+            return opened.read(16)
+    file.seek(0)
+    beginning = file.read(16)
+    file.seek(0)
+    return beginning
+
+
+def _why_unreadable(file: Path | BinaryIO) -> str:
+    """Says why no decoder recognised a file, from its first bytes."""
+    beginning = _beginning(file)
     if not beginning:
         return "the file is empty"
     if beginning.startswith(TIFF_BEGINNINGS):

@@ -7,6 +7,7 @@ from PIL import Image, ImageFilter
 
 from pippin.pictures.bars import find_bars
 from pippin.pictures.decoding import MIN_SIDE
+from pippin.pictures.focus import MIDDLE, focus
 from pippin.pictures.preparation import BLUR, Preparation
 
 SHIFT = 0.5
@@ -55,7 +56,11 @@ def squares_of(
         return picture.resize((width, height), Image.Resampling.LANCZOS, part, reducing_gap=3)
 
     if preparation.fit == "crop":
-        made = [resized(square, image_size, image_size) for square in crops(box, preparation.crops)]
+        where = focus(picture, box) if preparation.focus == "auto" else MIDDLE
+        squares = crops(box, preparation.crops, where)
+        if squares != crops(box, preparation.crops):
+            reasons = [*reasons, "square taken beside the middle, where more is to be seen"]
+        made = [resized(square, image_size, image_size) for square in squares]
     elif preparation.fit == "squash" or box.shorter_side == max(box.right - box.left, box.bottom - box.top):
         made = [resized(box, image_size, image_size)]
     else:
@@ -65,19 +70,20 @@ def squares_of(
     return np.stack([np.asarray(square) for square in made]), reasons
 
 
-def crops(box: Box, most: int) -> list[Box]:
-    """Returns the largest squares in a box, spread along its longer side: one in the middle, or several.
+def crops(box: Box, most: int, where: float = MIDDLE) -> list[Box]:
+    """Returns the largest squares in a box, spread along its longer side: one, or several.
 
     Args:
         box: Where to cut them from.
         most: How many there may be; fewer where they would overlap by more than half.
+        where: The place of a single one, 0 to 1 along the longer side.
     """
     side = box.shorter_side
     across, down = box.right - box.left - side, box.bottom - box.top - side
     count = min(most, 1 + int((across + down) / (SHIFT * side)))
     made = []
     for n in range(count):
-        share = n / (count - 1) if count > 1 else 0.5
+        share = n / (count - 1) if count > 1 else where
         left, top = box.left + int(share * across), box.top + int(share * down)
         made.append(Box(left, top, left + side, top + side))
     return made

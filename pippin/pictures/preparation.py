@@ -8,6 +8,8 @@ from PIL import ImageColor
 from pippin.errors import SettingsError
 
 FITS = ("crop", "pad", "squash")
+FOCI = ("auto", "centre")
+FRAMES = ("auto", "first", "all")
 DUPLICATES = ("keep", "exact", "near")
 BLUR = "blur"
 MOST_CROPS = 16
@@ -31,6 +33,11 @@ class Preparation:
             overlap by no more than half.
         duplicates: `"exact"` leaves out all but one of pictures that are the same when prepared, `"near"` those that
             only look the same, too, `"keep"` leaves out none.
+        frames: What is taken of files that move: `"first"`, `"all"` (a thousand a file at the most), how many, evenly
+            spread, or `"auto"`: the first frame of an animation and 24 of a video. For files that are not in an
+            archive.
+        focus: With `fit="crop"`, where one square of a wide or high picture is taken: `"auto"` where most is to be
+            seen, if that is clearly not the middle; `"centre"` in the middle.
 
     Raises:
         SettingsError: If an option is none of these.
@@ -41,13 +48,20 @@ class Preparation:
     keep_borders: bool = _option(False, "Keep padding bars around pictures.")
     crops: int = _option(1, "Squares to take of a wide or high picture, at most.")
     duplicates: str = _option("exact", "Which copies to leave out: exact, near (these as well), or keep them all.")
+    frames: str = _option("auto", "Frames of animations and videos: first, all, a number, or auto.")
+    focus: str = _option("auto", "Where the square is: auto (where most is to be seen) or centre.")
 
     def __post_init__(self) -> None:
-        for name, value, known in (("fit", self.fit, FITS), ("duplicates", self.duplicates, DUPLICATES)):
+        choices = (("fit", self.fit, FITS), ("focus", self.focus, FOCI), ("duplicates", self.duplicates, DUPLICATES))
+        for name, value, known in choices:
             if value not in known:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}. Received: {name}={value}")
         if self.background != BLUR:
             self.colour()
+        frames = str(self.frames)
+        if frames not in FRAMES and not (frames.isdecimal() and int(frames) > 0):
+            raise SettingsError(f"frames must be {', '.join(FRAMES)}, or a number from 1. Received: frames={frames}")
+        object.__setattr__(self, "frames", frames)
         if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MOST_CROPS:
             raise SettingsError(f"crops must be a whole number from 1 to {MOST_CROPS}. Received: crops={self.crops}")
         if self.crops > 1 and self.fit != "crop":
@@ -71,9 +85,11 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any] | None) -> "Preparation":
-        """Returns what `to_dict` gave; of runs that were begun before there were options, the usual ones."""
-        return cls(**(options or {}))
+        """Returns what `to_dict` gave; of runs that were begun before there was an option, what was done then."""
+        return cls(**{**BEFORE, **(options or {})})
 
+
+BEFORE = {"frames": "first", "focus": "centre"}
 
 USUAL = Preparation()
 """What is done if nothing is said."""

@@ -21,16 +21,17 @@ from pippin.pictures.bars import LEAST_LEFT
 from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
 from pippin.pictures.duplicates import likeness, near_groups
+from pippin.pictures.earlier import MAKING, SHARD, Earlier, Shard
 from pippin.pictures.framing import squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
-from pippin.pictures.workers import in_order
+from pippin.pictures.sources.files import FileSource
+from pippin.pictures.sources.moving import unfold
+from pippin.pictures.workers import TIME_LIMIT, in_order
 from pippin.settings import check_image_size
 
 PREPARATION_VERSION = 2  # raise it when the same file would become another picture: everything is prepared anew
-
-MAKING = "making-"
 
 SEEN = 16
 """Of 255: a pixel that is farther from a picture's median colour is seen."""
@@ -48,6 +49,7 @@ def prepare(
     cache: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     preparation: Preparation = USUAL,
+    shard: str | None = None,
 ) -> Dataset:
     """Prepares pictures for training, once: if nothing has changed since, what was prepared then is opened.
 
@@ -60,15 +62,18 @@ def prepare(
             without that, the user's cache folder.
         progress: Called as `progress(done, total)` after each picture that is prepared now; not for an opened set.
         preparation: How the pictures are made alike.
+        shard: Such as `"2/4"`, to prepare only the second quarter. When all parts are there, in the same cache folder,
+            the same call without it makes the whole of them, with the same bytes as without any parts.
 
     Returns:
-        The dataset.
+        The dataset; of a shard, its part, copies and all.
 
     Raises:
-        SettingsError: If `image_size` is not such a power of two.
+        SettingsError: If `image_size` is not such a power of two, or `shard` no such part.
         SourceError: If there is nothing at `source`, fewer than two different pictures in it, or no room for them.
     """
     check_image_size(image_size)
+    part = Shard(shard) if shard is not None else None
     opened = open_source(source)
     options = json.dumps(preparation.to_dict(), sort_keys=True)
     shelf = _cache_folder(cache) / _key(opened.place, str(image_size), str(PREPARATION_VERSION), options)
@@ -76,14 +81,19 @@ def prepare(
     place = shelf / name
     if dataset := reopen(place):
         return dataset
+    lock = f"{shelf}.lock"
+    if part is not None:
+        place, lock = shelf / f"{SHARD}{name}-{part}", f"{shelf}-{part}.lock"
     try:
         shelf.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{shelf}.lock"):  # two processes that want the same pictures: one makes them, the other waits
+        with FileLock(lock):  # two processes that want the same pictures: one makes them, the other waits
             dataset = reopen(place)
             if dataset is None:
-                _make(opened, image_size, preparation, shelf / (MAKING + name), progress)
-                publish(shelf / (MAKING + name), place)
-                tidy(shelf, place)
+                workshop = shelf / (MAKING + place.name)
+                _make(opened, image_size, preparation, workshop, Earlier(shelf, name), progress, part)
+                publish(workshop, place)
+                if part is None:
+                    tidy(shelf, place)
                 dataset = Dataset.open(place)
             return dataset
     except OSError as error:
@@ -93,26 +103,38 @@ def prepare(
         ) from error
 
 
-def _make(source: Source, image_size: int, preparation: Preparation, folder: Path, progress: Progress | None) -> None:
+def _make(
+    source: Source,
+    image_size: int,
+    preparation: Preparation,
+    folder: Path,
+    earlier: Earlier,
+    progress: Progress | None,
+    shard: Shard | None,
+) -> None:
     """Writes the pictures and the manifest into a folder, or goes on with it."""
-    earlier = Earlier(folder.parent)
     folder.mkdir(exist_ok=True)
-    total = len(source.found)
-    keep_copies = preparation.duplicates == "keep"
+    files = unfold(source.found, source.folder, preparation) if isinstance(source, FileSource) else source.found
+    files = shard.of(files) if shard else files
+    total = len(files)
+    keep_copies = shard is not None or preparation.duplicates == "keep"
     with Journal(folder, image_size, total, keep_copies) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
-        left = source.found[len(journal.entries) :]
+        left = files[len(journal.entries) :]
         for entry, squares in _made(source, left, image_size, preparation, earlier):
             journal.add(entry, squares)
             if progress is not None:
                 progress(len(journal.entries), total)
         journal.finish()
-    entries = _name_near_copies(journal.entries, folder / PICTURES_FILE)
-    if preparation.duplicates == "near":
-        entries = _leave_out_near_copies(entries, folder / PICTURES_FILE)
+    entries = journal.entries
+    if shard is None:
+        entries = _name_near_copies(entries, folder / PICTURES_FILE)
+        if preparation.duplicates == "near":
+            entries = _leave_out_near_copies(entries, folder / PICTURES_FILE)
     digests = [entry.digest for entry in entries if entry.index is not None and entry.digest is not None]
     try:
-        _check_enough(source, entries, len(set(digests)))
+        if shard is None:
+            _check_enough(source, entries, len(set(digests)))
     except SourceError:
         shutil.rmtree(folder)
         raise
@@ -131,7 +153,7 @@ def _make(source: Source, image_size: int, preparation: Preparation, folder: Pat
 
 
 def _made(
-    source: Source, files: list[Found], image_size: int, preparation: Preparation, earlier: "Earlier"
+    source: Source, files: list[Found], image_size: int, preparation: Preparation, earlier: Earlier
 ) -> Iterator[Made]:
     """Yields each picture's entry and squares, in order: what is unchanged from earlier, the others anew."""
     work = partial(prepare_one, source=source, image_size=image_size, preparation=preparation)
@@ -139,7 +161,7 @@ def _made(
     if source.sharing is Sharing.ORDER:
         made: Iterator[Made] = map(work, new)
     else:
-        made = in_order(work, new, source.sharing is Sharing.PROCESSES, _broke_a_process)
+        made = in_order(work, new, source.sharing is Sharing.PROCESSES, _broke_a_process, _took_too_long)
     for found in files:
         yield earlier.made(found) if earlier.knows(found) else next(made)
 
@@ -182,6 +204,7 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
         mode=decoded.mode,
         width=decoded.width,
         height=decoded.height,
+        file=found.file,
     )
     return entry, squares
 
@@ -197,39 +220,15 @@ def is_blank(pixels: np.ndarray) -> bool:
 
 
 def _refused(found: Found, reason: str) -> Entry:
-    return Entry(found.path, found.bytes, found.mtime_ns, REFUSED, (reason,))
+    return Entry(found.path, found.bytes, found.mtime_ns, REFUSED, (reason,), file=found.file)
 
 
 def _broke_a_process(found: Found) -> Made:
     return _refused(found, "its decoder crashes on it"), None
 
 
-class Earlier:
-    """What was prepared from an earlier state of the same source.
-
-    Args:
-        shelf: The folder that may hold it.
-    """
-
-    def __init__(self, shelf: Path) -> None:
-        self._known: dict[str, Entry] = {}
-        for place in shelf.iterdir():
-            if not place.name.startswith(MAKING) and (dataset := reopen(place)):
-                self._images = dataset.images
-                self._known = {entry.path: entry for entry in dataset.audit.entries if entry.mtime_ns}
-
-    def knows(self, found: Found) -> bool:
-        """Whether a file is unchanged. What was left out as a copy is read again: its original may be gone."""
-        entry = self._known.get(found.path)
-        if entry is None or found.problem or (entry.copy is not None and entry.index is None):
-            return False
-        return (entry.bytes, entry.mtime_ns) == (found.bytes, found.mtime_ns)
-
-    def made(self, found: Found) -> Made:
-        """Returns what was made of it then, as `prepare_one` would."""
-        entry = self._known[found.path]
-        squares = self._images[entry.rows.start : entry.rows.stop] if entry.index is not None else None
-        return dataclasses.replace(entry, index=None, copy=None, copy_of=None), squares
+def _took_too_long(found: Found) -> Made:
+    return _refused(found, f"it takes longer than {TIME_LIMIT:.0f} s to read"), None
 
 
 def _name_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:

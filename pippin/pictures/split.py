@@ -40,6 +40,23 @@ def split(count: int, held_out: float, ties: Sequence[Sequence[int]] = ()) -> tu
     return np.flatnonzero(~is_aside), np.flatnonzero(is_aside)
 
 
+def merged(groups: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Join groups that share a picture, so that each picture is in one group at most.
+
+    Args:
+        groups: of any pictures.
+
+    Returns:
+        The groups of two pictures and more, each sorted.
+    """
+    whole: dict[int, list[int]] = {}  # picture → all that must stay with it, one list for all of those
+    for group in groups:
+        parts = {id(part): part for part in (whole.get(picture, [picture]) for picture in group)}
+        joined = sorted({picture for part in parts.values() for picture in part})
+        whole.update(dict.fromkeys(joined, joined))
+    return [joined for picture, joined in whole.items() if picture == joined[0] and len(joined) > 1]
+
+
 class Subset:
     """Some of a dataset's pictures, in memory only when they are asked for.
 

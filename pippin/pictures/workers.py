@@ -1,5 +1,6 @@
 """Work on many pictures at once: in the order that was asked for, with memory for a few of them only."""
 
+import faulthandler
 import os
 import threading
 import time
@@ -8,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import psutil
 from loky import ProcessPoolExecutor
@@ -23,12 +24,19 @@ CHUNK = 32
 PROCESSES_FROM = 1024
 """Items below which starting processes takes longer than they save."""
 
+TIME_LIMIT = 60.0
+"""Seconds that a process may work on one item: a decoder that a file leads into a loop must not hold up the others."""
+
 THREADS = 8
 """Decoding releases Python's lock, so a few threads help, and more do not."""
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Sequence[Item], processes: bool, broken: Callable[[Item], Result]
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    processes: bool,
+    broken: Callable[[Item], Result],
+    late: Callable[[Item], Result] | None = None,
 ) -> Iterator[Result]:
     """Yields the result of some work on each item, in their order.
 
@@ -40,6 +48,7 @@ def in_order(
         items: What to do it with.
         processes: Whether to share it out to processes, where there is enough of it; to threads if not.
         broken: Gives the result for an item on which a process died.
+        late: Gives the result for an item on which a process worked for too long; the same if it is not given.
     """
     cores = available_cores()
     if not processes or cores == 1 or len(items) < PROCESSES_FROM:
@@ -54,7 +63,7 @@ def in_order(
             yield result
             start += 1
         near = items[start : start + _ahead(cores) * CHUNK]  # one of these killed its process, if there are any left
-        for result in _one_by_one(work, near, broken):
+        for result in _one_by_one(work, near, broken, late or broken):
             yield result
             start += 1
 
@@ -89,7 +98,10 @@ def _until_broken(work: Callable[[Item], Result], items: Sequence[Item], start: 
 
 
 def _one_by_one(
-    work: Callable[[Item], Result], items: Sequence[Item], broken: Callable[[Item], Result]
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    broken: Callable[[Item], Result],
+    late: Callable[[Item], Result],
 ) -> Iterator[Result]:
     """Yields results, worked on by one process that gets one item at a time, until it is known on which it dies."""
     done = 0
@@ -97,25 +109,28 @@ def _one_by_one(
         with _processes(1, work) as pool:
             try:
                 for item in items[done:]:
+                    began = time.monotonic()
                     yield pool.submit(_work_on, [item]).result()[0]
                     done += 1
             except BrokenProcessPool:
-                yield broken(items[done])
+                yield (late if time.monotonic() - began >= TIME_LIMIT else broken)(items[done])
                 done += 1
 
 
 def _processes(cores: int, work: Callable[[Any], Any]) -> Executor:
     with warnings.catch_warnings(action="ignore"):
-        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work, os.getpid()))
+        return ProcessPoolExecutor(max_workers=cores, initializer=_begin, initargs=(work, os.getpid(), TIME_LIMIT))
 
 
 _work: Callable[[Any], Any]
+_limit: float
+_nowhere: TextIO
 
 
-def _begin(work: Callable[[Any], Any], parent: int) -> None:
+def _begin(work: Callable[[Any], Any], parent: int, limit: float) -> None:
     """Readies a process: it gets the work once, and then only what to do it with."""
-    global _work
-    _work = work
+    global _work, _limit, _nowhere
+    _work, _limit, _nowhere = work, limit, open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
     Image.init()
@@ -129,4 +144,13 @@ def _leave_with(parent: int) -> None:
 
 
 def _work_on(items: Sequence[Any]) -> list[Any]:
-    return [_work(item) for item in items]
+    return [_in_time(item) for item in items]
+
+
+def _in_time(item: Any) -> Any:
+    """Works on one item, and ends the process after the time limit, even if compiled code never lets Python run."""
+    faulthandler.dump_traceback_later(_limit, exit=True, file=_nowhere)
+    try:
+        return _work(item)
+    finally:
+        faulthandler.cancel_dump_traceback_later()

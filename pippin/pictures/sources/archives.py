@@ -15,6 +15,7 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found, Sharing, file_stamp
+from pippin.pictures.sources.moving import is_video
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -65,6 +66,8 @@ class ArchiveSource:
 
     def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Reads one file of the archive; see `read_picture`."""
+        if is_video(found.path):
+            raise Refused("a video in an archive: unpack it first")
         return read_picture(io.BytesIO(self._content(found)), enough, preparation, found.path)
 
     def side(self, found: Found) -> int | None:

@@ -28,6 +28,9 @@ class Found:
         mtime_ns: When it was last changed, in nanoseconds since 1970; 0 where there is no file of its own.
         problem: Why it is out already, if it is.
         row: Its place in what holds it: a row of an array, or where it begins in an archive.
+        file: Where it is one frame of a file, the path of that file.
+        frame: That frame's number, from 0.
+        second: When it is shown, in a video.
     """
 
     path: str
@@ -35,6 +38,9 @@ class Found:
     mtime_ns: int = 0
     problem: str | None = None
     row: int = 0
+    file: str | None = None
+    frame: int = 0
+    second: float = 0.0
 
 
 class Source(Protocol):

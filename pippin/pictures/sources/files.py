@@ -14,6 +14,10 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found, Sharing, hashed
+from pippin.pictures.sources.moving import read_frame
+
+CREDITS_FILE = "CREDITS.csv"
+"""What is written beside pictures that were collected; it is passed over like a hidden file."""
 
 NO_FILE = "not a file but a pipe, socket or device"
 FORBIDDEN = "its permissions forbid reading it"
@@ -46,9 +50,12 @@ class FileSource:
         return hashed(*(f"{found.path}\0{found.bytes}\0{found.mtime_ns}\0{found.problem}" for found in self.found))
 
     def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Reads one file; see `read_picture`."""
-        path = self.folder / found.path
-        decoded = read_picture(path, enough, preparation)
+        """Reads one file, or one frame of it; see `read_picture`."""
+        path = self.folder / (found.file or found.path)
+        if found.file is not None:
+            decoded = read_frame(path, found, enough, preparation)
+        else:
+            decoded = read_picture(path, enough, preparation)
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (found.bytes, found.mtime_ns):
             raise Refused("changed while the pictures were looked at: do it again when it is ready")
@@ -64,7 +71,9 @@ class FileSource:
 
 
 def open_folder(folder: Path) -> FileSource:
-    """Opens a folder: every file in it and in the folders within it, hidden ones left out, in the order of their paths.
+    """Opens a folder: every file in it and in the folders within it, in the order of their paths.
+
+    Hidden files and folders are left out, and the credits of collected pictures.
 
     Raises:
         SourceError: If it cannot be read, or is empty.
@@ -131,7 +140,9 @@ def _walk(top: Path, folder: Path) -> Iterator[Found]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as items:
-                names = sorted(item.name for item in items if not item.name.startswith("."))
+                names = sorted(
+                    item.name for item in items if not item.name.startswith(".") and item.name != CREDITS_FILE
+                )
         except OSError as error:
             if folder == top:
                 raise

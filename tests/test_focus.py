@@ -1,0 +1,66 @@
+"""Where a square is taken of a wide or high picture: beside the middle only if that is evident."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pippin.pictures import Preparation
+from pippin.pictures.focus import focus
+from pippin.pictures.framing import squares_of
+
+
+def spotted(width, height, *spots, ground=230):
+    """Noise in boxes on a plain ground."""
+    pixels = np.full((height, width, 3), ground, np.uint8)
+    for left, top, right, bottom in spots:
+        pixels[top:bottom, left:right] = np.random.default_rng(0).integers(0, 180, (bottom - top, right - left, 3))
+    return Image.fromarray(pixels)
+
+
+def of(picture):
+    return focus(picture, (0, 0, *picture.size))
+
+
+@pytest.mark.parametrize(
+    ("spot", "where"),
+    [((0, 10, 60, 90), 0.0), ((140, 10, 200, 90), 1.0), ((70, 10, 130, 90), 0.5), ((90, 10, 160, 90), 0.75)],
+)
+def test_the_square_follows_what_is_seen(spot, where):
+    wide = spotted(200, 100, spot)
+    assert of(wide) == pytest.approx(where, abs=0.22 if where in (0.0, 1.0) else 0.05)
+    left = round(of(wide) * 100)
+    assert left <= spot[0]
+    assert spot[2] <= left + 100  # all of it is in the square
+    assert of(wide.transpose(Image.Transpose.TRANSPOSE)) == of(wide)
+    assert of(wide.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) == pytest.approx(1 - of(wide), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        spotted(200, 100),
+        spotted(200, 100, (0, 0, 200, 100)),  # edges everywhere
+        spotted(200, 100, (0, 20, 50, 80), (150, 20, 200, 80)),  # something at both ends
+        spotted(110, 100, (20, 10, 90, 90)),
+        spotted(100, 100, (0, 10, 40, 90)),
+        spotted(400, 9, (380, 0, 400, 9), ground=0).resize((400, 9)).point(lambda value: 0),
+    ],
+)
+def test_where_nothing_is_evident_it_is_the_middle(picture):
+    assert of(picture) == 0.5
+
+
+def test_only_the_part_that_is_looked_at_counts():
+    picture = spotted(300, 100, (0, 0, 100, 100), (120, 10, 170, 90))
+    assert focus(picture, (100, 0, 300, 100)) < 0.3
+
+
+def test_squares_say_that_they_are_moved_and_do_not_where_that_is_not_wanted():
+    wide = spotted(200, 100, (140, 10, 200, 90))
+    (moved,), reasons = squares_of(wide, 32, Preparation(), trim=False)
+    (centre,), none = squares_of(wide, 32, Preparation(focus="centre"), trim=False)
+    assert reasons == ["square taken beside the middle, where more is to be seen"]
+    assert none == []
+    assert (np.abs(moved.astype(int) - 230) > 30).mean() > 1.4 * (np.abs(centre.astype(int) - 230) > 30).mean()
+    assert len(squares_of(wide, 32, Preparation(crops=3), trim=False)[0]) == 3
+    assert squares_of(wide, 32, Preparation(fit="pad"), trim=False)[1] == []
