@@ -2,6 +2,7 @@
 
 from pippin.measure.features import BATCH, NETWORKS, extract
 from pippin.measure.memorisation import Memorisation, memorisation
+from pippin.measure.perceptual import perceptual_distances
 from pippin.measure.scores import Scores, diversity, kid, score
 from pippin.measure.selection import best, commonness, realism
 
@@ -16,6 +17,7 @@ __all__ = [
     "extract",
     "kid",
     "memorisation",
+    "perceptual_distances",
     "realism",
     "score",
 ]
