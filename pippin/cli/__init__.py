@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pippin.cli import judge, paint, prepare, take, train
+from pippin.cli import edit, judge, paint, prepare, take, train
 from pippin.cli.narrator import clock
 from pippin.errors import PippinError
 
@@ -18,6 +18,9 @@ VERBS = (
     paint.again,
     paint.walk,
     paint.story,
+    edit.find,
+    edit.directions,
+    edit.mix,
     judge.evaluate,
     judge.report,
     judge.info,
