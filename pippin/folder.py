@@ -15,6 +15,7 @@ timeline.png             how they grew, side by side
 tensorboard/             the figures and pictures for `tensorboard --logdir RUN`
 report.html              all of it on one page
 evaluation.json          what `pippin evaluate` found last, and nearest.png, the pairs that it shows
+directions.json          the directions in which its pictures can be edited, and their names
 generator.keras          the averaged generator, for plain Keras (when the run is finished)
 """
 
@@ -31,6 +32,7 @@ import numpy as np
 from PIL import Image
 
 from pippin import checkpoint
+from pippin.directions import Directions
 from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.pictures import Audit
@@ -46,7 +48,7 @@ FORMAT = 1
 ABOUT = ("settings", "reasons", "source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine")
 """What `settings.json` holds beside the format."""
 
-LOG, CHECKUPS = "log.jsonl", "checkups.jsonl"
+LOG, CHECKUPS, DIRECTIONS = "log.jsonl", "checkups.jsonl", "directions.json"
 
 FIXED = 64
 """Latents whose pictures tell the run's story."""
@@ -306,6 +308,21 @@ class Folder:
         """Return what the last evaluation found; None where there was none."""
         file = self.path / "evaluation.json"
         return read_json(file) if file.exists() else None
+
+    def load_directions(self) -> Directions | None:
+        """Return the directions that were found last, with their names; None where there are none yet."""
+        file = self.path / DIRECTIONS
+        if not file.exists():
+            return None
+        try:
+            return Directions.from_dict(read_json(file))
+        except (KeyError, TypeError, ValueError) as problem:
+            raise RunError(damaged(file, problem)) from None
+
+    def save_directions(self, found: Directions) -> Directions:
+        """Keep directions and their names, and return them."""
+        self.write_text(DIRECTIONS, json.dumps(found.to_dict()))
+        return found
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of text into the run, so that it is never half there, and return its path."""

@@ -1,21 +1,26 @@
 """What a picture file was made from, kept inside it, so that it can be made again."""
 
+import base64
 import dataclasses
 import json
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 import pippin
 from pippin import engines, painting
+from pippin.edits import format_edits, parse_edits
 from pippin.errors import RunError, SettingsError
 from pippin.painting import Progress, silent
 from pippin.run import Run, is_run, open_run
 from pippin.seeds import format_seeds, parse_seeds
-from pippin.show import NOTED, check_ending, grid, read_note, save_picture
+from pippin.show import NOTED, check_ending, grid, read_note, save_picture, strips
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class Recipe:
         truncation: see `pippin.painting.latents_of`.
         labels: whether the seeds stand below the pictures.
         curated: how the seeds were chosen; "" where nobody chose among the pictures.
+        edits: what was done to the latents, as `pippin.edits.format_edits` writes it, with numbers of directions.
+        latents: where they come from no seeds but were found: float32, little-endian, in base64.
+        fine: where pictures were mixed, the seeds of their looks; `seeds` are those of their arrangement.
+        side: of the maps from which on they were.
         engine: that computed.
         keras: its version.
         pippin: its version.
@@ -42,15 +51,36 @@ class Recipe:
     truncation: float = 1.0
     labels: bool = False
     curated: str = ""
+    edits: str = ""
+    latents: str = ""
+    fine: str = ""
+    side: int = 0
     engine: str = ""
     keras: str = ""
     pippin: str = ""
 
     @classmethod
     def of(
-        cls, run: Run, seeds: list[int], truncation: float = 1.0, labels: bool = False, curated: str = ""
+        cls,
+        run: Run,
+        seeds: Sequence[int] = (),
+        truncation: float = 1.0,
+        labels: bool = False,
+        curated: str = "",
+        *,
+        edits: Mapping[Any, float] | None = None,
+        latents: np.ndarray | None = None,
+        fine: Sequence[int] = (),
+        side: int = 0,
     ) -> "Recipe":
-        """Return the recipe of pictures that are painted with a run as it is now."""
+        """Return the recipe of pictures that are painted with a run as it is now.
+
+        Args:
+            run, seeds, truncation, labels, curated: see `Recipe`.
+            edits: see `Run.sample`.
+            latents: float32 (N, latent_dim), instead of seeds.
+            fine, side: see `Recipe`.
+        """
         return cls(
             run=str(run.path.resolve()),
             batches=painted_at(run),
@@ -59,6 +89,10 @@ class Recipe:
             truncation=truncation,
             labels=labels,
             curated=curated,
+            edits=format_edits(run.directions().numbered(edits)) if edits else "",
+            latents="" if latents is None else base64.b64encode(np.asarray(latents, "<f4").tobytes()).decode(),
+            fine=format_seeds(fine),
+            side=side,
             engine=engines.current().name,
             keras=keras.__version__,
             pippin=pippin.__version__,
@@ -86,12 +120,65 @@ class Recipe:
         """Return it as a line of JSON in ASCII, which every format of pictures can hold."""
         return json.dumps(dataclasses.asdict(self))
 
+    def check(self, run: Run) -> None:
+        """Raise a `RunError` unless a run still has the weights that it painted the pictures with."""
+        if painting.fingerprint(run.generator) == self.weights:
+            return
+        now = painted_at(run)
+        if now == self.batches:
+            raise RunError(
+                f"This is another run than the one that painted it: its weights differ. Received: {run.path}"
+            )
+        raise RunError(
+            f"The run has trained on since, or is another one: the picture was painted at batch {self.batches:,}, and "
+            f"the run now paints with batch {now:,}, whose weights differ. Received: {run.path}"
+        )
+
+    def edited(self, run: Run, edits: Mapping[Any, float]) -> "Recipe":
+        """Return the recipe of the same pictures with more edits, as a run paints them now; see `Run.sample`."""
+        together: Counter[Any] = Counter(self._edits())
+        together.update(run.directions().numbered(edits) if edits else {})
+        now = Recipe.of(run, (), self.truncation, self.labels, self.curated, edits=together)
+        return dataclasses.replace(now, seeds=self.seeds, latents=self.latents, fine=self.fine, side=self.side)
+
+    def painted_from(self, run: Run) -> np.ndarray:
+        """Return the latents of the pictures: float32 (N, latent_dim).
+
+        Raises:
+            SettingsError: they were mixed of two each, or the recipe is damaged.
+        """
+        if self.fine:
+            raise SettingsError("A mixed picture has two latents and not one; give --from a picture that has one.")
+        if not self.latents:
+            return run.latents(parse_seeds(self.seeds), self.truncation, self._edits())
+        try:
+            kept = np.frombuffer(base64.b64decode(self.latents), "<f4").reshape(-1, run.generator.input_shape[1])
+        except ValueError:
+            raise SettingsError(f"The latents in the picture's recipe are damaged. Received: {run.path}") from None
+        return run.edited(kept, self._edits())
+
     def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = silent) -> np.ndarray:
         """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3)."""
-        seeds = parse_seeds(self.seeds)
+        if self.fine:
+            return self._mixed(run, images, progress)
         if images is None:
-            images = run.sample(seeds=seeds, truncation=self.truncation, progress=progress)
-        return grid(images, labels=[str(seed) for seed in seeds] if self.labels else None)
+            images = run.paint(self.painted_from(run), progress)
+        return grid(images, labels=[str(seed) for seed in parse_seeds(self.seeds)] if self.labels else None)
+
+    def _mixed(self, run: Run, images: np.ndarray | None, progress: Progress) -> np.ndarray:
+        """Lay mixed pictures (C, F, S, S, 3) out beside those of the coarse seeds and below those of the fine ones."""
+        coarse, fine = parse_seeds(self.seeds), parse_seeds(self.fine)
+        if images is None:
+            images = run.mix(coarse, fine, side=self.side, truncation=self.truncation, progress=progress)
+        left, above = (run.sample(seeds=seeds, truncation=self.truncation) for seeds in (coarse, fine))
+        corner = np.full_like(above[:1], 255)
+        rows = np.concatenate([left[:, None], images], axis=1)
+        headings = ["", *(f"looks {seed}" for seed in fine)]
+        titles = ["", *(f"arrangement {seed}" for seed in coarse)]
+        return strips(np.concatenate([np.concatenate([corner, above])[None], rows]), titles, headings)
+
+    def _edits(self) -> dict[str, float]:
+        return parse_edits(self.edits.split(",")) if self.edits else {}
 
     def save(self, path: str | os.PathLike[str], run: Run, images: np.ndarray | None = None) -> Path:
         """Write the picture with this recipe inside, and return its path."""
@@ -122,7 +209,7 @@ def again(
     """Paint a picture again from what it says about itself.
 
     Args:
-        picture: a file that `pippin sample` wrote.
+        picture: a file that `pippin sample`, `find` or `mix` wrote.
         output: where to; NAME-again beside it where it is None.
         run: the run's folder, where it has moved since.
         progress: told how many pictures are painted, of how many.
@@ -143,7 +230,7 @@ def again(
         where = "say where with --run" if run is None else "there is no run there"
         raise RunError(f"The run that painted it is not at {run or recipe.run}; {where}. Received: {picture}")
     opened = open_run(run or recipe.run)
-    _check_weights(recipe, opened)
+    recipe.check(opened)
     save_picture(recipe.picture(opened, progress=progress), output, recipe.to_note())
     return Again(output, output.read_bytes() == picture.read_bytes(), _differences(recipe, picture, output))
 
@@ -151,18 +238,6 @@ def again(
 def painted_at(run: Run) -> int:
     """Return how many batches the weights were trained for that a run paints with."""
     return run.best[0] if run.best else run.batches
-
-
-def _check_weights(recipe: Recipe, run: Run) -> None:
-    if painting.fingerprint(run.generator) == recipe.weights:
-        return
-    now = painted_at(run)
-    if now == recipe.batches:
-        raise RunError(f"This is another run than the one that painted it: its weights differ. Received: {run.path}")
-    raise RunError(
-        f"The run has trained on since, or is another one: the picture was painted at batch {recipe.batches:,}, and "
-        f"the run now paints with batch {now:,}, whose weights differ. Received: {run.path}"
-    )
 
 
 def _differences(recipe: Recipe, picture: Path, output: Path) -> str:

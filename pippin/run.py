@@ -1,20 +1,26 @@
 """What is done with a run: it paints, is exported, and shows its networks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from PIL import Image
 
 from pippin import export as exports
-from pippin import painting
+from pippin import mixing, painting
+from pippin.directions import Directions, find_directions
 from pippin.disk import read_json
+from pippin.edits import parse_naming
 from pippin.errors import RunError
 from pippin.folder import Folder
+from pippin.inversion import STEPS, Found
+from pippin.inversion import find as find_latent
 from pippin.networks import projector
 from pippin.painting import Progress, silent
+from pippin.pictures import Preparation, prepare_one_photo
 from pippin.seeds import seeds_from
 from pippin.show import diagram
 
@@ -56,6 +62,7 @@ class Run(Folder):
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
+        edits: Mapping[Any, float] | None = None,
         progress: Progress = silent,
     ) -> np.ndarray:
         """Paint new pictures. Each has a seed of its own that makes it, alone or beside others.
@@ -65,30 +72,130 @@ class Run(Folder):
             seed: of the first one; the others have seed + 1, seed + 2, …
             seeds: of each picture, instead of `n` and `seed`.
             truncation: how far from the average picture, 0 to 2; see `pippin.painting.latents_of`.
+            edits: name or number of a direction → how far to go, in deviations; see `directions`.
             progress: told how many are painted, of how many.
 
         Returns:
             uint8 (n, S, S, 3), RGB.
 
         Raises:
-            SettingsError: `n`, a seed or `truncation` out of range.
+            SettingsError: `n`, a seed, `truncation` or an edit out of range.
             RunError: the run has no checkpoint, or a damaged one.
         """
         chosen = seeds_from(seed, n) if seeds is None else seeds
-        return self.paint(painting.latents_of(chosen, self.generator.input_shape[1], truncation), progress)
+        return self.paint(self.latents(chosen, truncation, edits), progress)
+
+    def latents(
+        self, seeds: Sequence[int], truncation: float = 1.0, edits: Mapping[Any, float] | None = None
+    ) -> np.ndarray:
+        """Return the latents that `sample` paints: float32 (len(seeds), latent_dim). Args, errors: see there."""
+        return self.edited(painting.latents_of(seeds, self.generator.input_shape[1], truncation), edits)
 
     def walk(
-        self, seeds: Sequence[int], frames: int = 48, *, truncation: float = 1.0, progress: Progress = silent
+        self,
+        seeds: Sequence[int] = (),
+        frames: int = 48,
+        *,
+        truncation: float = 1.0,
+        latents: np.ndarray | None = None,
+        progress: Progress = silent,
     ) -> np.ndarray:
-        """Paint a smooth loop through the pictures of at least two seeds, `frames` from each to the next.
+        """Paint a smooth loop through at least two pictures, `frames` from each to the next.
 
         Args, errors: see `sample`; the path: see `pippin.painting.closed_path`.
+            latents: float32 (L, latent_dim), such as found ones; they are passed before the seeds.
 
         Returns:
-            uint8 (len(seeds) · frames, S, S, 3), RGB. After the last comes the first again.
+            uint8 ((L + len(seeds)) · frames, S, S, 3), RGB. After the last comes the first again.
         """
-        keys = painting.latents_of(seeds, self.generator.input_shape[1], truncation)
-        return self.paint(painting.closed_path(keys, frames), progress)
+        keys = [] if latents is None else [np.asarray(latents, np.float32)]
+        if len(seeds) or not keys:
+            keys.append(self.latents(seeds, truncation))
+        return self.paint(painting.closed_path(np.concatenate(keys), frames), progress)
+
+    # -- finding, editing, mixing ----------------------------------------------------------------------------------
+
+    def find(
+        self, photo: str | os.PathLike[str] | np.ndarray, *, steps: int = STEPS, progress: Progress = silent
+    ) -> Found:
+        """Look for the latent from which this run paints a photograph.
+
+        Args:
+            photo: a picture file, prepared here as the run's own pictures were; or uint8 (S, S, 3), prepared already.
+            steps: of the search.
+            progress: told how far the work is.
+
+        Returns:
+            See `pippin.inversion.Found`: the latent, what is painted from it, and how near that came.
+
+        Raises:
+            SourceError: the photograph cannot be read.
+            SettingsError: `steps` out of range, or an array of another shape.
+            RunError: the run has no checkpoint, or a damaged one.
+        """
+        if not isinstance(photo, np.ndarray):
+            preparation = Preparation.from_dict(self.about.get("preparation"))
+            photo = prepare_one_photo(photo, self.settings.image_size, preparation)
+        return find_latent(self.generator, photo, self.load_anchors(), steps, progress)
+
+    def directions(self, anew: bool = False) -> Directions:
+        """Return the directions in which this run's pictures can be edited, found when they are first asked for.
+
+        Args:
+            anew: find them again, without the names that they had.
+
+        Raises:
+            RunError: the run has trained on since they were named; or it is damaged, or cannot be written.
+        """
+        known = None if anew else self.load_directions()
+        if known is not None and known.weights == painting.fingerprint(self.generator):
+            return known
+        if known is not None and known.names:
+            raise RunError(
+                f"The run has trained on since its directions were named ({', '.join(known.names)}), and they may be "
+                f"others now; find them again, without names, with `pippin directions --anew`. Received: {self.path}"
+            )
+        return self.save_directions(find_directions(self.generator))
+
+    def name_direction(self, number: int, name: str) -> Directions:
+        """Give a direction a name, kept in the run, which edits may use from then on.
+
+        Raises:
+            SettingsError: there is no such direction, or that can be no name.
+            RunError: see `directions`.
+        """
+        parse_naming(f"{number}={name}")
+        return self.save_directions(self.directions().named(number, name))
+
+    def edited(self, latents: np.ndarray, edits: Mapping[Any, float] | None) -> np.ndarray:
+        """Return latents (N, latent_dim) moved along directions; see `sample`."""
+        return self.directions().apply(latents, edits) if edits else latents
+
+    def mix(
+        self,
+        coarse: Sequence[int],
+        fine: Sequence[int],
+        *,
+        side: int | None = None,
+        truncation: float = 1.0,
+        progress: Progress = silent,
+    ) -> np.ndarray:
+        """Paint each pair of a seed for the arrangement and a seed for the looks.
+
+        Args:
+            coarse, fine: seeds.
+            side, progress: see `pippin.mixing.mix`.
+            truncation: see `sample`.
+
+        Returns:
+            uint8 (len(coarse), len(fine), S, S, 3), RGB.
+
+        Raises:
+            NetworkError: the generator has no place between the two.
+            SettingsError: a seed, `side` or `truncation` out of range.
+        """
+        arrangements, looks = (self.latents(seeds, truncation) for seeds in (coarse, fine))
+        return mixing.mix(self.generator, arrangements, looks, side, progress)
 
     def export(self, to: str, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the generator for use elsewhere.

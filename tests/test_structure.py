@@ -10,11 +10,12 @@ import pippin
 HOUSE = Path(pippin.__file__).parent
 ORDER = [
     {"errors"},
-    {"settings", "seeds"},
+    {"settings", "seeds", "edits"},
     {"pictures", "networks", "engines", "disk"},
     {"show"},
     {"training", "measure"},
     {"checkpoint", "memory", "painting", "export"},
+    {"inversion", "directions", "mixing"},
     {"folder", "checkups", "planning"},
     {"run"},
     {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pippin.cli import collect, judge, paint, prepare, take, train
+from pippin.cli import collect, edit, judge, paint, prepare, take, train
 from pippin.cli.narrator import clock
 from pippin.errors import PippinError
 
@@ -20,6 +20,9 @@ VERBS = (
     paint.again,
     paint.walk,
     paint.story,
+    edit.find,
+    edit.directions,
+    edit.mix,
     judge.evaluate,
     judge.report,
     judge.info,

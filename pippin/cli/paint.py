@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from pippin.recipes import Recipe
     from pippin.run import Run
 
+SEEDS = "0-4"
 GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
 
+From = typer.Option(
+    "--from", help="A picture file of RUN, such as `pippin find` wrote: begin with what it was painted from."
+)
 Truncation = Annotated[
     float, typer.Option(help="ψ, 0 to 2: latents are scaled by it; below 1 more usual and less varied.")
 ]
@@ -36,6 +40,11 @@ def sample(
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Of each picture instead, as 1,2,3 or 10-20.")] = None,
     truncation: Truncation = 1.0,
+    start: Annotated[Path | None, From] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(help="Go along a direction: redder=+1.5, or 3=-2; see `pippin directions`. As often as you like."),
+    ] = None,
     curate: Annotated[bool, typer.Option("--curate", help="Paint four times as many and keep the best.")] = False,
     labels: Annotated[
         bool | None,
@@ -44,9 +53,18 @@ def sample(
     separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
 ) -> None:
     """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
+    from pippin.edits import parse_edits
     from pippin.seeds import parse_seeds, seeds_from
     from pippin.show import NOTED, check_ending
 
+    edits = parse_edits(edit or [])
+    if curate and edits:
+        raise SettingsError("Curate first, then edit what was chosen, by its --seeds. Received: --curate --edit")
+    if start is not None:
+        if not (n is seed is seeds is labels is None and truncation == 1 and not curate and not separate):
+            raise SettingsError(f"With --from go --edit and -o, and nothing else. Received: --from {start}")
+        _sample_from(run, start, edits, check_ending(output, NOTED))
+        return
     if seeds is not None and (n is not None or seed is not None or curate):
         raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
     if output.suffix or not separate:
@@ -63,10 +81,10 @@ def sample(
             curated = pippin.curate(opened, count, first, truncation=truncation, progress=progress)
             chosen, images, how = curated.seeds, curated.images, curated.how
         else:
-            images = opened.sample(seeds=chosen, truncation=truncation, progress=progress)
+            images = opened.sample(seeds=chosen, truncation=truncation, edits=edits, progress=progress)
     if labels is None:
         labels = not separate and (curate or seeds is not None)
-    recipe = Recipe.of(opened, chosen, truncation, labels, how)
+    recipe = Recipe.of(opened, chosen, truncation, labels, how, edits=edits)
     if separate:
         output = _save_each(recipe, opened, images, output)
     else:
@@ -74,6 +92,20 @@ def sample(
     if how:
         print(how)
     print(f"{len(chosen)} pictures in {output}")
+
+
+def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
+    """Paint once more what a picture file of a run was painted from, edited."""
+    opened = pippin.open_run(run)
+    from pippin.recipes import Recipe
+
+    recipe = Recipe.read(picture)
+    recipe.check(opened)
+    recipe = recipe.edited(opened, edits)
+    latents = recipe.painted_from(opened)
+    with Narrator.choose() as reporter:
+        recipe.save(output, opened, opened.paint(latents, reporter.working("painting")))
+    print(f"{len(latents)} pictures in {output}")
 
 
 def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path) -> Path:
@@ -90,7 +122,9 @@ def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path)
 
 
 def again(
-    picture: Annotated[Path, typer.Argument(help="A file that `pippin sample` wrote.", metavar="PICTURE")],
+    picture: Annotated[
+        Path, typer.Argument(help="A file that `pippin sample`, `find` or `mix` wrote.", metavar="PICTURE")
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to; NAME-again beside it if not said.")
     ] = None,
@@ -105,24 +139,42 @@ def again(
 
 def walk(
     run: RunFolder,
-    seeds: Annotated[str, typer.Option(help="Of the pictures to pass, as 1,2,3 or 10-20.")] = "0-4",
+    seeds: Annotated[
+        str | None, typer.Option(help="Of the pictures to pass, as 1,2,3 or 10-20; 0-4 if not said.")
+    ] = None,
+    start: Annotated[list[Path] | None, From] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = WALK,
     frames: Annotated[int, typer.Option(help="From one picture to the next.")] = 48,
     fps: FramesPerSecond = 24,
     truncation: Truncation = 1.0,
 ) -> None:
-    """Walk in a smooth loop through pictures of RUN, from seed to seed and back to the first."""
+    """Walk in a smooth loop through pictures of RUN, from one to the next and back to the first."""
     from pippin.seeds import parse_seeds
     from pippin.show import check_video, save_video
 
-    chosen = parse_seeds(seeds)
+    chosen = [] if seeds is None else parse_seeds(seeds)
     check_video(output, fps)
+    opened = pippin.open_run(run)
+    latents = _latents_from(opened, start) if start else None
+    if seeds is None and (latents is None or len(latents) < 2):
+        chosen = parse_seeds(SEEDS)
     with Narrator.choose() as reporter:
-        painted = pippin.open_run(run).walk(
-            chosen, frames, truncation=truncation, progress=reporter.working("painting")
-        )
+        progress = reporter.working("painting")
+        painted = opened.walk(chosen, frames, truncation=truncation, latents=latents, progress=progress)
     save_video(painted, output, fps)
     print(f"{len(painted)} frames, {clock(len(painted) / fps)}, in {output}")
+
+
+def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
+    """Return the latents of picture files of a run, one after the other."""
+    import numpy as np
+
+    from pippin.recipes import Recipe
+
+    recipes = [Recipe.read(picture) for picture in pictures]
+    for recipe in recipes:
+        recipe.check(run)
+    return np.concatenate([recipe.painted_from(run) for recipe in recipes])
 
 
 def story(

@@ -3,6 +3,7 @@
 from pippin.measure.colours import Colours, colours
 from pippin.measure.features import BATCH, NETWORKS, extract
 from pippin.measure.memorisation import Memorisation, memorisation
+from pippin.measure.perceptual import perceptual_distances
 from pippin.measure.scores import Scores, diversity, kid, score
 from pippin.measure.selection import best, commonness, realism
 
@@ -19,6 +20,7 @@ __all__ = [
     "extract",
     "kid",
     "memorisation",
+    "perceptual_distances",
     "realism",
     "score",
 ]

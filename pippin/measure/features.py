@@ -51,7 +51,7 @@ def extract(images: np.ndarray, network: str = "efficientnet-lite0") -> np.ndarr
     side, model = NETWORKS[network][0], _load(network)
     found = []
     for start in range(0, len(images), BATCH):
-        chunk = np.stack([_resized(image, side) for image in images[start : start + BATCH]])
+        chunk = np.stack([resized(image, side) for image in images[start : start + BATCH]])
         short = BATCH - len(chunk)  # one shape only, so that the network is compiled once
         padded = np.pad(chunk, ((0, short), (0, 0), (0, 0), (0, 0)))
         found.append(np.asarray(model.predict_on_batch(padded), "float64")[: len(chunk)])
@@ -63,6 +63,7 @@ def _load(network: str) -> Any:
     return NETWORKS[network][1]()
 
 
-def _resized(image: np.ndarray, side: int) -> np.ndarray:
+def resized(image: np.ndarray, side: int) -> np.ndarray:
+    """Resize one picture, uint8 (S, S, 3), as a network takes it: float32 (side, side, 3) in [−1, 1]."""
     picture = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(picture, "float32") / 127.5 - 1

@@ -4,6 +4,7 @@ from pippin.pictures.audit import Audit, Entry
 from pippin.pictures.dataset import Dataset, to_float, to_uint8
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.prepare import prepare
+from pippin.pictures.single import prepare_one_photo
 from pippin.pictures.sources import typical_side
 from pippin.pictures.split import Subset, split
 
@@ -14,6 +15,7 @@ __all__ = [
     "Preparation",
     "Subset",
     "prepare",
+    "prepare_one_photo",
     "split",
     "to_float",
     "to_uint8",

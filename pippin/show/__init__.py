@@ -2,7 +2,7 @@
 
 from pippin.show.files import NOTED, check_ending, read_note, save_picture, save_text
 from pippin.show.film import film
-from pippin.show.grids import GAP, grid
+from pippin.show.grids import GAP, grid, strips
 from pippin.show.timeline import timeline
 from pippin.show.video import check_video, save_video
 
@@ -17,5 +17,6 @@ __all__ = [
     "save_picture",
     "save_text",
     "save_video",
+    "strips",
     "timeline",
 ]

@@ -37,6 +37,31 @@ def grid(images: np.ndarray, columns: int | None = None, labels: Sequence[str] |
     return sheet
 
 
+def strips(rows: np.ndarray, titles: Sequence[str], headings: Sequence[str]) -> np.ndarray:
+    """Lay rows of pictures out with a title before each row and a heading above each column.
+
+    Args:
+        rows: uint8 (R, C, H, W, 3).
+        titles: R texts.
+        headings: C texts.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    font = ImageFont.load_default(LABEL)
+    count, columns, height, width = rows.shape[:4]
+    wide = max(round(font.getlength(title)) for title in titles) + 3 * GAP
+    top = LABEL + 4
+    sheet = Image.new("RGB", (wide + columns * (width + GAP) - GAP, top + count * (height + GAP) - GAP), "white")
+    sheet.paste(Image.fromarray(grid(rows.reshape(-1, height, width, 3), columns)), (wide, top))
+    draw = ImageDraw.Draw(sheet)
+    for n, title in enumerate(titles):
+        draw.text((GAP, top + n * (height + GAP) + height / 2), title, fill="black", font=font, anchor="lm")
+    for n, heading in enumerate(headings):
+        draw.text((wide + n * (width + GAP) + width / 2, 1), heading, fill="black", font=font, anchor="ma")
+    return np.asarray(sheet)
+
+
 def _labelled(images: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     """Put each picture, unchanged, in the middle of a white one that has room for the labels."""
     font = ImageFont.load_default(LABEL)
