@@ -30,26 +30,38 @@ class Box(NamedTuple):
         return min(self.right - self.left, self.bottom - self.top)
 
 
-def squares_of(
-    picture: Image.Image, image_size: int, preparation: Preparation, trim: bool
-) -> tuple[np.ndarray, list[str]]:
+def trimmed(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple[Box, list[str]]:
+    """Finds what there is of a picture without padding bars.
+
+    Args:
+        picture: In mode RGB.
+        preparation: What to do.
+        trim: Whether this kind of source may have bars.
+
+    Returns:
+        Where the picture is in the picture, and what was mended.
+    """
+    whole = Box(0, 0, *picture.size)
+    if trim and not preparation.keep_borders:
+        bars = find_bars(np.asarray(picture))
+        box = Box(bars.left, bars.top, whole.right - bars.right, whole.bottom - bars.bottom)
+        if box != whole and box.shorter_side >= MIN_SIDE:
+            return box, [f"padding bars trimmed ({bars})"]
+    return whole, []
+
+
+def squares_of(picture: Image.Image, box: Box, image_size: int, preparation: Preparation) -> np.ndarray:
     """Makes squares of a picture.
 
     Args:
         picture: In mode RGB.
+        box: Which part of it counts.
         image_size: Side of the squares in pixels.
         preparation: What to do.
-        trim: Whether to trim padding bars.
 
     Returns:
-        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what was mended.
+        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1.
     """
-    box, reasons = Box(0, 0, *picture.size), []
-    if trim and not preparation.keep_borders:
-        bars = find_bars(np.asarray(picture))
-        trimmed = Box(bars.left, bars.top, box.right - bars.right, box.bottom - bars.bottom)
-        if trimmed != box and trimmed.shorter_side >= MIN_SIDE:
-            box, reasons = trimmed, [f"padding bars trimmed ({bars})"]
 
     def resized(part: Box, width: int, height: int) -> Image.Image:
         return picture.resize((width, height), Image.Resampling.LANCZOS, part, reducing_gap=3)
@@ -62,7 +74,7 @@ def squares_of(
         scale = image_size / max(box.right - box.left, box.bottom - box.top)
         width, height = (max(1, round(scale * side)) for side in (box.right - box.left, box.bottom - box.top))
         made = [_padded(resized(box, width, height), image_size, preparation)]
-    return np.stack([np.asarray(square) for square in made]), reasons
+    return np.stack([np.asarray(square) for square in made])
 
 
 def crops(box: Box, most: int) -> list[Box]:

@@ -17,20 +17,24 @@ from filelock import FileLock
 
 from pippin.errors import SourceError
 from pippin.pictures.audit import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
-from pippin.pictures.bars import LEAST_LEFT
 from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
 from pippin.pictures.duplicates import likeness, near_groups
-from pippin.pictures.framing import squares_of
+from pippin.pictures.framing import squares_of, trimmed
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
 from pippin.pictures.workers import in_order
 from pippin.settings import check_image_size
 
-PREPARATION_VERSION = 2  # raise it when the same file would become another picture: everything is prepared anew
+PREPARATION_VERSION = 3  # raise it when the same file would become another picture: everything is prepared anew
 
 MAKING = "making-"
+
+ENOUGH = 2
+"""Of the squares' side: a larger picture may be decoded at a smaller scale, with this left of what is not padding.
+
+At twice the side, 60 photographs of apples at 64×64 came within 47 dB of what their full size gives."""
 
 SEEN = 16
 """Of 255: a pixel that is farther from a picture's median colour is seen."""
@@ -159,11 +163,17 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
     """
     if found.problem is not None:
         return _refused(found, found.problem), None
+    enough = ENOUGH * image_size
     try:
-        decoded = source.read(found, image_size, LEAST_LEFT * image_size, preparation)
+        decoded = source.read(found, image_size, enough, preparation)
+        box, mended = trimmed(decoded.image, preparation, source.trims_bars)
+        side, whole = min(decoded.image.size), min(decoded.width, decoded.height)
+        if box.shorter_side < enough and side < whole:  # too little is left at this scale
+            decoded = source.read(found, image_size, enough * side // box.shorter_side + 1, preparation)
+            box, mended = trimmed(decoded.image, preparation, source.trims_bars)
     except Refused as refusal:
         return _refused(found, str(refusal)), None
-    squares, mended = squares_of(decoded.image, image_size, preparation, source.trims_bars)
+    squares = squares_of(decoded.image, box, image_size, preparation)
     reasons = (*decoded.reasons, *mended)
     odd = [ENLARGED] if min(decoded.width, decoded.height) < image_size else []
     if is_blank(squares[0]):
@@ -192,8 +202,11 @@ def is_blank(pixels: np.ndarray) -> bool:
     Args:
         pixels: uint8 of shape `(S, S, 3)`.
     """
-    apart = np.abs(pixels.astype(np.int16) - np.median(pixels, axis=(0, 1)).astype(np.int16)).max(axis=-1)
-    return bool((apart > SEEN).mean() < BLANK_SHARE)
+    planes = np.ascontiguousarray(pixels.reshape(-1, 3).T)  # along an axis of 3 NumPy would be slow
+    ordered, count = np.sort(planes, axis=1, kind="stable"), planes.shape[1]
+    median = ordered[:, (count - 1) // 2 : count // 2 + 1].mean(axis=1).astype(np.int16)
+    apart = np.abs(planes - median[:, None]) > SEEN
+    return np.count_nonzero(apart.any(axis=0)) < BLANK_SHARE * count
 
 
 def _refused(found: Found, reason: str) -> Entry:
