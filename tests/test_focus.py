@@ -6,7 +6,7 @@ from PIL import Image
 
 from pippin.pictures import Preparation
 from pippin.pictures.focus import focus
-from pippin.pictures.framing import squares_of
+from pippin.pictures.framing import Box, squares_of
 
 
 def spotted(width, height, *spots, ground=230):
@@ -57,10 +57,11 @@ def test_only_the_part_that_is_looked_at_counts():
 
 def test_squares_say_that_they_are_moved_and_do_not_where_that_is_not_wanted():
     wide = spotted(200, 100, (140, 10, 200, 90))
-    (moved,), reasons = squares_of(wide, 32, Preparation(), trim=False)
-    (centre,), none = squares_of(wide, 32, Preparation(focus="centre"), trim=False)
+    whole = Box(0, 0, 200, 100)
+    (moved,), reasons = squares_of(wide, whole, 32, Preparation())
+    (centre,), none = squares_of(wide, whole, 32, Preparation(focus="centre"))
     assert reasons == ["square taken beside the middle, where more is to be seen"]
     assert none == []
     assert (np.abs(moved.astype(int) - 230) > 30).mean() > 1.4 * (np.abs(centre.astype(int) - 230) > 30).mean()
-    assert len(squares_of(wide, 32, Preparation(crops=3), trim=False)[0]) == 3
-    assert squares_of(wide, 32, Preparation(fit="pad"), trim=False)[1] == []
+    assert len(squares_of(wide, whole, 32, Preparation(crops=3))[0]) == 3
+    assert squares_of(wide, whole, 32, Preparation(fit="pad"))[1] == []

@@ -176,7 +176,7 @@ def test_large_jpegs_are_decoded_small(tmp_path):
     assert picture.size == (300, 200)  # an eighth, the least that Pillow's decoder offers, and above 128
     split(2400, 1600).save(tmp_path / "large.png")
     picture, _ = read_picture(tmp_path / "large.png", 128)[:2]
-    assert picture.size == (200, 134)
+    assert picture.size == (200, 133)  # whole blocks of twelve; a row of four pixels is cut off
 
 
 def broken_files():
@@ -446,6 +446,28 @@ def test_trimmed_bars_are_mended_and_gone(folder):
     assert entry.reasons[0].startswith("padding bars trimmed (2")
     assert dataset.images[entry.index].max() < 240
     assert "mended: 1 padding bars trimmed" in dataset.summary()
+
+
+def test_what_bars_leave_of_a_large_picture_is_read_at_a_larger_scale(tmp_path):
+    stripes = np.zeros((1200, 1200, 3), np.uint8)
+    for n in range(2):  # at an eighth of the size, which would do without the bars, no stripe is seen
+        stripes[420:780] = 80 + 170 * ((np.arange(1200) + n) // 6 % 2)[None, :, None]
+        Image.fromarray(stripes).save(tmp_path / f"{n}.jpg")
+    dataset = prepare(tmp_path, 64)
+    assert all("211 top" in entry.reasons[0] for entry in dataset.audit.entries)  # of 600 lines
+    assert dataset.images[0].std() > 40
+
+
+@pytest.mark.parametrize("turn", [1, 3])
+def test_what_is_no_whole_pixel_of_a_smaller_scale_is_cut_off(tmp_path, turn):
+    ramp = (np.arange(1039) // 8).astype(np.uint8)
+    picture = Image.fromarray(np.broadcast_to(ramp[None, :, None], (1031, 1039, 3)))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    picture.rotate(0 if turn == 1 else 180).save(tmp_path / "a.jpg", quality=100, exif=exif)
+    line = pixels(read_picture(tmp_path / "a.jpg", 128)[0])[64, :, 0]
+    expected = np.arange(129) if turn == 1 else np.arange(1039)[7:].reshape(129, 8).mean(axis=1) // 8
+    assert np.abs(line - expected).max() <= 2
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 10, 10), Box(0, 0, 400, 100), Box(3, 5, 13, 46)])

@@ -9,11 +9,13 @@ from PIL import Image
 import pippin
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.framing import Box, crops, squares_of
+from pippin.pictures.framing import Box, crops, squares_of, trimmed
 
 
 def squares(picture, size=32, trim=False, **options):
-    return squares_of(picture, size, Preparation(**options), trim)[0]
+    preparation = Preparation(**options)
+    box, _ = trimmed(picture, preparation, trim)
+    return squares_of(picture, box, size, preparation)[0]
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ ends in a white sky, the other is as long.
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 LEAST_LEFT = 4  # trimming leaves a quarter of either side at least
 WORKING_SIDE = 384  # pixels; a larger picture is looked at in a smaller copy, which evens out noise too
 TOLERANCE = 16  # of 255: as far from the bar's colour as the noise of a JPEG goes
 STRAY = 0.1  # share of a bar's line that may differ all the same: a JPEG rings beside sharp edges
-AT_ONCE = 8  # lines that are looked at in one go
+AT_ONCE = 24  # lines that are looked at in one go
 BLEND = 3  # lines within which a bar ends: resizing blurs its edge
 CLEAR = 0.85  # share of the first line after a bar that differs from it, if the bar has a partner opposite
 CLEAR_ALONE = 0.95  # the same without a partner; then the bar must be black or white, too
@@ -60,10 +61,9 @@ def find_bars(pixels: np.ndarray) -> Bars:
     height, width = pixels.shape[:2]
     step = max(1, max(height, width) // WORKING_SIDE)
     rows, columns = height // step, width // step
-    small = pixels[: rows * step, : columns * step]
+    small = pixels
     if step > 1:
-        small = small.reshape(rows, step, columns, step, 3).mean((1, 3)).astype(np.uint8)
-    small = small.astype(np.int16)
+        small = np.asarray(Image.fromarray(pixels).reduce(step, (0, 0, columns * step, rows * step)))
 
     left, top, right, bottom = 0, 0, columns, rows
     for _ in range(2):  # the second look finds bars within bars, and those on all four sides
@@ -86,7 +86,7 @@ def _trim(lines: np.ndarray, whole: int) -> tuple[int, int]:
     """Returns how many lines at the beginning and at the end are padding.
 
     Args:
-        lines: int16 of shape `(lines, length, 3)`.
+        lines: uint8 of shape `(lines, length, 3)`.
         whole: How many lines the whole picture has, of which a good part must be left.
     """
     head, tail = _plain_run(lines), _plain_run(lines[::-1])
@@ -107,7 +107,10 @@ def _lines_to_trim(run: Run, opposite: Run, partners: bool) -> int:
 
 def _plain_run(lines: np.ndarray) -> Run:
     """Measures the run of plain lines with which a picture begins, looking no further than it goes."""
-    colour = np.median(lines[0], axis=0)
+    ordered, count = np.sort(lines[0], axis=0), lines.shape[1]
+    colour = (ordered[(count - 1) // 2] + ordered[count // 2].astype(np.float32)) / 2  # its median
+    if _differing(lines[:1], colour)[0] > STRAY:
+        return Run(0, colour, 0.0, 0)
     length = 0
     while not (differing := _differing(lines[length : length + AT_ONCE], colour) > STRAY).any():
         length += len(differing)
@@ -121,6 +124,7 @@ def _plain_run(lines: np.ndarray) -> Run:
 
 
 def _differing(lines: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Returns the share of each line that differs from a colour. A maximum along an axis of 3 would be slow."""
-    apart = np.abs(lines - colour)
-    return (np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2]) > TOLERANCE).mean(axis=-1)
+    """Returns the share of each line that differs from a colour. NumPy's `any` along an axis of 3 would be slow."""
+    apart = np.abs(lines - colour) > TOLERANCE
+    differs = apart[..., 0] | apart[..., 1] | apart[..., 2]
+    return np.count_nonzero(differs, axis=-1) / lines.shape[1]

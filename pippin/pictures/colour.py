@@ -67,7 +67,7 @@ def to_rgb(image: Image.Image, enough: int, preparation: Preparation = USUAL) ->
     if converted:
         reasons.append("colours converted from their profile to sRGB")
     try:
-        image = image.convert("RGB")
+        image = image if image.mode == "RGB" else image.convert("RGB")
     except ValueError:
         raise Refused(f"its colours cannot be turned into RGB ({image.mode})") from None
     if alpha is not None and np.asarray(alpha).min() < 255:
@@ -113,11 +113,12 @@ def _lay_over(image: Image.Image, alpha: Image.Image, preparation: Preparation) 
 
 
 def _shrink(image: Image.Image, enough: int) -> Image.Image:
-    """Averages whole blocks of pixels, as long as both sides stay above what is enough."""
+    """Averages whole blocks of pixels, as long as both sides stay above what is enough; cuts off what is no block."""
     factor = min(image.size) // enough
     if factor <= 1:
         return image
-    return (image.convert("RGB") if image.mode in ("P", "PA", "1") else image).reduce(factor)
+    whole = (0, 0, image.width // factor * factor, image.height // factor * factor)
+    return (image.convert("RGB") if image.mode in ("P", "PA", "1") else image).reduce(factor, whole)
 
 
 def _deep_to_grey(image: Image.Image, white: float | None) -> Image.Image:

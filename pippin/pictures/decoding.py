@@ -10,6 +10,7 @@ from pippin.pictures.colour import Refused, to_rgb
 from pippin.pictures.deep_tiff import read_deep_tiff
 from pippin.pictures.preparation import USUAL, Preparation
 
+Image.preinit()  # the usual formats are tried first; a file's kind is found by trying
 pi_heif.register_heif_opener()  # teaches Pillow to read HEIC; AVIF it knows by itself
 
 MIN_SIDE = 8  # pixels; anything smaller is an icon's spacer or a tracking dot
@@ -127,15 +128,17 @@ def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation
 
     is_tiff = image.format == "TIFF"  # it is turned upright when it is loaded, and must be asked before
     turned = is_tiff and _orientation(image) != 1
-    image.draft("RGB", (enough, enough))  # a JPEG decodes at 1/2, 1/4 or 1/8 of its size for a fraction of the time
+    drafted = image.draft("RGB", (enough, enough))  # a JPEG decodes at 1/2, 1/4 or 1/8 of its size in less time
     image.load()
     turned = turned or (not is_tiff and _orientation(image) != 1)  # a PNG loads when it is asked, and hides its damage
     _check_size(*image.size, f"{width}×{height}")  # an icon may hold another size than it says
     if turned:
         reasons.append("turned upright")
-    mode = image.mode
-    picture, colour_reasons = to_rgb(ImageOps.exif_transpose(image) if turned else image, enough, preparation)
-    return Decoded(picture, reasons + colour_reasons, image.format or "unknown", mode, width, height)
+    mode, kind, loaded = image.mode, image.format or "unknown", image
+    if drafted and drafted[1][2:] != image.size:  # its last column and row stand for less than a whole pixel
+        loaded = image.crop((0, 0, int(drafted[1][2]), int(drafted[1][3])))
+    picture, colour_reasons = to_rgb(ImageOps.exif_transpose(loaded) if turned else loaded, enough, preparation)
+    return Decoded(picture, reasons + colour_reasons, kind, mode, width, height)
 
 
 def _check_size(width: int, height: int, said: str | None = None) -> None:

@@ -37,7 +37,8 @@ def likeness(pixels: np.ndarray) -> str:
     """
     grey = Image.fromarray(pixels).convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.BOX)
     strengths = (_WAVES @ np.asarray(grey, np.float64) @ _WAVES.T).round(6)  # the same on every machine
-    return np.packbits(strengths > np.median(strengths)).tobytes().hex()
+    ordered, half = np.sort(strengths, axis=None), strengths.size // 2
+    return np.packbits(strengths > (ordered[half - 1] + ordered[half]) / 2).tobytes().hex()
 
 
 def small_copies(rows: np.ndarray, images: np.ndarray) -> np.ndarray:

@@ -1,14 +1,20 @@
 """A picture of any shape → squares of one size."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from pippin.pictures.bars import find_bars
-from pippin.pictures.decoding import MIN_SIDE
+from pippin.pictures.decoding import MIN_SIDE, Decoded
 from pippin.pictures.focus import MIDDLE, focus
 from pippin.pictures.preparation import BLUR, Preparation
+
+ENOUGH = 2
+"""Of the squares' side: a larger picture may be decoded at a smaller scale, with this left of what is not padding.
+
+At twice the side, 60 photographs of apples at 64×64 came within 47 dB of what their full size gives."""
 
 SHIFT = 0.5
 """Of a square's side: how far several crops of one picture lie apart at the least."""
@@ -31,26 +37,68 @@ class Box(NamedTuple):
         return min(self.right - self.left, self.bottom - self.top)
 
 
+def read_trimmed(
+    read: Callable[[int], Decoded], image_size: int, preparation: Preparation, trim: bool
+) -> tuple[Decoded, Box, list[str]]:
+    """Reads a picture at no larger a scale than its squares need, and finds what there is of it without padding bars.
+
+    Args:
+        read: Reads it, so that its shorter side has at least as many pixels as it is given, where there are so many.
+        image_size: Side of the squares in pixels.
+        preparation: What to do.
+        trim: Whether this kind of source may have bars.
+
+    Returns:
+        The picture, where in it the picture is, and what was mended.
+
+    Raises:
+        Refused: By `read`.
+    """
+    enough = ENOUGH * image_size
+    decoded = read(enough)
+    box, reasons = trimmed(decoded.image, preparation, trim)
+    side, whole = min(decoded.image.size), min(decoded.width, decoded.height)
+    if box.shorter_side < enough and side < whole:  # too little is left at this scale
+        decoded = read(enough * side // box.shorter_side + 1)
+        box, reasons = trimmed(decoded.image, preparation, trim)
+    return decoded, box, reasons
+
+
+def trimmed(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple[Box, list[str]]:
+    """Finds what there is of a picture without padding bars.
+
+    Args:
+        picture: In mode RGB.
+        preparation: What to do.
+        trim: Whether this kind of source may have bars.
+
+    Returns:
+        Where the picture is in the picture, and what was mended.
+    """
+    whole = Box(0, 0, *picture.size)
+    if trim and not preparation.keep_borders:
+        bars = find_bars(np.asarray(picture))
+        box = Box(bars.left, bars.top, whole.right - bars.right, whole.bottom - bars.bottom)
+        if box != whole and box.shorter_side >= MIN_SIDE:
+            return box, [f"padding bars trimmed ({bars})"]
+    return whole, []
+
+
 def squares_of(
-    picture: Image.Image, image_size: int, preparation: Preparation, trim: bool
+    picture: Image.Image, box: Box, image_size: int, preparation: Preparation
 ) -> tuple[np.ndarray, list[str]]:
     """Makes squares of a picture.
 
     Args:
         picture: In mode RGB.
+        box: Which part of it counts.
         image_size: Side of the squares in pixels.
         preparation: What to do.
-        trim: Whether to trim padding bars.
 
     Returns:
-        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what was mended.
+        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what is to be said of it.
     """
-    box, reasons = Box(0, 0, *picture.size), []
-    if trim and not preparation.keep_borders:
-        bars = find_bars(np.asarray(picture))
-        trimmed = Box(bars.left, bars.top, box.right - bars.right, box.bottom - bars.bottom)
-        if trimmed != box and trimmed.shorter_side >= MIN_SIDE:
-            box, reasons = trimmed, [f"padding bars trimmed ({bars})"]
+    reasons = []
 
     def resized(part: Box, width: int, height: int) -> Image.Image:
         return picture.resize((width, height), Image.Resampling.LANCZOS, part, reducing_gap=3)
@@ -59,7 +107,7 @@ def squares_of(
         where = focus(picture, box) if preparation.focus == "auto" else MIDDLE
         squares = crops(box, preparation.crops, where)
         if squares != crops(box, preparation.crops):
-            reasons = [*reasons, "square taken beside the middle, where more is to be seen"]
+            reasons = ["square taken beside the middle, where more is to be seen"]
         made = [resized(square, image_size, image_size) for square in squares]
     elif preparation.fit == "squash" or box.shorter_side == max(box.right - box.left, box.bottom - box.top):
         made = [resized(box, image_size, image_size)]

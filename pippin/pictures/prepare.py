@@ -17,12 +17,12 @@ from filelock import FileLock
 
 from pippin.errors import SourceError
 from pippin.pictures.audit import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
-from pippin.pictures.bars import LEAST_LEFT
 from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
+from pippin.pictures.decoding import Decoded
 from pippin.pictures.duplicates import likeness, near_groups
 from pippin.pictures.earlier import MAKING, SHARD, Earlier, Shard
-from pippin.pictures.framing import squares_of
+from pippin.pictures.framing import read_trimmed, squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
@@ -31,7 +31,7 @@ from pippin.pictures.sources.moving import unfold
 from pippin.pictures.workers import TIME_LIMIT, in_order
 from pippin.settings import check_image_size
 
-PREPARATION_VERSION = 2  # raise it when the same file would become another picture: everything is prepared anew
+PREPARATION_VERSION = 3  # raise it when the same file would become another picture: everything is prepared anew
 
 SEEN = 16
 """Of 255: a pixel that is farther from a picture's median colour is seen."""
@@ -181,12 +181,16 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
     """
     if found.problem is not None:
         return _refused(found, found.problem), None
+
+    def read(enough: int) -> Decoded:
+        return source.read(found, image_size, enough, preparation)
+
     try:
-        decoded = source.read(found, image_size, LEAST_LEFT * image_size, preparation)
+        decoded, box, mended = read_trimmed(read, image_size, preparation, source.trims_bars)
     except Refused as refusal:
         return _refused(found, str(refusal)), None
-    squares, mended = squares_of(decoded.image, image_size, preparation, source.trims_bars)
-    reasons = (*decoded.reasons, *mended)
+    squares, moved = squares_of(decoded.image, box, image_size, preparation)
+    reasons = (*decoded.reasons, *mended, *moved)
     odd = [ENLARGED] if min(decoded.width, decoded.height) < image_size else []
     if is_blank(squares[0]):
         odd.append(BLANK)
@@ -215,8 +219,11 @@ def is_blank(pixels: np.ndarray) -> bool:
     Args:
         pixels: uint8 of shape `(S, S, 3)`.
     """
-    apart = np.abs(pixels.astype(np.int16) - np.median(pixels, axis=(0, 1)).astype(np.int16)).max(axis=-1)
-    return bool((apart > SEEN).mean() < BLANK_SHARE)
+    planes = np.ascontiguousarray(pixels.reshape(-1, 3).T)  # along an axis of 3 NumPy would be slow
+    ordered, count = np.sort(planes, axis=1, kind="stable"), planes.shape[1]
+    median = ordered[:, (count - 1) // 2 : count // 2 + 1].mean(axis=1).astype(np.int16)
+    apart = np.abs(planes - median[:, None]) > SEEN
+    return np.count_nonzero(apart.any(axis=0)) < BLANK_SHARE * count
 
 
 def _refused(found: Found, reason: str) -> Entry:

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pippin.errors import SourceError
-from pippin.pictures.bars import LEAST_LEFT
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import read_picture
-from pippin.pictures.framing import squares_of
+from pippin.pictures.framing import read_trimmed, squares_of
 from pippin.pictures.preparation import USUAL, Preparation
 
 
@@ -31,9 +30,11 @@ def prepare_one_photo(path: str | os.PathLike[str], image_size: int, preparation
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # Pillow warns of oddities that do not matter here
-            decoded = read_picture(Path(path), LEAST_LEFT * image_size, preparation)
+            decoded, box, _ = read_trimmed(
+                lambda enough: read_picture(Path(path), enough, preparation), image_size, preparation, trim=True
+            )
     except Refused as refusal:
         why = "there is no such file" if not Path(path).exists() else refusal
         raise SourceError(f"The photograph cannot be read: {why}. Received: {path}") from None
-    squares, _ = squares_of(decoded.image, image_size, dataclasses.replace(preparation, crops=1), trim=True)
+    squares, _ = squares_of(decoded.image, box, image_size, dataclasses.replace(preparation, crops=1))
     return squares[0]
