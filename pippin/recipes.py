@@ -87,10 +87,15 @@ class Recipe:
         return json.dumps(dataclasses.asdict(self))
 
     def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = silent) -> np.ndarray:
-        """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3)."""
+        """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3).
+
+        A picture alone keeps its channels, so that a transparent one stays transparent.
+        """
         seeds = parse_seeds(self.seeds)
         if images is None:
             images = run.sample(seeds=seeds, truncation=self.truncation, progress=progress)
+        if len(images) == 1 and not self.labels:
+            return images[0]
         return grid(images, labels=[str(seed) for seed in seeds] if self.labels else None)
 
     def save(self, path: str | os.PathLike[str], run: Run, images: np.ndarray | None = None) -> Path:

@@ -36,7 +36,7 @@ from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.networks import projector
 from pippin.painting import Progress, silent
-from pippin.pictures import Audit
+from pippin.pictures import RGB, Audit, Preparation
 from pippin.seeds import seeds_from
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, diagram, grid, save_picture, timeline
@@ -202,6 +202,16 @@ class Run:
         return (int(about["batches"]), float(about["kid"])) if about else None
 
     @property
+    def channels(self) -> int:
+        """Of the pictures: 1 (grey), 3 (RGB) or 4 (RGBA). Runs from before there was a choice have 3."""
+        return int(self.about.get("channels", RGB))
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the pictures that it learnt from were made alike."""
+        return Preparation.from_dict(self.about.get("preparation"))
+
+    @property
     def _checkpoint(self) -> Path:
         return self.path / checkpoint.NAME
 
@@ -246,7 +256,7 @@ class Run:
             raise RunError(damaged(self.path / f"{name}.json", problem)) from None
 
     def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, 3), RGB."""
+        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, C): grey, RGB or RGBA."""
         return painting.paint(self.generator, latents, progress)
 
     def sample(
@@ -268,7 +278,7 @@ class Run:
             progress: told how many are painted, of how many.
 
         Returns:
-            uint8 (n, S, S, 3), RGB.
+            uint8 (n, S, S, C): C is 1 (grey), 3 (RGB) or 4 (RGBA), as the pictures that it learnt from.
 
         Raises:
             SettingsError: `n`, a seed or `truncation` out of range.
@@ -285,7 +295,7 @@ class Run:
         Args, errors: see `sample`; the path: see `pippin.painting.closed_path`.
 
         Returns:
-            uint8 (len(seeds) · frames, S, S, 3), RGB. After the last comes the first again.
+            uint8 (len(seeds) · frames, S, S, C). After the last comes the first again.
         """
         keys = painting.latents_of(seeds, self.generator.input_shape[1], truncation)
         return self.paint(painting.closed_path(keys, frames), progress)
@@ -336,7 +346,7 @@ class Run:
         """
         judge = [self.network("discriminator")]
         if len(judge[0].inputs) > 1:  # it takes the projector's maps
-            judge.insert(0, projector.build(self.settings.image_size))
+            judge.insert(0, projector.build(self.settings.image_size, self.channels))
         return diagram.draw([[self.network("generator")], judge], format, theme)
 
     # -- the pictures it learnt from, and the story --------------------------------------------------------------
@@ -378,7 +388,7 @@ class Run:
 
         Args:
             batches: trained when they were painted.
-            images: uint8 (FIXED, S, S, 3).
+            images: uint8 (FIXED, S, S, C).
             story: whether this is a moment of the story, or only the latest look.
         """
         sheet = grid(images)
@@ -392,7 +402,10 @@ class Run:
         return sorted(file for file in (self.path / "pictures").glob("batch-*.png") if _MOMENT.fullmatch(file.stem))
 
     def story(self) -> dict[int, np.ndarray]:
-        """Return batch number → uint8 (FIXED, S, S, 3), the fixed latents' pictures at each moment that was kept."""
+        """Return batch number → uint8 (FIXED, S, S, 3), the fixed latents' pictures at each moment that was kept.
+
+        Transparent ones lie over a checkerboard, as in the files that they are read from.
+        """
         moments = {}
         for file in self.story_files():
             with Image.open(file) as sheet:

@@ -9,6 +9,7 @@ import typer
 import pippin
 from pippin.cli.narrator import Narrator
 from pippin.cli.words import Source
+from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
     from pippin.pictures import Preparation
@@ -30,16 +31,41 @@ class Copies(StrEnum):
     near = "near"
 
 
+class Channels(StrEnum):
+    """What there is of each pixel."""
+
+    auto = "auto"
+    grey = "1"
+    rgb = "3"
+    rgba = "4"
+
+
 Background = Annotated[str, typer.Option(help="Behind transparent pictures and in padding: a colour, or blur.")]
 Fit = Annotated[Fitting, typer.Option(help="How a picture becomes a square.")]
 KeepBorders = Annotated[bool, typer.Option("--keep-borders", help="Keep padding bars around pictures.")]
 Crops = Annotated[int, typer.Option(help="Squares to take of a wide or high picture, at most.")]
 Duplicates = Annotated[Copies, typer.Option(help="Copies to leave out: exact ones, near ones as well, or none.")]
+ChannelCount = Annotated[
+    Channels, typer.Option("--channels", help="1: grey, 3: RGB, 4: transparent; 1 or 3 by what the pictures are.")
+]
+Transparent = Annotated[bool, typer.Option("--transparent", help="Learn transparency, too: the same as --channels 4.")]
 
 
-def preparation(background: str, fit: Fitting, keep_borders: bool, crops: int, duplicates: Copies) -> "Preparation":
+def preparation(
+    background: str,
+    fit: Fitting,
+    keep_borders: bool,
+    crops: int,
+    duplicates: Copies,
+    channels: Channels,
+    transparent: bool,
+) -> "Preparation":
     """Gather the options."""
-    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value)
+    if transparent and channels not in (Channels.auto, Channels.rgba):
+        raise SettingsError(f"--transparent means --channels 4. Received: --channels {channels.value}")
+    chosen = Channels.rgba if transparent else channels
+    count = None if chosen is Channels.auto else int(chosen.value)
+    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value, count)
 
 
 def audit(
@@ -52,13 +78,15 @@ def audit(
     keep_borders: KeepBorders = False,
     crops: Crops = 1,
     duplicates: Duplicates = Copies.exact,
+    channels: ChannelCount = Channels.auto,
+    transparent: Transparent = False,
 ) -> None:
     """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
     with Narrator.choose() as reporter:
         found = pippin.audit(
             source,
             image_size=image_size,
-            preparation=preparation(background, fit, keep_borders, crops, duplicates),
+            preparation=preparation(background, fit, keep_borders, crops, duplicates, channels, transparent),
             outliers=not quick,
             progress=reporter.preparing,
         )

@@ -9,7 +9,19 @@ import typer
 
 import pippin
 from pippin.cli.narrator import Narrator, clock, console
-from pippin.cli.prepare import Background, Copies, Crops, Duplicates, Fit, Fitting, KeepBorders, preparation
+from pippin.cli.prepare import (
+    Background,
+    ChannelCount,
+    Channels,
+    Copies,
+    Crops,
+    Duplicates,
+    Fit,
+    Fitting,
+    KeepBorders,
+    Transparent,
+    preparation,
+)
 from pippin.cli.words import Source, explained, table
 from pippin.errors import SettingsError
 
@@ -52,13 +64,15 @@ def plan(
     keep_borders: KeepBorders = False,
     crops: Crops = 1,
     duplicates: Duplicates = Copies.exact,
+    channels: ChannelCount = Channels.auto,
+    transparent: Transparent = False,
 ) -> None:
     """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
     with Narrator.choose() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
-            preparation=preparation(background, fit, keep_borders, crops, duplicates),
+            preparation=preparation(background, fit, keep_borders, crops, duplicates, channels, transparent),
             progress=reporter.preparing,
             **_asked(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
@@ -85,10 +99,12 @@ def train(
     keep_borders: KeepBorders = False,
     crops: Crops = 1,
     duplicates: Duplicates = Copies.exact,
+    channels: ChannelCount = Channels.auto,
+    transparent: Transparent = False,
 ) -> None:
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
     asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
-    asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates)
+    asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates, channels, transparent)
     with Narrator.choose() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)

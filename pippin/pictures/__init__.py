@@ -1,13 +1,17 @@
 """A folder of anything → one dataset."""
 
 from pippin.pictures.audit import Audit, Entry
-from pippin.pictures.dataset import Dataset, to_float, to_uint8
+from pippin.pictures.channels import GREY, RGB, RGBA, to_float, to_rgb, to_uint8
+from pippin.pictures.dataset import Dataset
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.prepare import prepare
 from pippin.pictures.sources import typical_side
 from pippin.pictures.split import Subset, split
 
 __all__ = [
+    "GREY",
+    "RGB",
+    "RGBA",
     "Audit",
     "Dataset",
     "Entry",
@@ -16,6 +20,7 @@ __all__ = [
     "prepare",
     "split",
     "to_float",
+    "to_rgb",
     "to_uint8",
     "typical_side",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pippin.pictures.bars import find_bars
+from pippin.pictures.channels import GREY, RGB, RGBA, to_rgb
 from pippin.pictures.decoding import MIN_SIDE
 from pippin.pictures.preparation import BLUR, Preparation
 
@@ -36,17 +37,19 @@ def squares_of(
     """Makes squares of a picture.
 
     Args:
-        picture: In mode RGB.
+        picture: In mode RGB or RGBA.
         image_size: Side of the squares in pixels.
         preparation: What to do.
         trim: Whether to trim padding bars.
 
     Returns:
-        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what was mended.
+        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what was mended; of 4 channels where
+        transparency is kept, all of them 0 where nothing is seen.
     """
+    picture = _in_mode(picture, preparation)
     box, reasons = Box(0, 0, *picture.size), []
     if trim and not preparation.keep_borders:
-        bars = find_bars(np.asarray(picture))
+        bars = find_bars(to_rgb(np.asarray(picture)))
         trimmed = Box(bars.left, bars.top, box.right - bars.right, box.bottom - bars.bottom)
         if trimmed != box and trimmed.shorter_side >= MIN_SIDE:
             box, reasons = trimmed, [f"padding bars trimmed ({bars})"]
@@ -62,7 +65,18 @@ def squares_of(
         scale = image_size / max(box.right - box.left, box.bottom - box.top)
         width, height = (max(1, round(scale * side)) for side in (box.right - box.left, box.bottom - box.top))
         made = [_padded(resized(box, width, height), image_size, preparation)]
-    return np.stack([np.asarray(square) for square in made]), reasons
+    squares = np.stack([np.asarray(square) for square in made])
+    if squares.shape[-1] == RGBA:
+        squares = squares * (squares[..., RGB:] > 0)
+    return squares, reasons
+
+
+def _in_mode(picture: Image.Image, preparation: Preparation) -> Image.Image:
+    """Returns a picture with the channels that were asked for, a grey one in RGB. Pillow resizes RGBA premultiplied."""
+    if preparation.channels == GREY:
+        return picture.convert("L").convert("RGB")
+    mode = "RGBA" if preparation.channels == RGBA else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def crops(box: Box, most: int) -> list[Box]:
@@ -85,7 +99,9 @@ def crops(box: Box, most: int) -> list[Box]:
 
 def _padded(picture: Image.Image, image_size: int, preparation: Preparation) -> Image.Image:
     """Puts a picture in the middle of a square."""
-    if preparation.background == BLUR:
+    if picture.mode == "RGBA":
+        ground = Image.new("RGBA", (image_size, image_size))
+    elif preparation.background == BLUR:
         ground = picture.resize((image_size, image_size)).filter(ImageFilter.GaussianBlur(BLURRED * image_size))
     else:
         ground = Image.new("RGB", (image_size, image_size), preparation.colour())

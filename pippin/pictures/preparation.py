@@ -6,6 +6,7 @@ from typing import Any
 from PIL import ImageColor
 
 from pippin.errors import SettingsError
+from pippin.pictures.channels import GREY, RGB, RGBA
 
 FITS = ("crop", "pad", "squash")
 DUPLICATES = ("keep", "exact", "near")
@@ -31,6 +32,8 @@ class Preparation:
             overlap by no more than half.
         duplicates: `"exact"` leaves out all but one of pictures that are the same when prepared, `"near"` those that
             only look the same, too, `"keep"` leaves out none.
+        channels: 1: grey, 3: RGB, 4: RGBA, so that transparency is learnt, too; None: 1 where all pictures are grey,
+            and 3 otherwise.
 
     Raises:
         SettingsError: If an option is none of these.
@@ -41,6 +44,7 @@ class Preparation:
     keep_borders: bool = _option(False, "Keep padding bars around pictures.")
     crops: int = _option(1, "Squares to take of a wide or high picture, at most.")
     duplicates: str = _option("exact", "Which copies to leave out: exact, near (these as well), or keep them all.")
+    channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (transparent); 1 or 3 by what the pictures are.")
 
     def __post_init__(self) -> None:
         for name, value, known in (("fit", self.fit, FITS), ("duplicates", self.duplicates, DUPLICATES)):
@@ -50,9 +54,19 @@ class Preparation:
             self.colour()
         if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MOST_CROPS:
             raise SettingsError(f"crops must be a whole number from 1 to {MOST_CROPS}. Received: crops={self.crops}")
+        if self.channels not in (None, GREY, RGB, RGBA) or isinstance(self.channels, bool):
+            raise SettingsError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: channels={self.channels}")
+        if self.channels == RGBA and self.background != "white":
+            received = f"channels=4, background={self.background}"
+            raise SettingsError(f"Transparent pictures have no background; leave it out. Received: {received}")
         if self.crops > 1 and self.fit != "crop":
             received = f"crops={self.crops}, fit={self.fit}"
             raise SettingsError(f"Several crops need fit=crop. Received: {received}")
+
+    @property
+    def stored_channels(self) -> int:
+        """Of the squares that are made: RGB, or RGBA. Grey ones are three times the same."""
+        return RGBA if self.channels == RGBA else RGB
 
     def colour(self) -> tuple[int, int, int]:
         """Returns the background as RGB, 0 to 255; white where it is blurred."""
@@ -71,8 +85,8 @@ class Preparation:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any] | None) -> "Preparation":
-        """Returns what `to_dict` gave; of runs that were begun before there were options, the usual ones."""
-        return cls(**(options or {}))
+        """Returns what `to_dict` gave; of runs from before there were options, or channels, what was usual."""
+        return cls(**{"channels": RGB, **(options or {})})
 
 
 USUAL = Preparation()

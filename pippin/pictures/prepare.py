@@ -18,6 +18,7 @@ from filelock import FileLock
 from pippin.errors import SourceError
 from pippin.pictures.audit import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
 from pippin.pictures.bars import LEAST_LEFT
+from pippin.pictures.channels import RGB, RGBA
 from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
 from pippin.pictures.duplicates import likeness, near_groups
@@ -99,7 +100,8 @@ def _make(source: Source, image_size: int, preparation: Preparation, folder: Pat
     folder.mkdir(exist_ok=True)
     total = len(source.found)
     keep_copies = preparation.duplicates == "keep"
-    with Journal(folder, image_size, total, keep_copies) as journal, warnings.catch_warnings():
+    channels = preparation.stored_channels
+    with Journal(folder, image_size, channels, total, keep_copies) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
         left = source.found[len(journal.entries) :]
         for entry, squares in _made(source, left, image_size, preparation, earlier):
@@ -154,8 +156,8 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
         preparation: How pictures are made alike.
 
     Returns:
-        What became of it, without its place, and its squares: uint8 `(crops, image_size, image_size, 3)`; None where
-        it was refused.
+        What became of it, without its place, and its squares: uint8 `(crops, image_size, image_size, 3)`, or 4; None
+        where it was refused.
     """
     if found.problem is not None:
         return _refused(found, found.problem), None
@@ -182,6 +184,8 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
         mode=decoded.mode,
         width=decoded.width,
         height=decoded.height,
+        grey=_is_grey(squares),
+        transparent=squares.shape[-1] == RGBA and bool(squares[..., RGB].min() < 255),
     )
     return entry, squares
 
@@ -190,10 +194,15 @@ def is_blank(pixels: np.ndarray) -> bool:
     """Whether nothing is to be seen in a picture: nearly all of it has one colour.
 
     Args:
-        pixels: uint8 of shape `(S, S, 3)`.
+        pixels: uint8 of shape `(S, S, 3)`, or 4.
     """
     apart = np.abs(pixels.astype(np.int16) - np.median(pixels, axis=(0, 1)).astype(np.int16)).max(axis=-1)
     return bool((apart > SEEN).mean() < BLANK_SHARE)
+
+
+def _is_grey(squares: np.ndarray) -> bool:
+    """Whether red, green and blue are the same everywhere."""
+    return squares.shape[-1] == RGB and bool((squares[..., :1] == squares[..., 1:]).all())
 
 
 def _refused(found: Found, reason: str) -> Entry:
@@ -215,8 +224,10 @@ class Earlier:
         self._known: dict[str, Entry] = {}
         for place in shelf.iterdir():
             if not place.name.startswith(MAKING) and (dataset := reopen(place)):
-                self._images = dataset.images
-                self._known = {entry.path: entry for entry in dataset.audit.entries if entry.mtime_ns}
+                self._images = dataset.stored
+                self._known = {
+                    entry.path: entry for entry in map(Entry.from_json, dataset.manifest["files"]) if entry.mtime_ns
+                }
 
     def knows(self, found: Found) -> bool:
         """Whether a file is unchanged. What was left out as a copy is read again: its original may be gone."""
@@ -260,7 +271,7 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
     images = np.load(pictures, mmap_mode="r")
     left, count = [], 0
     with pictures.with_suffix(".part").open("wb") as file:
-        write_header(file, len(images), images.shape[1])
+        write_header(file, len(images), *images.shape[2:])
         for entry in entries:
             if entry.copy == NEAR:
                 reason = f"nearly the same picture (as {entry.copy_of})"
@@ -271,7 +282,7 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
                 count += entry.crops
             left.append(entry)
         file.seek(0)
-        write_header(file, count, images.shape[1])
+        write_header(file, count, *images.shape[2:])
     del images  # Windows replaces no file that is mapped
     pictures.with_suffix(".part").replace(pictures)
     return left
