@@ -30,7 +30,7 @@ class Curated:
 
     Attributes:
         seeds: of the chosen pictures, the best first.
-        images: uint8 (n, S, S, 3), those pictures.
+        images: uint8 (n, S, S, C), those pictures.
         how: one sentence that says how they were chosen, and among how many.
     """
 
@@ -94,7 +94,7 @@ def _real(run: Run) -> tuple[np.ndarray, np.ndarray, str]:
     if source.startswith("array:"):
         return nothing, nothing, "the run learnt from an array, which is not on disk"
     try:
-        dataset = prepare(source, size)
+        dataset = prepare(source, size, preparation=run.preparation)
     except PippinError:
         return nothing, nothing, f"what it learnt from is not at hand ({source})"
     if dataset.fingerprint != run.about["fingerprint"]:

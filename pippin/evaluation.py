@@ -13,7 +13,7 @@ from pippin import measure
 from pippin.errors import SettingsError
 from pippin.measure import Colours, Memorisation, Scores, colours
 from pippin.measure.colours import comparison
-from pippin.pictures import Dataset, Preparation, Subset, prepare
+from pippin.pictures import Dataset, Subset, prepare
 from pippin.run import Run, is_run, open_run
 from pippin.show import grid
 
@@ -122,8 +122,7 @@ def evaluate(
     source = run.about["source"] if against is None else against
     if against is None and source.startswith("array:"):
         raise SettingsError(f"The run learnt from an array, which is not on disk; give it again. Received: {run.path}")
-    preparation = Preparation.from_dict(run.about.get("preparation"))
-    dataset = prepare(source, run.settings.image_size, progress=progress, preparation=preparation)
+    dataset = prepare(source, run.settings.image_size, progress=progress, preparation=run.preparation)
     images = run.sample(n, seed * MOST % 2**62)  # each seed of an evaluation has pictures of its own
     painted = seen(images)
     flattered = run.settings.features == features
@@ -146,8 +145,8 @@ def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, co
     """Lay out the painted pictures that are nearest to a learnt one, each above that.
 
     Args:
-        painted: uint8 (N, S, S, 3).
-        learnt: uint8 (L, S, S, 3).
+        painted: uint8 (N, S, S, C).
+        learnt: uint8 (L, S, S, C).
         found: about them.
         columns: pairs in a row.
 

@@ -35,7 +35,7 @@ from pippin import checkpoint
 from pippin.directions import Directions
 from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
-from pippin.pictures import Audit
+from pippin.pictures import RGB, Audit, Preparation
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training.anchors import Anchors
@@ -217,6 +217,16 @@ class Folder:
         return checkpoint.load(self._best, like) if self._best.exists() else None
 
     @property
+    def channels(self) -> int:
+        """Of the pictures: 1 (grey), 3 (RGB) or 4 (RGBA). Runs from before there was a choice have 3."""
+        return int(self.about.get("channels", RGB))
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the pictures that it learnt from were made alike."""
+        return Preparation.from_dict(self.about.get("preparation"))
+
+    @property
     def best(self) -> tuple[int, float] | None:
         """At which batch the pictures scored best, and their KID; None where there was no checkup."""
         about = checkpoint.read_about(self._best)
@@ -276,7 +286,7 @@ class Folder:
 
         Args:
             batches: trained when they were painted.
-            images: uint8 (FIXED, S, S, 3).
+            images: uint8 (FIXED, S, S, C).
             story: whether this is a moment of the story, or only the latest look.
         """
         sheet = grid(images)
@@ -290,7 +300,10 @@ class Folder:
         return sorted(file for file in (self.path / "pictures").glob("batch-*.png") if _MOMENT.fullmatch(file.stem))
 
     def story(self) -> dict[int, np.ndarray]:
-        """Return batch number → uint8 (FIXED, S, S, 3), the fixed latents' pictures at each moment that was kept."""
+        """Return batch number → uint8 (FIXED, S, S, 3), the fixed latents' pictures at each moment that was kept.
+
+        Transparent ones lie over a checkerboard, as in the files that they are read from.
+        """
         moments = {}
         for file in self.story_files():
             with Image.open(file) as sheet:

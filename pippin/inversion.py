@@ -34,6 +34,9 @@ ANCHORS, RANDOM = 256, 64
 """Candidates to start from at the most: latents of real pictures, and seeds from 0 on. The average picture is one more.
 The pictures of those seeds are what the found one is compared with, too."""
 
+PIXELS = 4.0
+"""Of the pixels' mean squared difference beside the features': as much as a good match has left of either."""
+
 RATE, BETA_1, BETA_2, EPSILON = 0.1, 0.9, 0.99, 1e-8
 """Adam's, the first falling to 0 along half a cosine. A latent's numbers are about 1."""
 
@@ -177,16 +180,16 @@ def _placed(anchors: Anchors | None, random: np.ndarray) -> np.ndarray:
 def _errors(generator: keras.Model, photo: np.ndarray) -> Callable[[Any], Any]:
     """Return latents (B, latent_dim) → (B,), how far their pictures are from the photograph.
 
-    Half of it are the pixels, half the features through which the standard discriminator looks.
+    A part of it are the pixels, the other the features through which the standard discriminator looks.
     """
-    eye = projector.build(generator.output_shape[1])
+    eye = projector.build(*generator.output_shape[2:])
     wanted = [ops.convert_to_numpy(x) for x in eye(ops.convert_to_tensor(to_float(photo[None])), training=False)]
 
     def errors(latents: Any) -> Any:
         maps = eye(generator(latents, training=False), training=False)
         apart = [ops.mean(ops.square(x - target), axis=(1, 2, 3)) for x, target in zip(maps, wanted, strict=True)]
-        pixels, features = apart[0], apart[1:]
-        return pixels + sum(features) / len(features)
+        pixels, features = apart[0] / projector.PIXELS_SCALE**2, apart[1:]
+        return PIXELS * pixels + sum(features) / len(features)
 
     return errors
 

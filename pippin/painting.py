@@ -100,12 +100,12 @@ def paint(generator: keras.Model, latents: np.ndarray, progress: Progress = sile
     another number of pictures, and a picture must not depend on its neighbours.
 
     Args:
-        generator: latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
+        generator: latents (B, latent_dim) → images (B, S, S, C) in [−1, 1].
         latents: float32 (N, latent_dim), N ≥ 1.
         progress: told after each few.
 
     Returns:
-        uint8 (N, S, S, 3), RGB.
+        uint8 (N, S, S, C): grey, RGB or RGBA.
     """
     at_once = max(1, sample_batch(generator.output_shape[1]) // 4)  # a quarter, so that one picture alone is soon there
     painted = []

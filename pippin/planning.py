@@ -12,7 +12,7 @@ import keras
 from pippin import engines, memory, networks
 from pippin.errors import SettingsError
 from pippin.networks import Networks
-from pippin.pictures import Dataset, Preparation, prepare, typical_side
+from pippin.pictures import GREY, RGB, Dataset, Preparation, prepare, typical_side
 from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
 from pippin.training.trainer import Trainer
 
@@ -76,7 +76,7 @@ class Plan:
         if batch_size := fitting(self.memory_at, settings.batch_size, free):
             return f"--batch-size {batch_size} would fit ({memory.gib(self.memory_at(batch_size))})."
         for size in reversed([size for size in IMAGE_SIZES if size < settings.image_size]):
-            pair = networks.build(settings.preset, size, settings.latent_dim, settings.seed, settings.features)
+            pair = _preset(settings, size, self.dataset.channels)
             smaller = dataclasses.replace(self, networks=pair)
             if batch_size := fitting(smaller.memory_at, settings.batch_size, free):
                 need = memory.gib(smaller.memory_at(batch_size))
@@ -129,11 +129,15 @@ def plan(
         settings.setdefault("features", "none")
     size, reason = _size(source, image_size, generator, discriminator)
     choose(preset, size, **settings)  # what is wrong is said before the pictures are looked at
-    dataset = prepare(source, size, progress=progress, preparation=preparation or Preparation())
+    preparation = preparation or Preparation()
+    dataset = prepare(source, size, progress=progress, preparation=preparation)
+    if dataset.channels == GREY and preparation.channels is None and _know_rgb_only(generator, discriminator):
+        preparation = dataclasses.replace(preparation, channels=RGB)
+        dataset = prepare(source, size, progress=progress, preparation=preparation)
     choice = choose(preset, size, len(dataset), **settings)
     if reason:
         choice.reasons["image_size"] = reason
-    built = _networks(choice.settings, generator, discriminator)
+    built = _networks(choice.settings, dataset.channels, generator, discriminator)
     return _shrunk(Plan(dataset, choice, built))
 
 
@@ -184,14 +188,29 @@ def _size(
     ), f"most pictures are {side} pixels wide"
 
 
-def _networks(settings: Settings, generator: keras.Model | None, discriminator: keras.Model | None) -> Networks:
+def _know_rgb_only(generator: keras.Model | None, discriminator: keras.Model | None) -> bool:
+    """Say whether a network that was given is for RGB, so that grey pictures must come as such."""
+    shapes = [getattr(generator, "output_shape", None), getattr(discriminator, "input_shape", None)]
+    return any(isinstance(shape, tuple) and shape[-1:] == (RGB,) for shape in shapes)
+
+
+def _preset(settings: Settings, image_size: int, channels: int) -> Networks:
+    """Return a preset's networks for pictures of another size."""
+    return networks.build(
+        settings.preset, image_size, settings.latent_dim, settings.seed, settings.features, channels=channels
+    )
+
+
+def _networks(
+    settings: Settings, channels: int, generator: keras.Model | None, discriminator: keras.Model | None
+) -> Networks:
     """Return the preset's networks, with what was given in their place."""
-    built = networks.build(settings.preset, settings.image_size, settings.latent_dim, settings.seed, settings.features)
+    built = _preset(settings, settings.image_size, channels)
     if generator is not None:
         built = built._replace(generator=generator)
     if discriminator is not None:
         built = built._replace(discriminator=discriminator, projector=None)
-    networks.check(built, settings.image_size)
+    networks.check(built, settings.image_size, channels)
     return built
 
 

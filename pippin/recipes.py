@@ -158,11 +158,16 @@ class Recipe:
         return run.edited(kept, self._edits())
 
     def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = silent) -> np.ndarray:
-        """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3)."""
+        """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3).
+
+        A picture alone keeps its channels, so that a transparent one stays transparent.
+        """
         if self.fine:
             return self._mixed(run, images, progress)
         if images is None:
             images = run.paint(self.painted_from(run), progress)
+        if len(images) == 1 and not self.labels:
+            return images[0]
         return grid(images, labels=[str(seed) for seed in parse_seeds(self.seeds)] if self.labels else None)
 
     def _mixed(self, run: Run, images: np.ndarray | None, progress: Progress) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What is done with a run: it paints, is exported, and shows its networks."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from pippin.inversion import STEPS, Found
 from pippin.inversion import find as find_latent
 from pippin.networks import projector
 from pippin.painting import Progress, silent
-from pippin.pictures import Preparation, prepare_one_photo
+from pippin.pictures import prepare_one_photo
 from pippin.seeds import seeds_from
 from pippin.show import diagram
 
@@ -52,7 +53,7 @@ class Run(Folder):
         return self._generator
 
     def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, 3), RGB."""
+        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, C): grey, RGB or RGBA."""
         return painting.paint(self.generator, latents, progress)
 
     def sample(
@@ -76,7 +77,7 @@ class Run(Folder):
             progress: told how many are painted, of how many.
 
         Returns:
-            uint8 (n, S, S, 3), RGB.
+            uint8 (n, S, S, C): C is 1 (grey), 3 (RGB) or 4 (RGBA), as the pictures that it learnt from.
 
         Raises:
             SettingsError: `n`, a seed, `truncation` or an edit out of range.
@@ -106,7 +107,7 @@ class Run(Folder):
             latents: float32 (L, latent_dim), such as found ones; they are passed before the seeds.
 
         Returns:
-            uint8 ((L + len(seeds)) · frames, S, S, 3), RGB. After the last comes the first again.
+            uint8 ((L + len(seeds)) · frames, S, S, C). After the last comes the first again.
         """
         keys = [] if latents is None else [np.asarray(latents, np.float32)]
         if len(seeds) or not keys:
@@ -134,7 +135,7 @@ class Run(Folder):
             RunError: the run has no checkpoint, or a damaged one.
         """
         if not isinstance(photo, np.ndarray):
-            preparation = Preparation.from_dict(self.about.get("preparation"))
+            preparation = dataclasses.replace(self.preparation, channels=self.channels)
             photo = prepare_one_photo(photo, self.settings.image_size, preparation)
         return find_latent(self.generator, photo, self.load_anchors(), steps, progress)
 
@@ -243,7 +244,7 @@ class Run(Folder):
         """
         judge = [self.network("discriminator")]
         if len(judge[0].inputs) > 1:  # it takes the projector's maps
-            judge.insert(0, projector.build(self.settings.image_size))
+            judge.insert(0, projector.build(self.settings.image_size, self.channels))
         return diagram.draw([[self.network("generator")], judge], format, theme)
 
     def export_generator(self) -> Path:

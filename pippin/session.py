@@ -97,7 +97,8 @@ def train(
         source: a folder, an archive, an array (N, H, W[, C]), …; see `pippin.pictures.sources.open_source`. "apples"
             is the built-in set.
         run: folder of the run; `runs/NAME-SIZE-PRESET` where it is None.
-        generator: your own built Keras model, latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
+        generator: your own built Keras model, latents (B, latent_dim) → images (B, S, S, C) in [−1, 1], with C
+            channels as the pictures have them.
         discriminator: your own built Keras model, images → logits (B, 1).
         image_size: side of the pictures, a power of two from 16 to 256. Where it is None: that of the given networks,
             or 64, or less where the pictures are smaller.
@@ -167,6 +168,7 @@ class Sitting:
             about = {
                 "source": dataset.manifest["source"],
                 "preparation": dataset.preparation.to_dict(),
+                "channels": dataset.channels,
                 "pictures": len(learnt),
                 "held_out": len(held_out),
                 "fingerprint": dataset.fingerprint,
@@ -315,5 +317,10 @@ def _as_begun(run: Run, made: Plan) -> Plan:
         raise RunError(
             f"The run in {run.path} was made with other pictures; choose another folder with --run. "
             f"Received: {made.dataset.manifest['source']} (the run has {run.about['source']})"
+        )
+    if run.channels != made.dataset.channels:
+        raise RunError(
+            f"The run in {run.path} was made with pictures of {run.channels} channels; go on with --channels "
+            f"{run.channels}, or choose another folder with --run. Received: channels={made.dataset.channels}"
         )
     return dataclasses.replace(made, choice=begun)

@@ -282,7 +282,7 @@ def test_an_array_file_and_an_array_in_hand(tmp_path):
 def test_float_arrays(low):
     levels = np.array([0, 100, 255], np.uint8)
     array = np.ones((3, 16, 16, 1), np.float32) * (levels / 255 * (1 - low) + low)[:, None, None, None]
-    assert prepare(array, 16).images[:, 3, 3].tolist() == [[level] * 3 for level in levels]
+    assert prepare(array, 16).images[:, 3, 3].tolist() == [[level] for level in levels]
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 16), (2, 16, 16, 1), (2, 16, 16, 3), (2, 16, 16, 4)])

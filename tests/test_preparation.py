@@ -122,7 +122,7 @@ def test_crops_of_one_picture_are_in_the_dataset_and_stay_together(tmp_path):
 
 
 def test_runs_from_before_an_option_keep_what_was_done_then():
-    assert Preparation.from_dict({"fit": "crop"}) == Preparation(frames="first", focus="centre")
+    assert Preparation.from_dict({"fit": "crop"}) == Preparation(frames="first", focus="centre", channels=3)
     assert Preparation.from_dict(Preparation(frames=7).to_dict()) == Preparation(frames="7")
 
 

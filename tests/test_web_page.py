@@ -14,9 +14,11 @@ import onnx
 import pytest
 import test_export
 import tiny
+from keras import layers
 from PIL import Image
 
 from pippin.export import export, web_page
+from pippin.pictures import to_uint8
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -178,3 +180,28 @@ def test_new_pictures_come_with_the_next_seeds(opened):
     rest(tab)
     assert tab.input_value("#seed") == "17"
     assert (pixels(tab, "#sheet canvas") != before).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [1, 4])
+def test_the_page_paints_grey_and_transparent_pictures(opened, tmp_path, channels):
+    keras.utils.set_random_seed(3)
+    count = tiny.SIZE * tiny.SIZE * channels
+    stack = [layers.Dense(count, activation="tanh"), layers.Reshape((tiny.SIZE, tiny.SIZE, channels))]
+    generator = keras.Sequential([keras.Input((tiny.LATENT_DIM,)), *stack])
+    folder = export(test_export.trained(generator), "web", tmp_path / "web")
+    tab = opened[0].context.browser.new_context(offline=True).new_page()
+    tab.goto((folder / "index.html").as_uri())
+    rest(tab)
+    painted = np.array(tab.evaluate("pippin.paint(pippin.draw(1)).then((pixels) => Array.from(pixels.data))"))
+    given = np.array([tab.evaluate("Array.from(pippin.draw(1))")], "float32")
+    wanted = to_uint8(keras.ops.convert_to_numpy(generator(keras.ops.convert_to_tensor(given), training=False)))[0]
+    painted = painted.reshape(tiny.SIZE, tiny.SIZE, 4)
+    if channels == 1:
+        wanted = np.concatenate([np.repeat(wanted, 3, axis=2), np.full_like(wanted, 255)], axis=2)
+    plain = wanted[..., 3] > 2
+    assert plain.sum() > 100
+    assert np.abs(painted.astype(int) - wanted)[plain].max() <= 1
+    assert np.abs(painted[..., 3].astype(int) - wanted[..., 3]).max() <= 1
+    checkered = tab.locator("#walk").evaluate("canvas => getComputedStyle(canvas).backgroundImage.includes('conic')")
+    assert checkered == (channels == 4)

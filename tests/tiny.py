@@ -46,7 +46,7 @@ def discriminator(*more, size=SIZE):
     )
 
 
-def build(preset, image_size, latent_dim, seed=0, features="none"):
+def build(preset, image_size, latent_dim, seed=0, features="none", channels=3):
     """Build the tiny pair as `pippin.networks.build` builds a preset's."""
     return Networks(generator(image_size, latent_dim), discriminator(size=image_size))
 

@@ -65,7 +65,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     goal = f"{settings.batches:,} batches" if settings.batches else f"{settings.minutes:g} minutes"
     yield "run", str(run.path)
     pictures = f"{about['pictures']:,} pictures" + (f", {about['held_out']:,} held out" if about["held_out"] else "")
-    yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size})"
+    kind = {1: ", grey", 4: ", transparent"}.get(run.channels, "")
+    yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size}{kind})"
     if "start" in about:
         yield "start", about["start"]
     state = "finished" if run.finished else "not finished; the same command goes on"

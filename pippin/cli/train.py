@@ -9,19 +9,7 @@ import typer
 
 import pippin
 from pippin.cli.narrator import Narrator, clock, console
-from pippin.cli.prepare import (
-    Background,
-    Copies,
-    Crops,
-    Duplicates,
-    Fit,
-    Fitting,
-    Focus,
-    Focusing,
-    Frames,
-    KeepBorders,
-    preparation,
-)
+from pippin.cli.prepare import prepares
 from pippin.cli.words import Source, explained, table
 from pippin.errors import SettingsError
 
@@ -54,6 +42,7 @@ Overrides = Annotated[
 ]
 
 
+@prepares
 def plan(
     source: Source,
     image_size: ImageSize = None,
@@ -63,20 +52,15 @@ def plan(
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
-    background: Background = "white",
-    fit: Fit = Fitting.crop,
-    keep_borders: KeepBorders = False,
-    crops: Crops = 1,
-    duplicates: Duplicates = Copies.exact,
-    frames: Frames = "auto",
-    focus: Focusing = Focus.auto,
+    *,
+    options: Any,
 ) -> None:
     """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
     with Narrator.choose() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
-            preparation=preparation(background, fit, keep_borders, crops, duplicates, frames, focus),
+            preparation=options,
             progress=reporter.preparing,
             **_asked(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
@@ -88,6 +72,7 @@ def plan(
         print(line, flush=True)
 
 
+@prepares
 def train(
     source: Source,
     image_size: ImageSize = None,
@@ -99,17 +84,12 @@ def train(
     seed: Seed = None,
     batch_size: BatchSize = None,
     override: Overrides = None,
-    background: Background = "white",
-    fit: Fit = Fitting.crop,
-    keep_borders: KeepBorders = False,
-    crops: Crops = 1,
-    duplicates: Duplicates = Copies.exact,
-    frames: Frames = "auto",
-    focus: Focusing = Focus.auto,
+    *,
+    options: Any,
 ) -> None:
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
     asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
-    asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates, frames, focus)
+    asked["preparation"] = options
     with Narrator.choose() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **asked)

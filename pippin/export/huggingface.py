@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader
 from pippin.errors import ExportError
 from pippin.export import keras_file, onnx_file
 from pippin.export.trained import Trained, need
+from pippin.pictures import GREY, RGBA
 from pippin.show import grid, save_picture
 
 SAMPLES = 64
@@ -51,6 +52,7 @@ def card(trained: Trained) -> str:
         trained=trained,
         about=trained.about,
         count=SAMPLES,
+        kind={GREY: "grey ", RGBA: "transparent "}.get(trained.channels, ""),
         settings=[setting for setting in settings if setting[1] is not None],
         memorisation=(trained.evaluation or {}).get("memorisation"),
     )

@@ -24,7 +24,7 @@ def write(trained: Trained, path: Path) -> None:
 
     Args:
         trained: see `Trained`.
-        path: the file, ending in .onnx. It takes `latents` (B, latent_dim) and gives `images` (B, S, S, 3), both
+        path: the file, ending in .onnx. It takes `latents` (B, latent_dim) and gives `images` (B, S, S, C), both
             float32, for every B; its metadata are `Trained.metadata`.
 
     Raises:
@@ -63,7 +63,7 @@ def _model(onnx: Any, trained: Trained) -> Any:
         [helper.make_node(kind, inputs, [output], **options) for kind, inputs, output, options in writer.nodes],
         trained.name,
         [helper.make_tensor_value_info(INPUT, floats, ["batch", trained.latent_dim])],
-        [helper.make_tensor_value_info(OUTPUT, floats, ["batch", size, size, 3])],
+        [helper.make_tensor_value_info(OUTPUT, floats, ["batch", size, size, trained.channels])],
         [onnx.numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in writer.constants.items()],
     )
     opsets = [helper.make_opsetid("", OPSET)]

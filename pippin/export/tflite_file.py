@@ -19,7 +19,7 @@ def write(trained: Trained, path: Path) -> None:
 
     Args:
         trained: see `Trained`.
-        path: the file, ending in .tflite. It takes latents (1, latent_dim) and gives an image (1, S, S, 3).
+        path: the file, ending in .tflite. It takes latents (1, latent_dim) and gives an image (1, S, S, C).
 
     Raises:
         ExportError: another engine than TensorFlow, or a layer that the format does not have.

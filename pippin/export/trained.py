@@ -30,7 +30,7 @@ class Trained:
 
     Attributes:
         name: of the run.
-        generator: Keras model, latents (B, latent_dim) → images (B, S, S, 3) in [−1, 1].
+        generator: Keras model, latents (B, latent_dim) → images (B, S, S, C) in [−1, 1].
         settings: what it was made with.
         about: the rest that the run knows of its making: `source`, `pictures`, `held_out`, `reasons`, `engine`,
             `versions`, `machine`.
@@ -62,6 +62,11 @@ class Trained:
         return int(self.generator.output_shape[1])
 
     @property
+    def channels(self) -> int:
+        """Of the pictures: 1, 3 or 4; see `pippin.pictures.channels`."""
+        return int(self.generator.output_shape[3])
+
+    @property
     def source(self) -> str:
         """What it learnt from, without the folders above it: they are the business of one machine."""
         kind, _, where = str(self.about["source"]).partition(":")
@@ -76,7 +81,7 @@ class Trained:
         return latents, self.paint(latents)
 
     def paint(self, latents: np.ndarray) -> np.ndarray:
-        """Return images, float32 (B, S, S, 3), painted a few at a time."""
+        """Return images, float32 (B, S, S, C), painted a few at a time."""
         at_once = sample_batch(self.image_size)
         parts = [latents[start : start + at_once] for start in range(0, len(latents), at_once)]
         painted = [self.generator(keras.ops.convert_to_tensor(part), training=False) for part in parts]

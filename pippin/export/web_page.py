@@ -55,7 +55,12 @@ def _files(trained: Trained, model: bytes) -> dict[str, str]:
         "loader": _packed(gzip.compress((vendor / LOADER).read_bytes(), mtime=0)),
         "binary": _packed((vendor / BINARY).read_bytes()),
     }
-    about = {"name": trained.name, "latentDim": trained.latent_dim, "imageSize": trained.image_size}
+    about = {
+        "name": trained.name,
+        "latentDim": trained.latent_dim,
+        "imageSize": trained.image_size,
+        "channels": trained.channels,
+    }
     templates = Environment(loader=PackageLoader("pippin.export", "web"), autoescape=True, trim_blocks=True)
     page = templates.get_template("index.html").render(
         trained=trained, version=importlib.metadata.version("pippin"), batches=(trained.best or [trained.batches])[0]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pippin.pictures import to_rgb
+
 FAMILIES = {"red": 335, "orange": 20, "yellow": 42, "green": 70, "blue": 165, "purple": 260}
 """Name → the hue in degrees at which the family begins; each ends where the next one begins."""
 
@@ -31,7 +33,7 @@ def colours(images: np.ndarray) -> Colours:
     """Look at the colours of pictures.
 
     Args:
-        images: uint8 (N, H, W, 3), RGB, N at least 1.
+        images: uint8 (N, H, W, C), N at least 1; of transparent ones what is seen over mid-grey counts.
 
     Returns:
         `Colours`. A picture belongs to the family that has the largest part of its chroma, so a red apple on white is
@@ -39,7 +41,7 @@ def colours(images: np.ndarray) -> Colours:
     """
     sums, squares = np.zeros(3), np.zeros(3)
     counts = dict.fromkeys((*FAMILIES, "grey"), 0)
-    for image in images:
+    for image in map(to_rgb, images):
         pixels = image.reshape(-1, 3).astype("float64")
         sums += pixels.mean(axis=0) / len(images)
         squares += (pixels**2).mean(axis=0) / len(images)

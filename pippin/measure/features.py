@@ -10,6 +10,7 @@ from PIL import Image
 
 from pippin.errors import NetworkError
 from pippin.networks import efficientnet
+from pippin.pictures import to_rgb
 
 BATCH = 8
 """Pictures at a time: with more, a look at the pictures would need more memory than training does."""
@@ -36,8 +37,8 @@ def extract(images: np.ndarray, network: str = "efficientnet-lite0") -> np.ndarr
     """Return what a network sees in pictures.
 
     Args:
-        images: uint8 (N, S, S, 3); they are resized with Pillow's bicubic filter, as Parmar et al. 2022
-            (arXiv 2104.11222) find that scores need.
+        images: uint8 (N, S, S, C): grey ones are repeated, transparent ones laid over mid-grey. They are resized with
+            Pillow's bicubic filter, as Parmar et al. 2022 (arXiv 2104.11222) find that scores need.
         network: a name in `NETWORKS`.
 
     Returns:
@@ -64,6 +65,6 @@ def _load(network: str) -> Any:
 
 
 def resized(image: np.ndarray, side: int) -> np.ndarray:
-    """Resize one picture, uint8 (S, S, 3), as a network takes it: float32 (side, side, 3) in [−1, 1]."""
-    picture = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    """Resize one picture, uint8 (S, S, C), as a network takes it: float32 (side, side, 3) in [−1, 1]."""
+    picture = Image.fromarray(to_rgb(image)).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(picture, "float32") / 127.5 - 1

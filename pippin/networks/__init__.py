@@ -15,7 +15,7 @@ class Networks(NamedTuple):
     """The two players, and what stands before the discriminator.
 
     Attributes:
-        generator: latents (B, latent_dim) → images (B, S, S, 3).
+        generator: latents (B, latent_dim) → images (B, S, S, C), C channels as `pippin.pictures.channels` has them.
         discriminator: images, or the projector's maps → logits (B, K).
         projector: images → maps, never trained; None where the discriminator sees the images themselves.
     """
@@ -25,7 +25,9 @@ class Networks(NamedTuple):
     projector: keras.Model | None = None
 
 
-def build(preset: str, image_size: int, latent_dim: int, seed: int = 0, features: str = "none") -> Networks:
+def build(
+    preset: str, image_size: int, latent_dim: int, seed: int = 0, features: str = "none", channels: int = 3
+) -> Networks:
     """Build a preset's networks with weights drawn from `seed`.
 
     Args:
@@ -34,23 +36,25 @@ def build(preset: str, image_size: int, latent_dim: int, seed: int = 0, features
         latent_dim: numbers that each picture is painted from.
         seed: from 0; only its lowest 32 bits reach Keras.
         features: "efficientnet-lite0" lets the standard discriminator judge those; "none" lets it judge pixels.
+        channels: of the pictures: 1, 3 or 4.
 
     Raises:
         NetworkError: the features' weights are not there.
     """
-    eye = None if features == "none" else projector.build(image_size)
+    eye = None if features == "none" else projector.build(image_size, channels)
     keras.utils.set_random_seed(seed % 2**32)
-    pair = BUILDERS[preset](image_size, latent_dim, *([eye] if eye else []))
+    pair = BUILDERS[preset](image_size, latent_dim, channels, *([eye] if eye else []))
     return Networks(*pair, eye)
 
 
-def check(networks: Networks, image_size: int) -> int:
+def check(networks: Networks, image_size: int, channels: int = 3) -> int:
     """Check that the networks fit together and to the pictures.
 
     Args:
-        networks: the generator must take latents (B, latent_dim) and give images (B, image_size, image_size, 3).
+        networks: the generator must take latents (B, latent_dim) and give images (B, image_size, image_size, channels).
             Without a projector the discriminator must take such images and give one logit each, (B, 1) or (B,).
         image_size: side of the pictures in pixels.
+        channels: of the pictures.
 
     Returns:
         The generator's `latent_dim`.
@@ -67,7 +71,7 @@ def check(networks: Networks, image_size: int) -> int:
         except Exception as problem:
             message = f"The {name} must be Sequential or functional, so that a run can keep it: {problem}"
             raise NetworkError(" ".join(message.split())) from None
-    images = (None, image_size, image_size, 3)
+    images = (None, image_size, image_size, channels)
     if len(generator.inputs) != 1 or len(generator.input_shape) != 2 or generator.input_shape[1] is None:
         raise NetworkError(f"The generator must take latents of shape (B, latent_dim). {_got(generator)}")
     if len(generator.outputs) != 1 or tuple(generator.output_shape) != images:

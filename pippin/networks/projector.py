@@ -5,6 +5,7 @@ a thousand pictures and some minutes are not enough for that. Given features tha
 first batch. Its input is not one map but one a scale, and each is judged by itself. The mixing (across channels, and
 from each scale into the next finer one) keeps the discriminator from resting on the few channels that give generated
 pictures away most easily. The picture itself is one more map, for colours and fine patterns, which features blur.
+It is also the one in which transparency is seen as such: the features know RGB only.
 """
 
 from typing import Any
@@ -38,27 +39,30 @@ def sizes(image_size: int) -> tuple[int, int]:
     return features, max(features, image_size) // 4
 
 
-def build(image_size: int) -> keras.Model:
+def build(image_size: int, channels: int = 3) -> keras.Model:
     """Build the projector, always with the same weights.
 
     Args:
         image_size: side of the pictures in pixels, a power of two from 16 to 256.
+        channels: of the pictures. The features see grey in all three of theirs, and of RGBA the colours as they are,
+            which inside are laid over a ground.
 
     Returns:
-        Keras model, not trainable: images (B, S, S, 3) in [−1, 1] → the picture's map, its pixels moved into channels,
-        and four mixed maps from fine to coarse.
+        Keras model, not trainable: images (B, S, S, channels) in [−1, 1] → the picture's map, its pixels moved into
+        channels, and four mixed maps from fine to coarse.
 
     Raises:
         NetworkError: the features' weights are not there.
     """
     rng = np.random.default_rng(0)
-    images = keras.Input((image_size, image_size, 3), name="images")
+    images = keras.Input((image_size, image_size, channels), name="images")
     size, own = sizes(image_size)
-    resized = images
+    colours = images if channels == 3 else _fixed(images, np.eye(4, 3) if channels == 4 else np.ones((1, 3)))
+    resized = colours
     if size > image_size:
-        resized = layers.UpSampling2D(size // image_size, interpolation="bilinear", name="enlarged")(images)
+        resized = layers.UpSampling2D(size // image_size, interpolation="bilinear", name="enlarged")(colours)
     elif size < image_size:
-        resized = layers.AveragePooling2D(image_size // size, name="shrunk")(images)
+        resized = layers.AveragePooling2D(image_size // size, name="shrunk")(colours)
     maps: list[Any] = []
     for x in reversed(efficientnet.build(size, STAGES)(resized)):
         mixed = _mix(x, rng)
@@ -77,7 +81,12 @@ def build(image_size: int) -> keras.Model:
 
 def _mix(x: Any, rng: np.random.Generator) -> Any:
     """A 1×1 convolution with weights N(0, 1 / fan_in), drawn by NumPy so that every engine has the same."""
-    layer = layers.Conv2D(CHANNELS, 1, use_bias=False)
-    mixed = layer(x)
-    layer.set_weights([(rng.standard_normal(layer.kernel.shape) / x.shape[-1] ** 0.5).astype("float32")])
-    return mixed
+    return _fixed(x, rng.standard_normal((x.shape[-1], CHANNELS)) / x.shape[-1] ** 0.5)
+
+
+def _fixed(x: Any, weights: np.ndarray) -> Any:
+    """A 1×1 convolution with given weights (channels, new channels)."""
+    layer = layers.Conv2D(weights.shape[1], 1, use_bias=False)
+    found = layer(x)
+    layer.set_weights([weights[None, None].astype("float32")])
+    return found

@@ -50,21 +50,25 @@ HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
 """In the heads that judge a projector's maps, by the side of the map in pixels."""
 
 
-def build(image_size: int, latent_dim: int, projector: keras.Model | None = None) -> tuple[keras.Model, keras.Model]:
+def build(
+    image_size: int, latent_dim: int, channels: int = 3, projector: keras.Model | None = None
+) -> tuple[keras.Model, keras.Model]:
     """Build the standard networks.
 
     Args:
         image_size: side of the pictures in pixels, a power of two from 16 to 256.
         latent_dim: numbers that each picture is painted from.
+        channels: of the pictures.
         projector: what the discriminator is to judge instead of pixels.
 
     Returns:
-        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, 3), about [−1, 1] (what is outside is
-        clipped where pictures are written); and images, or the projector's K maps, → logits (B, 1), or (B, K).
+        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels), about [−1, 1] (what is
+        outside is clipped where pictures are written); and images, or the projector's K maps, → logits (B, 1), or
+        (B, K).
     """
     filters = stage_filters(image_size)
-    discriminator = _heads(projector) if projector else _discriminator(image_size, filters, 3)
-    return _generator(latent_dim, filters, 3), discriminator
+    discriminator = _heads(projector) if projector else _discriminator(image_size, filters, channels)
+    return _generator(latent_dim, filters, channels), discriminator
 
 
 def _heads(projector: keras.Model) -> keras.Model:

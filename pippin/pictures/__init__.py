@@ -1,7 +1,8 @@
 """A folder of anything → one dataset."""
 
 from pippin.pictures.audit import Audit, Entry
-from pippin.pictures.dataset import Dataset, to_float, to_uint8
+from pippin.pictures.channels import GREY, RGB, RGBA, to_float, to_rgb, to_uint8
+from pippin.pictures.dataset import Dataset
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.prepare import prepare
 from pippin.pictures.single import prepare_one_photo
@@ -9,6 +10,9 @@ from pippin.pictures.sources import typical_side
 from pippin.pictures.split import Subset, split
 
 __all__ = [
+    "GREY",
+    "RGB",
+    "RGBA",
     "Audit",
     "Dataset",
     "Entry",
@@ -18,6 +22,7 @@ __all__ = [
     "prepare_one_photo",
     "split",
     "to_float",
+    "to_rgb",
     "to_uint8",
     "typical_side",
 ]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 KEPT, MENDED, REFUSED = "kept", "mended", "refused"
@@ -11,6 +11,7 @@ EXACT, NEAR = "exact", "near"
 NAMED_IN_SUMMARY = 5  # how many refused files a summary names
 
 ENLARGED = "smaller than the side asked for: enlarged"
+GREY_TO_RGB = "grey turned into RGB"
 BLANK = "blank: nothing is to be seen"
 
 ENOUGH = 1000
@@ -42,6 +43,8 @@ class Entry:
         width: Before anything was done, in pixels.
         height: The same.
         file: Where it is one frame of a file, the path of that file.
+        grey: Whether red, green and blue are the same in all of its squares, and nothing is kept of transparency.
+        transparent: Whether something can be seen through in them, and that is kept.
     """
 
     path: str
@@ -61,6 +64,8 @@ class Entry:
     width: int | None = None
     height: int | None = None
     file: str | None = None
+    grey: bool = False
+    transparent: bool = False
 
     @property
     def rows(self) -> range:
@@ -94,6 +99,18 @@ class Audit:
 
     entries: tuple[Entry, ...]
     noun: str = "file"
+
+    def without(self, reason: str) -> "Audit":
+        """Returns the same audit where it does not count as mended that `reason`."""
+
+        def judged(entry: Entry) -> Entry:
+            left = tuple(one for one in entry.reasons if one != reason)
+            kept = entry.verdict == MENDED and not left
+            return replace(entry, reasons=left, verdict=KEPT if kept else entry.verdict)
+
+        return replace(
+            self, entries=tuple(judged(entry) if reason in entry.reasons else entry for entry in self.entries)
+        )
 
     @property
     def counts(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A decoded picture of any colour mode → RGB, as sRGB means it."""
+"""A decoded picture of any colour mode → RGB, as sRGB means it, or RGBA."""
 
 import io
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter
 
+from pippin.pictures.channels import RGBA
 from pippin.pictures.preparation import BLUR, USUAL, Preparation
 
 COLOURS = {
@@ -35,15 +36,16 @@ class Refused(Exception):  # noqa: N818 - a verdict, not an error: it ends with 
 
 
 def to_rgb(image: Image.Image, enough: int, preparation: Preparation = USUAL) -> tuple[Image.Image, list[str]]:
-    """Turns a decoded picture of any colour mode into RGB.
+    """Turns a decoded picture of any colour mode into RGB, or RGBA.
 
     Args:
         image: A loaded picture.
         enough: A side in pixels that suffices; larger pictures are halved, thirded ... first, which saves memory.
-        preparation: What transparent pictures are laid over.
+        preparation: What transparent pictures are laid over, or that they are not.
 
     Returns:
-        The picture in mode RGB, and a list of what had to be mended, in plain words.
+        The picture in mode RGB, or RGBA where transparency is kept, and a list of what had to be mended, in plain
+        words.
 
     Raises:
         Refused: If the colour mode has no conversion, or the values are not finite.
@@ -70,7 +72,9 @@ def to_rgb(image: Image.Image, enough: int, preparation: Preparation = USUAL) ->
         image = image if image.mode == "RGB" else image.convert("RGB")
     except ValueError:
         raise Refused(f"its colours cannot be turned into RGB ({image.mode})") from None
-    if alpha is not None and np.asarray(alpha).min() < 255:
+    if alpha is not None and preparation.channels == RGBA:
+        image.putalpha(alpha)
+    elif alpha is not None and np.asarray(alpha).min() < 255:
         reasons.append(f"laid over {preparation.background}, being transparent")
         image = _lay_over(image, alpha, preparation)
     return image, reasons

@@ -1,4 +1,4 @@
-"""Prepared pictures: how they lie on disk, random access to them, and the one change between uint8 and float."""
+"""Prepared pictures: how they lie on disk, and random access to them."""
 
 import json
 import shutil
@@ -7,7 +7,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pippin.pictures.audit import Audit, Entry
+from pippin.pictures.audit import GREY_TO_RGB, Audit, Entry, plural
+from pippin.pictures.channels import GREY, RGB, RGBA
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.split import Subset, merged, split
 
@@ -15,58 +16,42 @@ PICTURES_FILE = "pictures.npy"
 MANIFEST_FILE = "manifest.json"
 
 
-def to_float(images: np.ndarray) -> np.ndarray:
-    """Turns pictures as people see them into pictures as networks see them.
-
-    Args:
-        images: uint8, any shape, 0 to 255.
-
-    Returns:
-        float32 of the same shape, −1 (black) to 1 (white).
-    """
-    return np.asarray(images, np.float32) / np.float32(127.5) - np.float32(1)
-
-
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Turns pictures as networks see them into pictures as people see them.
-
-    Args:
-        images: float, any shape. Values outside [−1, 1] are clipped.
-
-    Returns:
-        uint8 of the same shape, 0 to 255, rounded to the nearest.
-    """
-    return np.rint(np.clip((np.asarray(images, np.float32) + 1) * 127.5, 0, 255)).astype(np.uint8)
-
-
 class Dataset:
     """Prepared pictures on disk. They are mapped into memory, so a set may be larger than the machine's memory.
 
     Args:
-        images: uint8 of shape `(N, image_size, image_size, 3)`, RGB, 0 to 255.
+        stored: uint8 of shape `(N, image_size, image_size, 3)`, RGB, 0 to 255; or 4, where transparency is kept.
         manifest: What `prepare` wrote beside them.
 
     Attributes:
-        images: The pictures, read-only.
+        stored: The pictures as they lie on disk, read-only.
+        images: The pictures as they are learnt from, `(N, image_size, image_size, channels)`: one channel where all
+            three are the same.
         manifest: The manifest as it stands on disk.
         name: A short name for people, such as the folder's.
         image_size: Side of the pictures in pixels.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         fingerprint: A hash of the pictures and their order. It changes when, and only when, a picture does.
         audit: The verdict on every file.
         preparation: How the pictures were made alike.
     """
 
-    def __init__(self, images: np.ndarray, manifest: dict[str, Any]) -> None:
-        self.images = images
+    def __init__(self, stored: np.ndarray, manifest: dict[str, Any]) -> None:
+        self.stored = stored
         self.manifest = manifest
         self.name: str = manifest["name"]
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
         self.preparation = Preparation.from_dict(manifest["preparation"])
         self.audit = Audit(tuple(Entry.from_json(entry) for entry in manifest["files"]), manifest["noun"])
-        expected = (sum(len(entry.rows) for entry in self.audit.entries), self.image_size, self.image_size, 3)
-        if images.shape != expected or images.dtype != np.uint8:
-            raise ValueError(f"pictures and manifest differ: {images.dtype} {images.shape}, uint8 {expected}")
+        count, side = sum(len(entry.rows) for entry in self.audit.entries), self.image_size
+        expected = (count, side, side, self.preparation.stored_channels)
+        if stored.shape != expected or stored.dtype != np.uint8:
+            raise ValueError(f"pictures and manifest differ: {stored.dtype} {stored.shape}, uint8 {expected}")
+        self.channels = self.preparation.channels or self._found_channels()
+        self.images = stored[..., : self.channels]
+        if self.channels == GREY:
+            self.audit = self.audit.without(GREY_TO_RGB)
 
     @classmethod
     def open(cls, folder: Path) -> "Dataset":
@@ -108,6 +93,21 @@ class Dataset:
         learnt, aside = split(len(self), held_out, self._ties())
         return Subset(self.images, learnt), Subset(self.images, aside)
 
+    def _found_channels(self) -> int:
+        """Returns one channel if every picture that is learnt from is grey."""
+        return GREY if all(entry.grey for entry in self.audit.entries if entry.index is not None) else RGB
+
+    def about_channels(self) -> list[str]:
+        """Returns a line for people where the pictures are not RGB."""
+        if self.channels == RGBA:
+            seen_through = sum(entry.transparent and entry.index is not None for entry in self.audit.entries)
+            few = "" if seen_through else ": leave out --transparent, or give pictures with some"
+            return [f"transparency is kept: {plural(seen_through, self.audit.noun)} with some{few}"]
+        if self.channels == GREY:
+            chosen = "as asked for" if self.preparation.channels else "since all pictures are grey (--channels 3: RGB)"
+            return [f"learnt from in grey, one channel, {chosen}"]
+        return []
+
     def _ties(self) -> list[list[int]]:
         """Returns the rows that must not be parted: copies of each other, crops of one picture, frames of one file."""
         groups = [[row for entry in group for row in entry.rows] for group in self.audit.groups()]
@@ -118,12 +118,12 @@ class Dataset:
 
     def summary(self) -> str:
         """Returns a few lines for people: what became of the files, why, and whether so many are enough."""
-        return "\n".join([*self.audit.lines(), self.audit.outlook()])
+        return "\n".join([*self.audit.lines(), *self.about_channels(), self.audit.outlook()])
 
 
-def write_header(file: BinaryIO, count: int, image_size: int) -> None:
-    """Writes the head of an `.npy` file of uint8 `(count, image_size, image_size, 3)`."""
-    shape = (count, image_size, image_size, 3)
+def write_header(file: BinaryIO, count: int, image_size: int, channels: int) -> None:
+    """Writes the head of an `.npy` file of uint8 `(count, image_size, image_size, channels)`."""
+    shape = (count, image_size, image_size, channels)
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 

@@ -30,7 +30,7 @@ class Decoded(NamedTuple):
     """A picture that was read.
 
     Args:
-        image: In mode RGB, upright.
+        image: In mode RGB, or RGBA, upright.
         reasons: What had to be mended, in plain words.
         format: What the file is, such as `"JPEG"`.
         mode: The colour mode that it had, as Pillow calls it.

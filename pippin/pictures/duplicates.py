@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from pippin.pictures.channels import to_rgb
+
 BITS = 10
 """Of 64: candidates' hashes differ in no more."""
 
@@ -29,24 +31,24 @@ def likeness(pixels: np.ndarray) -> str:
     """Returns a hash of how a picture looks.
 
     Args:
-        pixels: uint8 of shape `(S, S, 3)`.
+        pixels: uint8 of shape `(S, S, 3)`, or 4.
 
     Returns:
         16 hexadecimal digits, one bit for each of the 8×8 lowest frequencies but the constant ones: whether it is
         stronger than their median.
     """
-    grey = Image.fromarray(pixels).convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.BOX)
+    grey = Image.fromarray(to_rgb(pixels)).convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.BOX)
     strengths = (_WAVES @ np.asarray(grey, np.float64) @ _WAVES.T).round(6)  # the same on every machine
     ordered, half = np.sort(strengths, axis=None), strengths.size // 2
     return np.packbits(strengths > (ordered[half - 1] + ordered[half]) / 2).tobytes().hex()
 
 
 def small_copies(rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Returns small copies of pictures: uint8 of shape `(N, 768)` for images of shape `(M, S, S, 3)`."""
+    """Returns small copies of pictures: uint8 of shape `(N, 768)` for images of shape `(M, S, S, 3)`, or 4."""
     side = (SMALL_SIDE, SMALL_SIDE)
     copies = np.empty((len(rows), SMALL_SIDE * SMALL_SIDE * 3), np.uint8)
     for place, row in enumerate(rows):
-        copies[place] = np.asarray(Image.fromarray(images[row]).resize(side, Image.Resampling.BOX)).ravel()
+        copies[place] = np.asarray(Image.fromarray(to_rgb(images[row])).resize(side, Image.Resampling.BOX)).ravel()
     return copies
 
 

@@ -56,9 +56,9 @@ class Earlier:
             if place.name.startswith(MAKING) or not (dataset := reopen(place)):
                 continue
             same = place.name.startswith(SHARD + name)
-            for entry in dataset.audit.entries:
+            for entry in map(Entry.from_json, dataset.manifest["files"]):
                 if (same or entry.mtime_ns) and entry.path not in self._same:
-                    self._known[entry.path] = entry, dataset.images
+                    self._known[entry.path] = entry, dataset.stored
                     if same:
                         self._same.add(entry.path)
 

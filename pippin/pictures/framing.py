@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from pippin.pictures.bars import find_bars
+from pippin.pictures.channels import GREY, RGB, RGBA, to_rgb
 from pippin.pictures.decoding import MIN_SIDE, Decoded
 from pippin.pictures.focus import MIDDLE, focus
 from pippin.pictures.preparation import BLUR, Preparation
@@ -55,11 +56,11 @@ def read_trimmed(
         Refused: By `read`.
     """
     enough = ENOUGH * image_size
-    decoded = read(enough)
+    decoded = _in_mode(read(enough), preparation)
     box, reasons = trimmed(decoded.image, preparation, trim)
     side, whole = min(decoded.image.size), min(decoded.width, decoded.height)
     if box.shorter_side < enough and side < whole:  # too little is left at this scale
-        decoded = read(enough * side // box.shorter_side + 1)
+        decoded = _in_mode(read(enough * side // box.shorter_side + 1), preparation)
         box, reasons = trimmed(decoded.image, preparation, trim)
     return decoded, box, reasons
 
@@ -68,7 +69,7 @@ def trimmed(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple
     """Finds what there is of a picture without padding bars.
 
     Args:
-        picture: In mode RGB.
+        picture: In mode RGB or RGBA.
         preparation: What to do.
         trim: Whether this kind of source may have bars.
 
@@ -77,7 +78,7 @@ def trimmed(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple
     """
     whole = Box(0, 0, *picture.size)
     if trim and not preparation.keep_borders:
-        bars = find_bars(np.asarray(picture))
+        bars = find_bars(to_rgb(np.asarray(picture)))
         box = Box(bars.left, bars.top, whole.right - bars.right, whole.bottom - bars.bottom)
         if box != whole and box.shorter_side >= MIN_SIDE:
             return box, [f"padding bars trimmed ({bars})"]
@@ -90,13 +91,14 @@ def squares_of(
     """Makes squares of a picture.
 
     Args:
-        picture: In mode RGB.
+        picture: In mode RGB or RGBA.
         box: Which part of it counts.
         image_size: Side of the squares in pixels.
         preparation: What to do.
 
     Returns:
-        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what is to be said of it.
+        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what is to be said of it; of 4 channels where
+        transparency is kept, all of them 0 where nothing is seen.
     """
     reasons = []
 
@@ -105,17 +107,29 @@ def squares_of(
 
     if preparation.fit == "crop":
         where = focus(picture, box) if preparation.focus == "auto" else MIDDLE
-        squares = crops(box, preparation.crops, where)
-        if squares != crops(box, preparation.crops):
+        boxes = crops(box, preparation.crops, where)
+        if boxes != crops(box, preparation.crops):
             reasons = ["square taken beside the middle, where more is to be seen"]
-        made = [resized(square, image_size, image_size) for square in squares]
+        made = [resized(square, image_size, image_size) for square in boxes]
     elif preparation.fit == "squash" or box.shorter_side == max(box.right - box.left, box.bottom - box.top):
         made = [resized(box, image_size, image_size)]
     else:
         scale = image_size / max(box.right - box.left, box.bottom - box.top)
         width, height = (max(1, round(scale * side)) for side in (box.right - box.left, box.bottom - box.top))
         made = [_padded(resized(box, width, height), image_size, preparation)]
-    return np.stack([np.asarray(square) for square in made]), reasons
+    squares = np.stack([np.asarray(square) for square in made])
+    if squares.shape[-1] == RGBA:
+        squares = squares * (squares[..., RGB:] > 0)
+    return squares, reasons
+
+
+def _in_mode(decoded: Decoded, preparation: Preparation) -> Decoded:
+    """Returns a picture with the channels that were asked for, a grey one in RGB. Pillow resizes RGBA premultiplied."""
+    picture = decoded.image
+    if preparation.channels == GREY:
+        return decoded._replace(image=picture.convert("L").convert("RGB"))
+    mode = "RGBA" if preparation.channels == RGBA else "RGB"
+    return decoded if picture.mode == mode else decoded._replace(image=picture.convert(mode))
 
 
 def crops(box: Box, most: int, where: float = MIDDLE) -> list[Box]:
@@ -139,7 +153,9 @@ def crops(box: Box, most: int, where: float = MIDDLE) -> list[Box]:
 
 def _padded(picture: Image.Image, image_size: int, preparation: Preparation) -> Image.Image:
     """Puts a picture in the middle of a square."""
-    if preparation.background == BLUR:
+    if picture.mode == "RGBA":
+        ground = Image.new("RGBA", (image_size, image_size))
+    elif preparation.background == BLUR:
         ground = picture.resize((image_size, image_size)).filter(ImageFilter.GaussianBlur(BLURRED * image_size))
     else:
         ground = Image.new("RGB", (image_size, image_size), preparation.colour())

@@ -21,6 +21,7 @@ class Journal:
     Args:
         folder: Where to keep them; what an earlier process left there is taken over, as far as it is whole.
         image_size: Side of the squares in pixels.
+        channels: Of the squares.
         total: How many entries there will be.
         keep_copies: Whether exact copies stay.
 
@@ -29,8 +30,8 @@ class Journal:
         count: How many squares there are.
     """
 
-    def __init__(self, folder: Path, image_size: int, total: int, keep_copies: bool) -> None:
-        self.image_size, self.keep_copies = image_size, keep_copies
+    def __init__(self, folder: Path, image_size: int, channels: int, total: int, keep_copies: bool) -> None:
+        self.image_size, self.channels, self.keep_copies = image_size, channels, keep_copies
         self.entries: list[Entry] = []
         self.count = 0
         self._first: dict[str, str] = {}  # digest → path of the first picture that has it
@@ -52,7 +53,7 @@ class Journal:
 
         Args:
             entry: What became of it, without its place.
-            squares: uint8, `(crops, S, S, 3)`; None if it was refused.
+            squares: uint8, `(crops, S, S, channels)`; None if it was refused.
         """
         if squares is not None and entry.digest is not None:
             first = self._first.setdefault(entry.digest, entry.path)
@@ -73,11 +74,11 @@ class Journal:
         """Completes the squares' file. NumPy leaves room in its header for the count to change."""
         self._pixels.close()
         with open(self._pixels.name, "r+b") as file:
-            write_header(file, self.count, self.image_size)
+            write_header(file, self.count, self.image_size, self.channels)
 
     def _take_over(self, total: int) -> None:
         """Reads what an earlier process left, and cuts off what is not whole: a power cut may tear any of it."""
-        size = self.image_size**2 * 3
+        size = self.image_size**2 * self.channels
         self._pixels.seek(0)
         self._lines.seek(0)
         begun, whole = self._pixels.read(self._header_size(total)), 0
@@ -97,12 +98,12 @@ class Journal:
         self._lines.truncate(whole)
         self._pixels.truncate(self._header_size(total) + size * self.count if self.entries else 0)
         if not self.entries:
-            write_header(self._pixels, total, self.image_size)
+            write_header(self._pixels, total, self.image_size, self.channels)
 
     def _header_size(self, total: int) -> int:
         """Returns the length of the head of an `.npy` file."""
         head = io.BytesIO()
-        write_header(head, total, self.image_size)
+        write_header(head, total, self.image_size, self.channels)
         return len(head.getvalue())
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from PIL import ImageColor
 
 from pippin.errors import SettingsError
+from pippin.pictures.channels import GREY, RGB, RGBA
 
 FITS = ("crop", "pad", "squash")
 FOCI = ("auto", "centre")
@@ -38,6 +39,8 @@ class Preparation:
             archive.
         focus: With `fit="crop"`, where one square of a wide or high picture is taken: `"auto"` where most is to be
             seen, if that is clearly not the middle; `"centre"` in the middle.
+        channels: 1: grey, 3: RGB, 4: RGBA, so that transparency is learnt, too; None: 1 where all pictures are grey,
+            and 3 otherwise.
 
     Raises:
         SettingsError: If an option is none of these.
@@ -50,6 +53,7 @@ class Preparation:
     duplicates: str = _option("exact", "Which copies to leave out: exact, near (these as well), or keep them all.")
     frames: str = _option("auto", "Frames of animations and videos: first, all, a number, or auto.")
     focus: str = _option("auto", "Where the square is: auto (where most is to be seen) or centre.")
+    channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (transparent); 1 or 3 by what the pictures are.")
 
     def __post_init__(self) -> None:
         choices = (("fit", self.fit, FITS), ("focus", self.focus, FOCI), ("duplicates", self.duplicates, DUPLICATES))
@@ -64,9 +68,19 @@ class Preparation:
         object.__setattr__(self, "frames", frames)
         if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MOST_CROPS:
             raise SettingsError(f"crops must be a whole number from 1 to {MOST_CROPS}. Received: crops={self.crops}")
+        if self.channels not in (None, GREY, RGB, RGBA) or isinstance(self.channels, bool):
+            raise SettingsError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: channels={self.channels}")
+        if self.channels == RGBA and self.background != "white":
+            received = f"channels=4, background={self.background}"
+            raise SettingsError(f"Transparent pictures have no background; leave it out. Received: {received}")
         if self.crops > 1 and self.fit != "crop":
             received = f"crops={self.crops}, fit={self.fit}"
             raise SettingsError(f"Several crops need fit=crop. Received: {received}")
+
+    @property
+    def stored_channels(self) -> int:
+        """Of the squares that are made: RGB, or RGBA. Grey ones are three times the same."""
+        return RGBA if self.channels == RGBA else RGB
 
     def colour(self) -> tuple[int, int, int]:
         """Returns the background as RGB, 0 to 255; white where it is blurred."""
@@ -89,7 +103,7 @@ class Preparation:
         return cls(**{**BEFORE, **(options or {})})
 
 
-BEFORE = {"frames": "first", "focus": "centre"}
+BEFORE = {"frames": "first", "focus": "centre", "channels": RGB}
 
 USUAL = Preparation()
 """What is done if nothing is said."""

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from pippin.errors import SourceError
 from pippin.pictures.audit import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
+from pippin.pictures.channels import RGB, RGBA
 from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
 from pippin.pictures.decoding import Decoded
@@ -118,7 +119,8 @@ def _make(
     files = shard.of(files) if shard else files
     total = len(files)
     keep_copies = shard is not None or preparation.duplicates == "keep"
-    with Journal(folder, image_size, total, keep_copies) as journal, warnings.catch_warnings():
+    channels = preparation.stored_channels
+    with Journal(folder, image_size, channels, total, keep_copies) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
         left = files[len(journal.entries) :]
         for entry, squares in _made(source, left, image_size, preparation, earlier):
@@ -176,8 +178,8 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
         preparation: How pictures are made alike.
 
     Returns:
-        What became of it, without its place, and its squares: uint8 `(crops, image_size, image_size, 3)`; None where
-        it was refused.
+        What became of it, without its place, and its squares: uint8 `(crops, image_size, image_size, 3)`, or 4; None
+        where it was refused.
     """
     if found.problem is not None:
         return _refused(found, found.problem), None
@@ -209,6 +211,8 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
         width=decoded.width,
         height=decoded.height,
         file=found.file,
+        grey=_is_grey(squares),
+        transparent=squares.shape[-1] == RGBA and bool(squares[..., RGB].min() < 255),
     )
     return entry, squares
 
@@ -217,13 +221,18 @@ def is_blank(pixels: np.ndarray) -> bool:
     """Whether nothing is to be seen in a picture: nearly all of it has one colour.
 
     Args:
-        pixels: uint8 of shape `(S, S, 3)`.
+        pixels: uint8 of shape `(S, S, 3)`, or 4.
     """
     planes = np.ascontiguousarray(pixels.reshape(-1, 3).T)  # along an axis of 3 NumPy would be slow
     ordered, count = np.sort(planes, axis=1, kind="stable"), planes.shape[1]
     median = ordered[:, (count - 1) // 2 : count // 2 + 1].mean(axis=1).astype(np.int16)
     apart = np.abs(planes - median[:, None]) > SEEN
     return np.count_nonzero(apart.any(axis=0)) < BLANK_SHARE * count
+
+
+def _is_grey(squares: np.ndarray) -> bool:
+    """Whether red, green and blue are the same everywhere."""
+    return squares.shape[-1] == RGB and bool((squares[..., :1] == squares[..., 1:]).all())
 
 
 def _refused(found: Found, reason: str) -> Entry:
@@ -266,7 +275,7 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
     images = np.load(pictures, mmap_mode="r")
     left, count = [], 0
     with pictures.with_suffix(".part").open("wb") as file:
-        write_header(file, len(images), images.shape[1])
+        write_header(file, len(images), *images.shape[2:])
         for entry in entries:
             if entry.copy == NEAR:
                 reason = f"nearly the same picture (as {entry.copy_of})"
@@ -277,7 +286,7 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
                 count += entry.crops
             left.append(entry)
         file.seek(0)
-        write_header(file, count, images.shape[1])
+        write_header(file, count, *images.shape[2:])
     del images  # Windows replaces no file that is mapped
     pictures.with_suffix(".part").replace(pictures)
     return left

@@ -23,7 +23,7 @@ def prepare_one_photo(path: str | os.PathLike[str], image_size: int, preparation
         preparation: How pictures are made alike; of several crops, it is the one in the middle.
 
     Returns:
-        uint8 of shape `(image_size, image_size, 3)`, RGB, 0 to 255.
+        uint8 of shape `(image_size, image_size, channels)`, 0 to 255; RGB where the preparation says nothing else.
 
     Raises:
         SourceError: If there is no such file, or it cannot be read as a picture.
@@ -37,4 +37,4 @@ def prepare_one_photo(path: str | os.PathLike[str], image_size: int, preparation
         why = "there is no such file" if not Path(path).exists() else refusal
         raise SourceError(f"The photograph cannot be read: {why}. Received: {path}") from None
     squares, _ = squares_of(decoded.image, box, image_size, dataclasses.replace(preparation, crops=1))
-    return squares[0]
+    return squares[0][..., : preparation.channels]

@@ -85,5 +85,8 @@ class Subset:
 
 def _let_go(images: np.ndarray) -> None:
     """Give pages of a mapped file back, where the system can; else a process seems to hold all it ever read of it."""
-    if isinstance(images.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        images.base.madvise(mmap.MADV_DONTNEED)
+    behind: Any = images
+    while isinstance(behind, np.ndarray):
+        behind = behind.base
+    if isinstance(behind, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        behind.madvise(mmap.MADV_DONTNEED)

@@ -9,6 +9,8 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from pippin.disk import whole
 from pippin.errors import SettingsError
+from pippin.pictures import GREY
+from pippin.show.grounds import on_paper
 
 NOTED = (".png", ".jpg", ".jpeg", ".webp")
 """Endings of the formats that can hold a note."""
@@ -19,6 +21,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     ".webp": {"lossless": True},
 }
 """Of Pillow's writers: small pictures suffer most from what a format leaves out."""
+
+
+HOLDING_RGBA = (".png", ".webp")
+"""Endings of the formats in which pictures may be transparent."""
 
 
 def check_ending(path: str | os.PathLike[str], endings: tuple[str, ...], what: str = "picture") -> Path:
@@ -38,7 +44,7 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str], 
     """Write one picture, so that the file is never half there.
 
     Args:
-        image: uint8 (H, W, 3), or a Pillow picture.
+        image: uint8 (H, W, 1 | 3 | 4), or a Pillow picture. JPEG holds no transparency: there it is laid over white.
         path: where to; the ending decides the format. Missing folders are made.
         note: text in ASCII to keep inside (PNG: a text chunk named "pippin"; JPEG and WebP: EXIF's ImageDescription).
 
@@ -50,12 +56,20 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str], 
         PippinError: it cannot be written there.
     """
     path = Path(path)
-    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(_fitting(image, path.suffix.lower()))
     if note or path.suffix.lower() not in Image.registered_extensions():
         check_ending(path, NOTED)
     with whole(path, "picture") as part:
-        picture.save(part, **OPTIONS.get(path.suffix.lower(), {}), **(_holding(note, path) if note else {}))
+        image.save(part, **OPTIONS.get(path.suffix.lower(), {}), **(_holding(note, path) if note else {}))
     return path
+
+
+def _fitting(image: np.ndarray, ending: str) -> np.ndarray:
+    """Return a picture as a format can hold it."""
+    if image.shape[2] == GREY:
+        return image[..., 0]
+    return image if ending in HOLDING_RGBA else on_paper(image)
 
 
 def save_text(text: str, path: str | os.PathLike[str]) -> Path:

@@ -21,7 +21,7 @@ def film(sheets: Mapping[int, np.ndarray], fps: float = 24, seconds: float = 1.5
     """Show one moment after another, softly faded, with the batch number below.
 
     Args:
-        sheets: batch number → uint8 (N, H, W, 3), the pictures of the same latents at that batch.
+        sheets: batch number → uint8 (N, H, W, C), the pictures of the same latents at that batch.
         fps: frames a second.
         seconds: from one moment to the next, the half of them for the fade.
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pippin.show.grounds import seen
+
 GAP = 2
 """White pixels between the pictures of a grid."""
 
@@ -16,14 +18,15 @@ def grid(images: np.ndarray, columns: int | None = None, labels: Sequence[str] |
     """Lay pictures out in rows, from left to right and from top to bottom.
 
     Args:
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C); grey ones and transparent ones are shown as `pippin.show.grounds.seen` does.
         columns: pictures in a row; the nearest to a square grid where it is None.
-        labels: what to write below each picture, for pictures in RGB; columns become as wide as the widest needs.
+        labels: what to write below each picture; columns become as wide as the widest needs.
 
     Returns:
-        uint8 (rows · (H + GAP) − GAP, columns · (W + GAP) − GAP, C), white where there is no picture. H and W are
+        uint8 (rows · (H + GAP) − GAP, columns · (W + GAP) − GAP, 3), white where there is no picture. H and W are
         larger where there are labels.
     """
+    images = seen(images)
     if labels is not None:
         images = _labelled(images, labels)
     count, height, width, channels = images.shape

@@ -17,7 +17,7 @@ def timeline(sheets: Mapping[int, np.ndarray], rows: int = ROWS) -> Image.Image:
     """Show one column for each moment: the batch number above, the same latents' pictures below it.
 
     Args:
-        sheets: batch number → uint8 (N, H, W, 3), the pictures of the same latents at that batch.
+        sheets: batch number → uint8 (N, H, W, C), the pictures of the same latents at that batch.
         rows: how many latents to show, each in two neighbouring pictures a row.
 
     Returns:

@@ -13,7 +13,9 @@ from PIL import Image
 
 from pippin.disk import whole
 from pippin.errors import SettingsError
+from pippin.pictures import GREY
 from pippin.show.files import check_ending
+from pippin.show.grounds import on_paper
 
 MOVING = (".mp4", ".webp", ".gif")
 """Endings of the formats that move."""
@@ -41,7 +43,8 @@ def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: 
     """Write frames as a video: MP4 (H.264), or an animated WebP or GIF, which begin again at their end.
 
     Args:
-        frames: uint8 (H, W, 3) each, at least one, all of one size.
+        frames: uint8 (H, W, 1 | 3 | 4) each, at least one, all of one size. What is transparent stays so in WebP, and
+            is laid over white elsewhere.
         path: where to; the ending decides the format.
         fps: frames a second, 1 to 60. WebP counts in whole milliseconds, GIF in hundredths of a second.
 
@@ -53,7 +56,8 @@ def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: 
         PippinError: it cannot be written there.
     """
     path = check_video(path, fps)
-    pictures = (_enlarged(frame) for frame in frames)
+    rgb = (lambda frame: frame) if path.suffix.lower() == ".webp" else on_paper
+    pictures = (_enlarged(rgb(frame)) for frame in frames)
     with whole(path, "video") as part:
         if path.suffix.lower() == ".mp4":
             _write_mp4(pictures, part, fps)
@@ -65,7 +69,7 @@ def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: 
 
 
 def _enlarged(frame: np.ndarray) -> Image.Image:
-    picture = Image.fromarray(frame)
+    picture = Image.fromarray(frame[..., 0] if frame.shape[2] == GREY else frame)
     times = -(-LEAST // min(picture.size))
     return picture.resize((picture.width * times, picture.height * times), Image.Resampling.BICUBIC)
 

@@ -48,7 +48,7 @@ def find(networks: Networks, pictures: Subset | np.ndarray, latent_dim: int) -> 
 
     Args:
         networks: see `pippin.networks`; with a projector, what it sees counts as much as the pixels do.
-        pictures: uint8 (N, S, S, 3), or what gives such pictures for `pictures[indices]`.
+        pictures: uint8 (N, S, S, C), or what gives such pictures for `pictures[indices]`.
         latent_dim: of the generator.
 
     Returns:

@@ -8,12 +8,19 @@ the generator learns to draw outlines of nothing; where it sees the same pair bl
 for discriminators of pixels. One that judges a projector's features has its own remedy against their strides: shifts,
 so that no pixel of the picture always falls on the same place of their grid.)
 
+Of RGBA the colours come laid over mid-grey, which is 0 (`pippin.pictures.channels`). What moves in and what is cut out
+is transparent, and colours change only as far as they cover. In the end the picture is laid over another grey, the same
+for the two that the discriminator compares: what looks only at colours then sees transparency too, whatever they are.
+
 Every kind is affine in the picture, so the penalties' second derivatives are cheap.
 """
 
 from typing import Any
 
+import numpy as np
 from keras import ops
+
+from pippin.pictures import RGB, RGBA
 
 KINDS = ("flip", "translation", "colour", "cutout")
 
@@ -26,7 +33,8 @@ def augment(
     Args:
         images: float32 (B, H, W, C) in [−1, 1].
         draws: uniform numbers in [0, 1), see `pippin.training.draws.augment_draws`: `gates` (B, 4), `flip` (B,),
-            `translation` (B, 2), `colour` (B, 3), `cutout` (B, 2); and `blur` (B,), the shares.
+            `translation` (B, 2), `colour` (B, 3), `cutout` (B, 2); and `blur` (B,), the shares; for RGBA `ground`
+            (B,), what the pictures are laid over.
         strength: scalar in [0, 1], the probability of each kind; 0 returns the pictures as they are.
         blur: scalar, the largest standard deviation in pixels of a Gaussian blur; each picture gets its share of it.
         blur_floor: scalar, the standard deviation in pixels that every picture is blurred with at least.
@@ -35,6 +43,9 @@ def augment(
     Returns:
         float32 (B, H, W, C). Brightness and contrast may leave [−1, 1].
     """
+    transparent = images.shape[3] == RGBA
+    if transparent:  # 0 is nothing in every channel, the cover goes from 0 to 2
+        images = images + np.array([0, 0, 0, 1], np.float32)
     strengths = (strength, strength if shift is None else shift, strength, strength)
     flip, translation, colour, cutout = (
         ops.cast(draws["gates"][:, kind] < p, "float32") for kind, p in enumerate(strengths)
@@ -42,18 +53,25 @@ def augment(
     sigma = ops.maximum(blur * draws["blur"], blur_floor)
     images = adjust_colour(images, 2.0 * draws["colour"] - 1.0, colour)
     images = move(images, flip * ops.cast(draws["flip"] < 0.5, "float32"), draws["translation"], translation, sigma)
-    return cut_out(images, draws["cutout"], cutout)
+    images = cut_out(images, draws["cutout"], cutout)
+    return lay_over(images, 2.0 * draws["ground"] - 1.0) if transparent else images
 
 
 def adjust_colour(images: Any, amounts: Any, gate: Any) -> Any:
     """Brightness + U(−0.5, 0.5), saturation × U(0, 2) about the pixel's mean, contrast × U(0.5, 1.5) about the mean.
 
     Args:
-        images: float32 (B, H, W, C).
+        images: float32 (B, H, W, C); of RGBA with a cover from 0 to 2. There contrast is about mid-grey, since a mean
+            over what is seen would not be affine.
         amounts: float32 (B, 3) in [−1, 1]: brightness, saturation, contrast.
         gate: float32 (B,), 1 where it is applied.
     """
     brightness, saturation, contrast = (_per_picture(amounts[:, i] * gate) for i in range(3))
+    if images.shape[3] == RGBA:
+        images, cover = images[..., :RGB], images[..., RGB:]
+        images = images + 0.25 * brightness * cover
+        images = images + saturation * (images - ops.mean(images, axis=3, keepdims=True))
+        return ops.concatenate([(1.0 + 0.5 * contrast) * images, cover], axis=3)
     images = images + 0.5 * brightness
     grey = ops.mean(images, axis=3, keepdims=True)
     images = images + saturation * (images - grey)
@@ -121,6 +139,20 @@ def cut_out(images: Any, centre: Any, gate: Any) -> Any:
     )
     hole = rows[:, :, None] * columns[:, None, :] * gate[:, None, None]
     return images * (1.0 - hole)[..., None]
+
+
+def lay_over(images: Any, ground: Any) -> Any:
+    """Lay RGBA over a grey.
+
+    Args:
+        images: float32 (B, H, W, 4), the colours laid over 0, the cover from 0 to 2.
+        ground: float32 (B,) in [−1, 1].
+
+    Returns:
+        float32 (B, H, W, 4), the cover from −1 to 1.
+    """
+    colours, cover = images[..., :RGB], images[..., RGB:]
+    return ops.concatenate([colours + _per_picture(ground) * (1.0 - cover / 2.0), cover - 1.0], axis=3)
 
 
 def _per_picture(values: Any) -> Any:

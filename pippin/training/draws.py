@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pippin.pictures import RGB, RGBA
 from pippin.training.augment import KINDS
 
 # What the numbers are for; each purpose has a stream of its own, so that adding one leaves the others as they were.
-_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED, _PICTURE = range(6)
+_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED, _PICTURE, _GROUND = range(7)
 
 
 def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
@@ -58,17 +59,18 @@ def seed_latents(seeds: Sequence[int], latent_dim: int) -> np.ndarray:
     return np.stack(drawn)
 
 
-def augment_draws(seed: int, step: int, count: int) -> dict[str, np.ndarray]:
+def augment_draws(seed: int, step: int, count: int, channels: int = RGB) -> dict[str, np.ndarray]:
     """Return what `pippin.training.augment.augment` needs for `count` pictures.
 
     Returns:
         float32 arrays, uniform in [0, 1), but for `blur`: half of those are 0 and the others uniform, and picture i and
-        picture count/2 + i, which the discriminator compares, have the same.
+        picture count/2 + i, which the discriminator compares, have the same. So it is with
+        `ground`, which only pictures of four channels have.
     """
     uniform = generator(seed, _AUGMENT, step).random((count, len(KINDS) + 9), dtype=np.float32)
     gates, flip, translation, colour, cutout, blur = np.split(uniform, np.cumsum([len(KINDS), 1, 2, 3, 2]), axis=1)
     blur = np.resize(np.maximum(0, 2 * blur[: -(-count // 2), 0] - 1), count)
-    return {
+    drawn = {
         "gates": gates,
         "flip": flip[:, 0],
         "translation": translation,
@@ -76,11 +78,14 @@ def augment_draws(seed: int, step: int, count: int) -> dict[str, np.ndarray]:
         "cutout": cutout,
         "blur": blur,
     }
+    if channels == RGBA:
+        drawn["ground"] = np.resize(generator(seed, _GROUND, step).random(-(-count // 2), dtype=np.float32), count)
+    return drawn
 
 
-def step_draws(seed: int, step: int, batch_size: int, latent_dim: int) -> dict[str, Any]:
+def step_draws(seed: int, step: int, batch_size: int, latent_dim: int, channels: int = RGB) -> dict[str, Any]:
     """Return what is random about one step: `latents`, and `augment` for 2 × batch_size pictures."""
     return {
         "latents": latents(seed, step, batch_size, latent_dim),
-        "augment": augment_draws(seed, step, 2 * batch_size),
+        "augment": augment_draws(seed, step, 2 * batch_size, channels),
     }

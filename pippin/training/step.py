@@ -13,6 +13,7 @@ from keras import ops
 
 from pippin.engines import Engine
 from pippin.networks import Networks, graph
+from pippin.pictures import RGB, RGBA
 from pippin.training import losses
 from pippin.training.augment import augment
 
@@ -77,7 +78,7 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
     def step(state: State, batch: Batch) -> tuple[State, Measures]:
-        batch = {**batch, "real_images": ops.cast(batch["real_images"], "float32") / 127.5 - 1.0}
+        batch = {**batch, "real_images": _to_float(batch["real_images"])}
         new, measures = play(engine, networks, state, batch)
         decay = batch["schedule"]["ema_decay"]
         new["ema_generator"] = {
@@ -198,6 +199,15 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
     measures = {"d_loss": d_loss, "g_loss": g_loss, "real_logits": real_logits, "fake_logits": fake_logits}
     norms = {"g_gradient": _norm(generator_gradients), "d_gradient": _norm(discriminator_gradients)}
     return new, {**measures, **norms}
+
+
+def _to_float(images: Any) -> Any:
+    """Compute what `pippin.pictures.to_float` does, on the device."""
+    images = ops.cast(images, "float32") / 127.5 - 1.0
+    if images.shape[3] != RGBA:
+        return images
+    cover = images[..., RGB:]
+    return ops.concatenate([images[..., :RGB] * ((cover + 1.0) / 2.0), cover], axis=3)
 
 
 def _see(networks: Networks, images: Any, draws: dict[str, Any], schedule: dict[str, Any]) -> list[Any]:

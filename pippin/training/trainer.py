@@ -57,7 +57,7 @@ class Trainer:
         engine: see `pippin.engines`.
         settings: see `pippin.settings`.
         networks: see `pippin.networks`.
-        images: uint8 (N, S, S, 3), or anything that gives such pictures for `images[indices]`.
+        images: uint8 (N, S, S, C), or anything that gives such pictures for `images[indices]`.
         anchors: those that the run was begun with; None: found when they are needed.
 
     Attributes:
@@ -150,7 +150,8 @@ class Trainer:
         """
         settings, n = self.settings, self.batches
         size, count, found = settings.batch_size, self.anchored, self.anchors
-        drawn = draws.step_draws(settings.seed, n, size, self.generator.input_shape[1])
+        _, latent_dim = self.generator.input_shape
+        drawn = draws.step_draws(settings.seed, n, size, latent_dim, self.generator.output_shape[-1])
         chosen = draws.indices(settings.seed, n, size - count, len(self.images))
         if found is not None:
             chosen = np.concatenate([anchors.tie(found, count, settings.seed, n, drawn), chosen])
@@ -172,7 +173,7 @@ class Trainer:
             latents: float32 (N, latent_dim).
 
         Returns:
-            uint8 (N, S, S, 3), RGB.
+            uint8 (N, S, S, C).
         """
         averaged = self.state["ema_generator"]
         pictures = []
@@ -187,7 +188,7 @@ class Trainer:
         """Return the discriminator's mean logit as it stands, of pictures that are not augmented.
 
         Args:
-            images: uint8 (N, S, S, 3).
+            images: uint8 (N, S, S, C).
         """
         weights, stats = (self.state["discriminator"][part] for part in ("weights", "stats"))
         logits = []

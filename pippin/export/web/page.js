@@ -1,7 +1,8 @@
 // Paints with the exported generator. All of it happens here: the model and the runtime came as scripts beside this one.
 "use strict";
 (() => {
-  const { latentDim, imageSize, onnx, name } = pippin.model;
+  const { latentDim, imageSize, channels, onnx, name } = pippin.model;
+  const TRANSPARENT = channels === 4;
   const COUNT = 16, COLUMNS = 4, GAP = 2;
   const byId = (id) => document.getElementById(id);
   const status = byId("status");
@@ -51,9 +52,13 @@
     const feeds = { latents: new ort.Tensor("float32", latents, [1, latentDim]) };
     const { images } = await session.run(feeds);
     const pixels = new ImageData(imageSize, imageSize);
-    for (let i = 0, j = 0; i < images.data.length; i += 3, j += 4) {
-      for (let c = 0; c < 3; c++) pixels.data[j + c] = Math.round((images.data[i + c] + 1) * 127.5); // clamped by itself
-      pixels.data[j + 3] = 255;
+    for (let i = 0, j = 0; i < images.data.length; i += channels, j += 4) {
+      const cover = TRANSPARENT ? Math.min(1, Math.max(0, (images.data[i + 3] + 1) / 2)) : 1; // colours come laid over 0
+      for (let c = 0; c < 3; c++) {
+        const level = images.data[i + Math.min(c, channels - 1)] / Math.max(cover, 1 / 255);
+        pixels.data[j + c] = Math.round((level + 1) * 127.5); // clamped by itself
+      }
+      pixels.data[j + 3] = Math.round(255 * cover);
     }
     images.dispose();
     return pixels;
@@ -81,6 +86,8 @@
       document.body.dataset.busy = "false";
     }
   }
+
+  document.body.classList.toggle("transparent", TRANSPARENT);
 
   // -- the sheet ------------------------------------------------------------------------------------------------------
 
@@ -151,7 +158,7 @@
     [sheet.width, sheet.height] = [COLUMNS, rows].map((n) => n * (imageSize + GAP) - GAP);
     const context = sheet.getContext("2d");
     context.fillStyle = "white";
-    context.fillRect(0, 0, sheet.width, sheet.height);
+    if (!TRANSPARENT) context.fillRect(0, 0, sheet.width, sheet.height);
     pictures.forEach(({ canvas }, index) => context.drawImage(
       canvas, (index % COLUMNS) * (imageSize + GAP), Math.floor(index / COLUMNS) * (imageSize + GAP)));
     download(sheet, `${name}-seeds-${pictures[0].seed}-${pictures[COUNT - 1].seed}.png`);

@@ -1,0 +1,85 @@
+"""Small sets of pictures, drawn by code: transparent sprites, grey digits, and kinds in folders of their own."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+SUPERSAMPLED = 4
+KINDS = {"disc": (214, 62, 48), "square": (58, 110, 200), "star": (240, 180, 40)}
+"""Shape → the colour around which its sprites vary."""
+
+
+def sprite(kind, rng, size=32):
+    """A shape with soft edges on nothing: uint8 (size, size, 4). What colour nothing has is noise, to be ignored."""
+    side = SUPERSAMPLED * size
+    cover = Image.new("L", (side, side), 0)
+    draw = ImageDraw.Draw(cover)
+    radius = side * rng.uniform(0.26, 0.4)
+    x, y = side / 2 + rng.uniform(-0.06, 0.06, 2) * side
+    turn = rng.uniform(-0.3, 0.3)
+    if kind == "disc":
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    elif kind == "square":
+        corners = [turn + np.pi * (0.25 + n / 2) for n in range(4)]
+        draw.polygon([(x + radius * np.cos(a), y + radius * np.sin(a)) for a in corners], fill=255)
+    else:
+        points = []
+        for n in range(10):
+            a, reach = turn - np.pi / 2 + np.pi * n / 5, radius * (1 if n % 2 == 0 else 0.45)
+            points.append((x + reach * np.cos(a), y + reach * np.sin(a)))
+        draw.polygon(points, fill=255)
+    cover = np.asarray(cover.resize((size, size), Image.Resampling.BOX))
+    shade = np.linspace(1.15, 0.75, size)[:, None, None]  # lit from above
+    colours = np.clip((np.array(KINDS[kind]) + rng.uniform(-25, 25, 3)) * shade, 0, 255)
+    colours = np.broadcast_to(colours, (size, size, 3)).astype(np.uint8).copy()
+    colours[cover == 0] = rng.integers(0, 256, ((cover == 0).sum(), 3))
+    return np.concatenate([colours, cover[..., None]], axis=2)
+
+
+def digit(number, rng, size=32):
+    """A digit, light on dark: uint8 (size, size)."""
+    side = SUPERSAMPLED * size
+    canvas = Image.new("L", (side, side), 0)
+    font = ImageFont.load_default(round(side * rng.uniform(0.7, 0.95)))
+    at = side / 2 + rng.uniform(-0.05, 0.05, 2) * side
+    ImageDraw.Draw(canvas).text(tuple(at), str(number), fill=255, font=font, anchor="mm")
+    turned = canvas.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC)
+    return np.asarray(turned.resize((size, size), Image.Resampling.BOX))
+
+
+def save_sprites(folder, count=300, kinds=tuple(KINDS), seed=0):
+    """Make a folder of transparent PNG files and return it."""
+    rng, folder = np.random.default_rng(seed), Path(folder)
+    folder.mkdir(parents=True)
+    for n in range(count):
+        Image.fromarray(sprite(kinds[n % len(kinds)], rng)).save(folder / f"{n:04}.png")
+    return folder
+
+
+def save_digits(folder, count=300, seed=0):
+    """Make a folder of grey PNG files and return it."""
+    rng, folder = np.random.default_rng(seed), Path(folder)
+    folder.mkdir(parents=True)
+    for n in range(count):
+        Image.fromarray(digit(n % 10, rng)).save(folder / f"{n:04}.png")
+    return folder
+
+
+def save_kinds(folder, counts, seed=0):
+    """Make a folder of opaque PNG files for each kind, on white, within a folder, and return that.
+
+    Args:
+        folder: where to.
+        counts: kind → how many.
+        seed: of all of them.
+    """
+    rng, folder = np.random.default_rng(seed), Path(folder)
+    for kind, count in counts.items():
+        (folder / kind).mkdir(parents=True)
+        for n in range(count):
+            picture = Image.new("RGB", (32, 32), "white")
+            drawn = Image.fromarray(sprite(kind, rng))
+            picture.paste(drawn, mask=drawn)
+            picture.save(folder / kind / f"{n:04}.png")
+    return folder
