@@ -169,7 +169,7 @@ def test_channels_that_do_not_do(options, message):
 
 def test_what_was_prepared_before_there_was_a_choice_is_rgb():
     assert Preparation.from_dict(None).channels == 3
-    assert Preparation.from_dict({"fit": "pad"}) == Preparation(fit="pad", channels=3)
+    assert Preparation.from_dict({"fit": "pad"}) == Preparation(fit="pad", channels=3, frames="first", focus="centre")
     assert Preparation.from_dict(Preparation().to_dict()) == Preparation()
 
 
@@ -192,7 +192,7 @@ def test_the_features_see_grey_as_rgb_and_the_picture_is_whole_in_its_map():
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 1)).astype("float32")
     of_grey = [ops.convert_to_numpy(x) for x in projector.build(32, 1)(image)]
     of_rgb = [ops.convert_to_numpy(x) for x in projector.build(32)(np.repeat(image, 3, axis=3))]
-    np.testing.assert_array_equal(of_grey[0], 2 * image)
+    np.testing.assert_allclose(of_grey[0], projector.PIXELS_SCALE * image, rtol=1e-6)
     for one, other in zip(of_grey[1:], of_rgb[1:], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
@@ -201,7 +201,7 @@ def test_the_features_see_the_colours_of_rgba_and_the_picture_itself_has_all_cha
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 4)).astype("float32")
     of_rgba = [ops.convert_to_numpy(x) for x in projector.build(32, 4)(image)]
     of_rgb = [ops.convert_to_numpy(x) for x in projector.build(32)(image[..., :3])]
-    np.testing.assert_array_equal(of_rgba[0], 2 * image)
+    np.testing.assert_allclose(of_rgba[0], projector.PIXELS_SCALE * image, rtol=1e-6)
     for one, other in zip(of_rgba[1:], of_rgb[1:], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 

@@ -223,7 +223,7 @@ def is_blank(pixels: np.ndarray) -> bool:
     Args:
         pixels: uint8 of shape `(S, S, 3)`, or 4.
     """
-    planes = np.ascontiguousarray(pixels.reshape(-1, 3).T)  # along an axis of 3 NumPy would be slow
+    planes = np.ascontiguousarray(pixels.reshape(-1, pixels.shape[-1]).T)  # along a short axis NumPy would be slow
     ordered, count = np.sort(planes, axis=1, kind="stable"), planes.shape[1]
     median = ordered[:, (count - 1) // 2 : count // 2 + 1].mean(axis=1).astype(np.int16)
     apart = np.abs(planes - median[:, None]) > SEEN
