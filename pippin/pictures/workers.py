@@ -20,8 +20,8 @@ Result = TypeVar("Result")
 CHUNK = 32
 """Items that are given to a process at a time."""
 
-PROCESSES_FROM = 1024
-"""Items below which starting processes takes longer than they save."""
+PROCESSES_FROM = 256
+"""Items below which starting processes, half a second, takes longer than they save."""
 
 THREADS = 8
 """Decoding releases Python's lock, so a few threads help, and more do not."""
