@@ -54,5 +54,6 @@ def __getattr__(name: str) -> Any:
     """Load what computes only when it is asked for, so that `import pippin` loads no engine."""
     if name not in _HOMES:
         raise AttributeError(f"module 'pippin' has no attribute {name!r}")
-    engines.current()
+    if name != "audit":  # which loads an engine by itself, where it needs one
+        engines.current()
     return getattr(importlib.import_module(_HOMES[name]), name)

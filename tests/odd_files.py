@@ -11,6 +11,8 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms
 
+from pippin.pictures.sources.files import FileSource, open_folder
+
 PLAIN = (
     "PNG",
     "JPEG",
@@ -189,6 +191,21 @@ def bad_files():
         "vector.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
         "film.mp4": (b"\0\0\0\x18ftypmp42" + bytes(200), "not a picture"),
     }
+
+
+class Crashing(FileSource):
+    """A folder with a file on which the decoder crashes."""
+
+    def read(self, found, *options):
+        if found.path == "007.png":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().read(found, *options)
+
+
+def open_crashing(folder):
+    """Open a folder as one that holds such a file."""
+    source = open_folder(folder)
+    return Crashing(source.folder, source.found, source.name, source.place)
 
 
 def double_or_die(number):

@@ -1,6 +1,8 @@
 """`pippin audit`: what it says, the page, and the pictures that do not belong."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import odd_files
@@ -80,6 +82,13 @@ def test_the_page_opens_without_a_network(folder, tmp_path, seen):
     refused = page[page.index("<h2>Refused") :]
     assert refused.count("<img") == 1  # what is left of the truncated photograph; of the letter there is nothing
     assert refused.count('class="nothing"') == 1
+
+
+def test_without_looking_for_what_does_not_belong_no_engine_is_loaded(folder):
+    script = "import sys, pippin; pippin.audit(sys.argv[1], outliers=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    assert "pippin.auditing" in done.stdout.split()
+    assert not {"keras", "tensorflow", "jax", "torch"} & set(done.stdout.split())
 
 
 def test_a_page_that_cannot_be_written(folder, tmp_path):

@@ -93,6 +93,56 @@ def test_groups_link_what_is_near_and_colour_parts_what_only_has_one_outline():
     assert near_groups(hashes, np.arange(4), images) == [[0, 1, 2]]
 
 
+def groups_by_comparing_all(hashes, rows, images):
+    """The same groups, found by looking at every pair."""
+    small = [Image.fromarray(image).resize((16, 16), Image.Resampling.BOX) for image in images]
+    small = np.array([np.asarray(picture, np.float32) for picture in small]).reshape(len(images), -1)
+    alike = np.array([np.sqrt(((small - one) ** 2).mean(axis=1)) <= 20 for one in small])
+    linked = (np.bitwise_count(hashes[:, None] ^ hashes[None, :]) <= 10) & alike[rows][:, rows]
+    groups, left = [], set(range(len(hashes)))
+    while left:
+        group, reached = set(), {min(left)}
+        while reached:
+            group |= reached
+            reached = set(np.flatnonzero(linked[list(reached)].any(axis=0)).tolist()) - group
+        left -= group
+        groups.append(sorted(group))
+    return [group for group in groups if len(group) > 1]
+
+
+def flipped(hashes, count, draw, places=64):
+    """Each hash with so many of its lowest bits turned, drawn anew for each."""
+    turned = [sum(1 << int(bit) for bit in draw.choice(places, count, replace=False)) for _ in hashes]
+    return hashes ^ np.array(turned, np.uint64)
+
+
+@pytest.mark.parametrize("kind", ["random", "at the limit", "in one band", "spread", "equal", "a chain", "some of all"])
+def test_the_groups_are_those_that_comparing_all_gives(kind):
+    draw = np.random.default_rng(0)
+    hashes = draw.integers(0, 2**64, 150, np.uint64)
+    twins = {
+        "random": hashes[:0],
+        "at the limit": np.concatenate([flipped(hashes, count, draw) for count in (9, 10, 11)]),
+        "in one band": np.concatenate([flipped(hashes, count, draw, 16) for count in (10, 11)]),
+        "spread": hashes[:, None] ^ np.array([sum(b << (16 * n) for n, b in enumerate(bits)) for bits in SPREAD], "u8"),
+        "equal": hashes[draw.integers(0, 4, 500)],
+        "a chain": np.bitwise_xor.accumulate(np.uint64(1) << draw.integers(0, 64, 600, np.uint64)),
+        "some of all": np.concatenate([hashes[:40], flipped(hashes, 10, draw), hashes[[7] * 300]]),
+    }[kind]
+    hashes = draw.permutation(np.concatenate([hashes, twins.ravel()]))
+    plain = np.arange(0, 256, 12, dtype=np.uint8)  # neighbours look the same, and what is farther off does not
+    images = np.broadcast_to(plain[:, None, None, None], (len(plain), 16, 16, 3))
+    for shades in (1, len(plain)):
+        rows = draw.integers(0, shades, len(hashes))
+        found = near_groups(hashes, rows, images)
+        assert found == groups_by_comparing_all(hashes, rows, images)
+        assert bool(found) == (kind != "random")
+
+
+SPREAD = [(7, 7, 7, 1), (7, 7, 1, 7), (3, 3, 3, 15), (1, 7, 7, 7), (0, 0, 31, 31), (15, 15, 0, 3), (7, 7, 7, 3)]
+"""Bits turned in the four bands: sums of 10, in every way that just escapes one band, and of 11."""
+
+
 def test_copies_are_never_on_both_sides():
     ties = [[n, n + 1] for n in range(0, 300, 2)]
     learnt, aside = split(1000, 0.1, ties)

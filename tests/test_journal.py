@@ -129,6 +129,16 @@ def test_an_item_that_takes_too_long_costs_itself(two_cores, monkeypatch):
     assert results == [2 * n if n != 7 else "late" for n in range(20)]
 
 
+def test_a_decoder_that_crashes_costs_its_file(folder, two_cores, monkeypatch):
+    monkeypatch.setattr(sys.modules["pippin.pictures.prepare"], "open_source", odd_files.open_crashing)
+    entries = prepare(folder, 16).audit.entries
+    assert {entry.path: entry.reasons for entry in entries if entry.verdict == "refused"} == {
+        "007.png": ("its decoder crashes on it",),
+        "010.png": ("not a picture",),
+        "020.png": ("the same picture (as 000.png)",),
+    }
+
+
 def test_processes_make_what_threads_make(folder, tmp_path, two_cores, monkeypatch):
     prepare(folder, 16, cache=tmp_path / "processes")
     monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pippin import measure
+from pippin import engines
 from pippin.auditing.outliers import FEWEST, UNLIKE, unlikeness
 from pippin.pictures import Dataset, Preparation, prepare
 from pippin.pictures.audit import NAMED_IN_SUMMARY, Entry, printable
@@ -77,6 +77,9 @@ def audit(
     entries = [entry for entry in dataset.audit.entries if entry.index is not None and entry.copy is None]
     if not outliers or len(entries) < FEWEST:
         return Inspection(dataset)
+    engines.current()  # an engine takes half a gibibyte: only now, and not beside the preparation
+    from pippin import measure
+
     if len(entries) > MOST:
         chosen = np.sort(np.random.default_rng(0).choice(len(entries), MOST, replace=False))
         entries = [entries[n] for n in chosen]

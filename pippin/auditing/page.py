@@ -6,6 +6,7 @@ import io
 import os
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
     audit = dataset.audit
     shown = np.sort(np.random.default_rng(0).permutation(len(dataset))[:SHOWN])
     folder = Path(dataset.manifest["source"])
+    odd = (entry for entry in audit.entries if entry.warnings)
     templates = Environment(loader=PackageLoader("pippin.auditing", "."), autoescape=True, trim_blocks=True)
     templates.filters["name"] = printable
     page = templates.get_template("page.html").render(
@@ -57,7 +59,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
         looked_at=inspection.looked_at,
         groups=[(_squares(dataset.images, group), group) for group in audit.groups()[:LISTED]],
         refused=[(_glimpse(folder / entry.path), entry) for entry in audit.refused[:LISTED]],
-        odd=[(_squares(dataset.images, [entry]), entry) for entry in audit.entries if entry.warnings][:LISTED],
+        odd=[(_squares(dataset.images, [entry]), entry) for entry in islice(odd, LISTED)],
         options=dataset.preparation.to_dict(),
     )
     try:

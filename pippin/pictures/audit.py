@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 KEPT, MENDED, REFUSED = "kept", "mended", "refused"
@@ -74,7 +74,8 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the entry as the manifest holds it: what is not the usual."""
-        return {name: value for name, value in asdict(self).items() if name not in _USUAL or value != _USUAL[name]}
+        given = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in given if name not in _USUAL or value != _USUAL[name]}
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> "Entry":

@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 CHUNK = 32
 """Items that are given to a process at a time."""
 
-PROCESSES_FROM = 1024
-"""Items below which starting processes takes longer than they save."""
+PROCESSES_FROM = 256
+"""Items below which starting processes, half a second, takes longer than they save."""
 
 TIME_LIMIT = 60.0
 """Seconds that a process may work on one item: a decoder that a file leads into a loop must not hold up the others."""

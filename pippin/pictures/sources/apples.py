@@ -28,7 +28,7 @@ class OrchardSource:
     def stamp(self) -> str:
         """Returns a hash of the painter's own text: when it learns to paint better, the set is painted anew."""
         here, painter = Path(__file__).parents[1], ("orchard.py", "renderer.py", "brushes.py")
-        return hashed(str(BUILT_IN_COUNT), *((here / name).read_text("utf-8") for name in painter))
+        return hashed([str(BUILT_IN_COUNT), *((here / name).read_text("utf-8") for name in painter)])
 
     def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Paints one apple at the very size that is wanted."""

@@ -1,20 +1,14 @@
 """Archives, read in place: nothing is ever written, so no name in them leads anywhere."""
 
-import io
 import tarfile
 import threading
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.decoding import Decoded, read_picture
-from pippin.pictures.preparation import Preparation
-from pippin.pictures.sources.base import Found, Sharing, file_stamp
+from pippin.pictures.sources.base import Contained, Found, Sharing, file_stamp
 from pippin.pictures.sources.moving import is_video
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -26,7 +20,7 @@ WORTH_MENTIONING = 2**24  # bytes
 ENCRYPTED = 0x1  # in a zip member's flags
 
 
-class ArchiveSource:
+class ArchiveSource(Contained):
     """The files in an archive, in the order of their names.
 
     Args:
@@ -64,25 +58,10 @@ class ArchiveSource:
         """Returns the archive's length and time of change."""
         return file_stamp(self.path)
 
-    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Reads one file of the archive; see `read_picture`."""
+    def content(self, found: Found) -> bytes:
+        """Returns the bytes of one file, never more than were announced and allowed."""
         if is_video(found.path):
             raise Refused("a video in an archive: unpack it first")
-        return read_picture(io.BytesIO(self._content(found)), enough, preparation, found.path)
-
-    def side(self, found: Found) -> int | None:
-        """Looks at the head of one file."""
-        if self.sharing is Sharing.ORDER:
-            return None  # going back to the beginning would unpack all of it again
-        try:
-            content = io.BytesIO(self._content(found))
-            with warnings.catch_warnings(action="ignore"), Image.open(content) as picture:
-                return min(picture.size)
-        except Exception:  # whatever is wrong with it, the audit will say
-            return None
-
-    def _content(self, found: Found) -> bytes:
-        """Returns the bytes of one file, never more than were announced and allowed."""
         try:
             with self._lock:
                 if self._opened is None:
@@ -136,6 +115,8 @@ class TarSource(ArchiveSource):
 class CompressedTarSource(ArchiveSource):
     """A compressed tar archive, which can only be read from front to back; `Found.row` is a file's number in it."""
 
+    _held: tuple[int, bytes] | None = None
+
     def _open(self) -> tarfile.TarFile:
         return tarfile.open(self.path, "r:*")
 
@@ -146,6 +127,16 @@ class CompressedTarSource(ArchiveSource):
             raise Refused("not a file")
         with file:
             return _at_most(file.read(found.bytes + 1), found.bytes)
+
+    def content(self, found: Found) -> bytes:
+        """Returns the bytes of one file, and keeps them: whoever asks again would unpack all that is before it."""
+        if self._held is None or self._held[0] != found.row:
+            self._held = (found.row, super().content(found))
+        return self._held[1]
+
+    def side(self, found: Found) -> int | None:
+        """Returns None: going back to the beginning would unpack all of it again."""
+        return None
 
 
 def open_archive(path: Path) -> ArchiveSource:

@@ -1,12 +1,18 @@
 """What every kind of source is: the interface, and what they share."""
 
 import hashlib
+import io
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from pippin.pictures.decoding import Decoded
+from PIL import Image
+
+from pippin.pictures.colour import Refused
+from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.preparation import Preparation
 
 
@@ -75,13 +81,41 @@ class Source(Protocol):
         ...
 
 
+class Contained:
+    """What sources share that hold their pictures as the contents of files."""
+
+    def content(self, found: Found) -> bytes:
+        """Returns one picture as the content of its file; raises `Refused` if there is none to be had."""
+        raise NotImplementedError
+
+    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+        """Reads one picture; see `read_picture`."""
+        return read_picture(io.BytesIO(self.content(found)), enough, preparation, found.path)
+
+    def side(self, found: Found) -> int | None:
+        """Looks at the head of one picture."""
+        try:
+            return shorter_side(io.BytesIO(self.content(found)))
+        except Refused:  # the audit will say why
+            return None
+
+
+def shorter_side(file: Path | io.BytesIO) -> int | None:
+    """Returns the shorter side of a picture by the head of its file; None if that cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as picture:
+            return min(picture.size)
+    except Exception:  # whatever is wrong with it, the audit will say
+        return None
+
+
 def file_stamp(path: Path) -> str:
     """Returns a string that changes when a file does."""
     status = path.stat()
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def hashed(*parts: str) -> str:
+def hashed(parts: Iterable[str]) -> str:
     """Returns a hash of some strings. File names may hold bytes that are no text, hence the error handler."""
     digest = hashlib.sha256()
     for part in parts:

@@ -2,18 +2,15 @@
 
 import os
 import stat
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.sources.base import Found, Sharing, hashed
+from pippin.pictures.sources.base import Found, Sharing, hashed, shorter_side
 from pippin.pictures.sources.moving import read_frame
 
 CREDITS_FILE = "CREDITS.csv"
@@ -47,7 +44,7 @@ class FileSource:
 
     def stamp(self) -> str:
         """Returns a hash of every file's path, length and time of change."""
-        return hashed(*(f"{found.path}\0{found.bytes}\0{found.mtime_ns}\0{found.problem}" for found in self.found))
+        return hashed(f"{found.path}\0{found.bytes}\0{found.mtime_ns}\0{found.problem}" for found in self.found)
 
     def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Reads one file, or one frame of it; see `read_picture`."""
@@ -63,11 +60,7 @@ class FileSource:
 
     def side(self, found: Found) -> int | None:
         """Looks at the head of one file."""
-        try:
-            with warnings.catch_warnings(action="ignore"), Image.open(self.folder / found.path) as picture:
-                return min(picture.size)
-        except Exception:  # whatever is wrong with it, the audit will say
-            return None
+        return shorter_side(self.folder / found.path)
 
 
 def open_folder(folder: Path) -> FileSource:
@@ -112,7 +105,7 @@ def open_list(path: Path) -> FileSource:
 def _look(folder: Path, path: str) -> Found:
     """Finds out what there is at one path."""
     try:
-        status = (folder / path).stat()
+        status = os.stat(os.path.join(folder, path))
     except PermissionError:
         return Found(path, problem=FORBIDDEN)
     except OSError:
@@ -148,12 +141,9 @@ def _walk(top: Path, folder: Path) -> Iterator[Found]:
                 raise
             yield Found(path, problem=f"a folder that cannot be read ({error.strerror})")
             continue
+        above = "" if folder == top else f"{path}/"
         for name in names:
-            try:
-                is_folder = (folder / name).is_dir()
-            except OSError:
-                is_folder = False
-            if is_folder:
+            if os.path.isdir(os.path.join(folder, name)):
                 waiting.append(folder / name)
             else:
-                yield _look(top, (folder / name).relative_to(top).as_posix())
+                yield _look(top, above + name)

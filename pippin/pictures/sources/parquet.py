@@ -1,23 +1,17 @@
 """A Hugging Face dataset folder: parquet files with a column of pictures."""
 
 import bisect
-import io
-import warnings
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.decoding import Decoded, read_picture
-from pippin.pictures.preparation import Preparation
-from pippin.pictures.sources.base import Found, Sharing, file_stamp, hashed
+from pippin.pictures.sources.base import Contained, Found, Sharing, file_stamp, hashed
 
 SUFFIX = ".parquet"
 
 
-class ParquetSource:
+class ParquetSource(Contained):
     """The pictures in a column of one or several parquet files, in the order of the files' names and their rows.
 
     Args:
@@ -66,22 +60,10 @@ class ParquetSource:
 
     def stamp(self) -> str:
         """Returns a hash of the files' names, lengths and times of change."""
-        return hashed(*(f"{file.name}\0{file_stamp(file)}" for file in self.files))
+        return hashed(f"{file.name}\0{file_stamp(file)}" for file in self.files)
 
-    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Reads one picture; see `read_picture`."""
-        return read_picture(io.BytesIO(self._content(found)), enough, preparation, found.path)
-
-    def side(self, found: Found) -> int | None:
-        """Looks at the head of one picture."""
-        try:
-            content = io.BytesIO(self._content(found))
-            with warnings.catch_warnings(action="ignore"), Image.open(content) as picture:
-                return min(picture.size)
-        except Exception:  # whatever is wrong with it, the audit will say
-            return None
-
-    def _content(self, found: Found) -> bytes:
+    def content(self, found: Found) -> bytes:
+        """Returns the bytes in one row."""
         import pyarrow.parquet as parquet
 
         first, file, group = self._starts[bisect.bisect_right(self._starts, (found.row, len(self.files), 0)) - 1]
