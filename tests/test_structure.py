@@ -17,8 +17,8 @@ ORDER = [
     {"checkpoint", "memory", "painting", "export"},
     {"folder", "checkups", "planning"},
     {"run"},
-    {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
-    {"transfer"},
+    {"auditing", "evaluation", "report", "curation", "recipes", "diagrams", "reporting"},
+    {"transfer", "callbacks"},
     {"session"},
     {"cli"},
 ]
