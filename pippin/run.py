@@ -1,8 +1,10 @@
 """What is done with a run: it paints, is exported, and shows its networks."""
 
+import base64
 import dataclasses
+import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from pippin import mixing, painting
 from pippin.directions import Directions, find_directions
 from pippin.disk import read_json
 from pippin.edits import parse_naming
-from pippin.errors import RunError
+from pippin.errors import RunError, SettingsError
 from pippin.folder import Folder
 from pippin.inversion import STEPS, Found
 from pippin.inversion import find as find_latent
@@ -23,7 +25,7 @@ from pippin.networks import projector
 from pippin.painting import Progress, silent
 from pippin.pictures import prepare_one_photo
 from pippin.seeds import seeds_from
-from pippin.show import diagram
+from pippin.show import diagram, film, grid, timeline
 
 
 class Run(Folder):
@@ -91,6 +93,27 @@ class Run(Folder):
     ) -> np.ndarray:
         """Return the latents that `sample` paints: float32 (len(seeds), latent_dim). Args, errors: see there."""
         return self.edited(painting.latents_of(seeds, self.generator.input_shape[1], truncation), edits)
+
+    def picture(
+        self,
+        n: int = 64,
+        seed: int = 0,
+        *,
+        seeds: Sequence[int] | None = None,
+        truncation: float = 1.0,
+        labels: bool = False,
+        progress: Progress = silent,
+    ) -> Image.Image:
+        """Paint new pictures and lay them out in a grid, as `pippin sample` does.
+
+        Args, errors: see `sample`; `labels` writes each picture's seed below it.
+
+        Returns:
+            A Pillow picture in RGB.
+        """
+        chosen = list(seeds_from(seed, n) if seeds is None else seeds)
+        images = self.sample(seeds=chosen, truncation=truncation, progress=progress)
+        return Image.fromarray(grid(images, labels=[str(one) for one in chosen] if labels else None))
 
     def walk(
         self,
@@ -198,6 +221,27 @@ class Run(Folder):
         arrangements, looks = (self.latents(seeds, truncation) for seeds in (coarse, fine))
         return mixing.mix(self.generator, arrangements, looks, side, progress)
 
+    def timeline(self) -> Image.Image:
+        """Return how the fixed latents' pictures grew, side by side, a Pillow picture in RGB.
+
+        Raises:
+            SettingsError: no moment of the run was kept yet.
+        """
+        moments = self.story()
+        if not moments:
+            raise SettingsError(f"No moment of the run was kept yet. Received: {self.path}")
+        return timeline(moments)
+
+    def film(self, fps: float = 24, seconds: float = 1.5) -> Iterator[np.ndarray]:
+        """Give the frames of `pippin story`: the same pictures fading from moment to moment.
+
+        Args, errors: see `pippin.show.film.film`.
+
+        Yields:
+            uint8 (H, W, 3), frames of one size; `pippin.show.save_video` writes them.
+        """
+        return film(self.story(), fps, seconds)
+
     def export(self, to: str, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the generator for use elsewhere.
 
@@ -246,6 +290,28 @@ class Run(Folder):
         if len(judge[0].inputs) > 1:  # it takes the projector's maps
             judge.insert(0, projector.build(self.settings.image_size, self.channels))
         return diagram.draw([[self.network("generator")], judge], format, theme)
+
+    # -- in a notebook -------------------------------------------------------------------------------------------------
+
+    def _repr_png_(self) -> bytes | None:
+        """Show the latest pictures; nothing where there are none yet."""
+        file = self.path / "latest.png"
+        return file.read_bytes() if file.exists() else None
+
+    def _repr_html_(self) -> str:
+        """Show the latest pictures below what the run is."""
+        rows = [
+            ("run", f"{self.path}"),
+            ("learns from", f"{self.about['source']}, {self.about['pictures']:,} pictures"),
+            ("trained", f"{self.batches:,} batches, {self.seconds / 60:.1f} minutes"),
+            ("state", "finished" if self.finished else "not finished; the same call goes on"),
+        ]
+        if self.best:
+            rows.append(("best", f"batch {self.best[0]:,}, KID {self.best[1]:.4f}"))
+        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows)
+        pictures = self._repr_png_()
+        inline = f"data:image/png;base64,{base64.b64encode(pictures).decode()}" if pictures else ""
+        return f"<table>{cells}</table>" + (f'<img alt="the latest pictures" src="{inline}">' if inline else "")
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""

@@ -6,23 +6,25 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 
 import pippin
 from pippin import engines
+from pippin.callbacks import Callbacks, Measures, check_callbacks
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
 from pippin.folder import FIXED, check_writable
 from pippin.pictures import Dataset, Preparation
 from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
+from pippin.reporting import Quiet, Reporter, Several
 from pippin.run import Run, is_run, open_run
 from pippin.settings import Choice, Settings
 from pippin.training import draws
@@ -32,50 +34,6 @@ from pippin.transfer import start_from
 
 SAVE_SECONDS = 60
 """Seconds of work that a power cut may cost."""
-
-
-class Reporter(Protocol):
-    """Who is told how a sitting goes. Each method may do nothing."""
-
-    def preparing(self, done: int, total: int) -> None:
-        """So many of the source's files were looked at."""
-
-    def prepared(self, dataset: Dataset) -> None:
-        """The pictures are ready."""
-
-    def started(self, run: Run, reasons: dict[str, str], rule: str, going_on: bool) -> None:
-        """Training begins, or goes on."""
-
-    def ticked(self, run: Run, tick: Tick) -> None:
-        """Some batches were trained."""
-
-    def noticed(self, run: Run, text: str) -> None:
-        """Something is wrong, or it is done: one plain sentence with what was done about it."""
-
-    def finished(self, run: Run, already: bool) -> None:
-        """The run is at its end, now or (`already`) before this sitting."""
-
-
-class Quiet:
-    """Tells nobody."""
-
-    def preparing(self, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def prepared(self, dataset: Dataset) -> None:
-        """Do nothing."""
-
-    def started(self, run: Run, reasons: dict[str, str], rule: str, going_on: bool) -> None:
-        """Do nothing."""
-
-    def ticked(self, run: Run, tick: Tick) -> None:
-        """Do nothing."""
-
-    def noticed(self, run: Run, text: str) -> None:
-        """Do nothing."""
-
-    def finished(self, run: Run, already: bool) -> None:
-        """Do nothing."""
 
 
 def train(
@@ -89,6 +47,7 @@ def train(
     preparation: Preparation | None = None,
     from_run: str | os.PathLike[str] | Run | None = None,
     reporter: Reporter | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     **settings: Any,
 ) -> Run:
     """Learn to paint pictures like those of a source. The same call again goes on where the last one stopped.
@@ -107,6 +66,7 @@ def train(
         from_run: a run, or its folder, whose layers this run starts from: those of the same name, as far as they fit.
             Its pictures must have as many channels, and not be larger.
         reporter: who is told how it goes.
+        callbacks: Keras' callbacks, told as `fit` tells them, a tick being an epoch; see `pippin.callbacks.Callbacks`.
         **settings: any other field of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
 
     Returns:
@@ -117,6 +77,7 @@ def train(
         KeyboardInterrupt: somebody stopped it; the run is saved first.
     """
     reporter = reporter or Quiet()
+    check_callbacks(callbacks)
     if from_run is not None:
         parent = from_run.path if isinstance(from_run, Run) else Path(from_run)
         if run is None or not is_run(run):  # one that goes on needs it no more
@@ -141,7 +102,7 @@ def train(
             return open_run(path)
     made.check_memory()
     sitting = Sitting.begin(path, made)
-    sitting.train(reporter)
+    sitting.train(Several(reporter, Callbacks(callbacks, sitting.trainer)) if callbacks else reporter)
     return sitting.run
 
 
@@ -194,21 +155,32 @@ class Sitting:
         saved = time.perf_counter()
         reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
         with stop_on_signal() as stop, EventLog(run) as events:
-            for tick in trainer.train(pause=lambda n: is_moment(n) or self.is_checkup(n) or stop.is_set()):
+
+            def pause(batches: int) -> bool:
+                asked = stop.is_set() or reporter.wants_to_stop()
+                return asked or is_moment(batches) or self.is_checkup(batches)
+
+            def keep(tick: Tick, moment: bool) -> None:
+                run.save_pictures(tick.batches, trainer.sample(latents), story=moment)
+                if moment:
+                    events.add_picture(tick.batches, run.story_files()[-1])
+                run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
+
+            def batch_ends(batches: int, measures: dict[str, Any]) -> None:
+                reporter.batch_ends(batches, Measures(trainer, measures))
+
+            for tick in trainer.train(pause, reporter.batch_begins, batch_ends):
                 if tick.batches == 0 and trainer.anchors is not None:
                     run.save_anchors(trainer.anchors)
                 findings = []
                 if tick.measures:
                     events.add(run.append_log(log_entry(tick)))
                     findings = self.look(tick, events)
-                done = tick.done or any(finding.action == "stop" for finding in findings)
+                done = tick.done or reporter.wants_to_stop() or any(finding.action == "stop" for finding in findings)
                 moment = done or is_moment(tick.batches)
                 stopping = stop.is_set()  # asked once: a signal that comes from here on waits for the next batch
                 if moment or stopping or findings or time.perf_counter() - saved > SAVE_SECONDS:
-                    run.save_pictures(tick.batches, trainer.sample(latents), story=moment)
-                    if moment:
-                        events.add_picture(tick.batches, run.story_files()[-1])
-                    run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)
+                    keep(tick, moment)
                     saved = time.perf_counter()
                 reporter.ticked(run, tick)
                 for finding in findings:
@@ -217,6 +189,9 @@ class Sitting:
                     break
                 if stopping:
                     raise KeyboardInterrupt
+                if reporter.wants_to_stop():  # since it was told of the tick
+                    keep(tick, moment=True)
+                    break
         run.export_generator()
         run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health, finished=True)
         write_page(run)

@@ -1,5 +1,6 @@
 """What lies in the folder of a run, and what can be done with it."""
 
+import base64
 import io
 import itertools
 import json
@@ -217,6 +218,36 @@ def test_the_generator_is_a_keras_model_with_the_averaged_weights(run):
     assert isinstance(run.generator, keras.Model)
     for n, variable in enumerate(run.generator.trainable_variables):
         np.testing.assert_array_equal(np.array(variable), held[f"ema_generator/weights/{n:04d}"])
+
+
+# -- as pictures ---------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_what_the_command_line_writes(run):
+    plain = run.picture(3, seed=5)
+    np.testing.assert_array_equal(np.asarray(plain), grid(run.sample(3, seed=5)))
+    labelled = run.picture(seeds=[7, 5], labels=True)
+    np.testing.assert_array_equal(np.asarray(labelled), grid(run.sample(seeds=[7, 5]), labels=["7", "5"]))
+    np.testing.assert_array_equal(np.asarray(run.timeline()), np.asarray(Image.open(run.path / "timeline.png")))
+
+
+def test_the_film_has_a_frame_for_each_moment(run):
+    frames = list(run.film(fps=2, seconds=1))
+    assert {frame.shape for frame in frames} == {frames[0].shape}
+    assert len(frames) == 2 * (len(MOMENTS) - 1) + 2 * 2
+
+
+def test_a_run_shows_itself_in_a_notebook(run, copied):
+    assert run._repr_png_() == (run.path / "latest.png").read_bytes()
+    shown = run._repr_html_()
+    assert base64.b64encode(run._repr_png_()).decode() in shown
+    assert "260 batches" in shown
+    assert "finished" in shown
+    copied.about["source"] = "<script>"
+    (copied.path / "latest.png").unlink()
+    assert copied._repr_png_() is None
+    assert "<img" not in copied._repr_html_()
+    assert "&lt;script&gt;" in copied._repr_html_()
 
 
 # -- opening -------------------------------------------------------------------------------------------------------

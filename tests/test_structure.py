@@ -18,8 +18,8 @@ ORDER = [
     {"inversion", "directions", "mixing"},
     {"folder", "checkups", "planning"},
     {"run"},
-    {"auditing", "evaluation", "report", "curation", "recipes", "diagrams"},
-    {"transfer"},
+    {"auditing", "evaluation", "report", "curation", "recipes", "diagrams", "reporting"},
+    {"transfer", "callbacks"},
     {"session", "collecting"},
     {"cli"},
 ]

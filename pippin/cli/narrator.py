@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from pippin.reporting import Quiet
+
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
     from pippin.run import Run
     from pippin.training.trainer import Tick
 
 
-class Narrator:
+class Narrator(Quiet):
     """Tells a person at the command line how training goes: in plain lines, or with a bar where there is a terminal."""
 
     def __init__(self) -> None:

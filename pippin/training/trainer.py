@@ -121,18 +121,27 @@ class Trainer:
         """Return the state as NumPy arrays, waiting for what is still being computed."""
         return self.engine.to_host(self.state)
 
-    def train(self, pause: Callable[[int], bool] = lambda batches: False) -> Iterator[Tick]:
+    def train(
+        self,
+        pause: Callable[[int], bool] = lambda batches: False,
+        before: Callable[[int], None] = lambda batches: None,
+        after: Callable[[int, dict[str, Any]], None] = lambda batches, measures: None,
+    ) -> Iterator[Tick]:
         """Train to the end, yielding a tick at the start, every `TICK` batches, at each pause, and at the end.
 
         Args:
             pause: told the number of batches done, says whether to yield a tick there too.
+            before: told the number of batches done before each.
+            after: told it after each, and the step's measures, which the engine may still be computing.
         """
         measured: list[dict[str, Any]] = []
         sat_down, last_tick = time.perf_counter() - self.seconds, self.seconds
         _ = self.anchors  # found now, for it takes time that counts
         yield self._tick({}, 0.0)
         while self.progress < 1.0:
+            before(self.batches)
             measured.append(self.step())
+            after(self.batches, measured[-1])
             self.seconds = time.perf_counter() - sat_down
             if self.batches % TICK == 0 or pause(self.batches) or self.progress >= 1.0:
                 means = self._means(measured)  # waits for what the engine computes in the background

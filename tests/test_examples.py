@@ -1,0 +1,61 @@
+"""What README and `examples/` show, run as it stands there, but with tiny networks for a few batches.
+
+The notebook's cells are run one after the other in one namespace: a kernel (nbclient, ipykernel and all that they need)
+would only show that the same lines run.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+import pippin
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Let `pippin.train` learn from noise for three batches, in a fresh folder, whatever it is asked for."""
+    train, source = pippin.train, tiny.save(tmp_path / "photos", tiny.pictures())
+
+    def quick(asked, run="runs/photos-64-standard", *, image_size, from_run=None, callbacks=(), **length):
+        assert set(length) in ({"minutes"}, {"batches"})
+        pair = {"generator": tiny.generator(), "discriminator": tiny.discriminator()}
+        return train(source, run, **pair, from_run=from_run, callbacks=callbacks, batches=3, batch_size=4)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pippin, "train", quick)
+    return tmp_path
+
+
+def test_the_notebook_runs_from_top_to_bottom(small):
+    notebook = json.loads((ROOT / "examples" / "apples.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] for cell in cells)
+    names = {}
+    for cell in cells:
+        exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    assert names["frames"].shape == (72, tiny.SIZE, tiny.SIZE, 3)
+    assert (small / "walk.webp").exists()
+    assert (small / "log.csv").read_text().splitlines()[0].startswith("epoch,")
+    assert "layers start as they are in" in names["larger"].about["start"]
+
+
+@pytest.mark.slow
+def test_the_script_runs(small, capsys):
+    exec((ROOT / "examples" / "apples.py").read_text(encoding="utf-8"), {"__name__": "__main__"})
+    assert (small / "apples.png").exists()
+    assert "generator.onnx" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_the_readme_shows_in_python_runs(small):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.split("## In Python\n")[1].split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(block, names)
+    assert names["images"].dtype == np.uint8
+    assert (names["run"].path / "generator.onnx").exists()
