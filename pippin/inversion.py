@@ -180,7 +180,8 @@ def _errors(generator: keras.Model, photo: np.ndarray) -> Callable[[Any], Any]:
     Half of it are the pixels, half the features through which the standard discriminator looks.
     """
     eye = projector.build(generator.output_shape[1])
-    wanted = [ops.convert_to_numpy(x) for x in eye(ops.convert_to_tensor(to_float(photo[None])), training=False)]
+    seen = eye(ops.convert_to_tensor(to_float(photo[None])), training=False)
+    wanted = [ops.convert_to_tensor(ops.convert_to_numpy(x)) for x in seen]  # so that PyTorch asks for no gradient
 
     def errors(latents: Any) -> Any:
         maps = eye(generator(latents, training=False), training=False)
