@@ -130,10 +130,10 @@ def find(
     random = latents_of(range(RANDOM), generator.input_shape[1])
     candidates = np.concatenate([_placed(anchors, random), random, 0 * random[:1]])
     rounds = math.ceil(len(candidates) / STARTS)
-    look, found = engine.jit(errors), []
+    look, found = engine.jit(lambda _, latents: errors(latents)), []  # nothing of its first argument to be consumed
     for n in range(rounds):
         some = np.resize(candidates[n * STARTS : (n + 1) * STARTS], (STARTS, candidates.shape[1]))
-        found.append(engine.to_host(look(engine.to_device(some))))
+        found.append(engine.to_host(look((), engine.to_device(some))))
         progress(n + 1, rounds + steps)
     nearest = np.concatenate(found)[: len(candidates)].argsort(kind="stable")[:STARTS]
 
