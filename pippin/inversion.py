@@ -133,10 +133,10 @@ def find(
     random = latents_of(range(RANDOM), generator.input_shape[1])
     candidates = np.concatenate([_placed(anchors, random), random, 0 * random[:1]])
     rounds = math.ceil(len(candidates) / STARTS)
-    look, found = engine.jit(errors), []
+    look, found = engine.jit(lambda _, latents: errors(latents)), []  # nothing of its first argument to be consumed
     for n in range(rounds):
         some = np.resize(candidates[n * STARTS : (n + 1) * STARTS], (STARTS, candidates.shape[1]))
-        found.append(engine.to_host(look(engine.to_device(some))))
+        found.append(engine.to_host(look((), engine.to_device(some))))
         progress(n + 1, rounds + steps)
     nearest = np.concatenate(found)[: len(candidates)].argsort(kind="stable")[:STARTS]
 
@@ -183,7 +183,8 @@ def _errors(generator: keras.Model, photo: np.ndarray) -> Callable[[Any], Any]:
     A part of it are the pixels, the other the features through which the standard discriminator looks.
     """
     eye = projector.build(*generator.output_shape[2:])
-    wanted = [ops.convert_to_numpy(x) for x in eye(ops.convert_to_tensor(to_float(photo[None])), training=False)]
+    seen = eye(ops.convert_to_tensor(to_float(photo[None])), training=False)
+    wanted = [ops.convert_to_tensor(ops.convert_to_numpy(x)) for x in seen]  # so that PyTorch asks for no gradient
 
     def errors(latents: Any) -> Any:
         maps = eye(generator(latents, training=False), training=False)

@@ -9,6 +9,7 @@ from PIL import Image
 import pippin
 from pippin.errors import SettingsError, SourceError
 from pippin.inversion import RANDOM, STARTS, find
+from pippin.measure import perceptual_distances
 from pippin.painting import latents_of, paint
 from pippin.pictures import Preparation, prepare_one_photo
 from pippin.training.anchors import Anchors
@@ -84,6 +85,18 @@ def test_what_cannot_be_looked_for_is_refused(generator):
         find(generator, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(SettingsError, match=r"at least one step\. Received: steps=0"):
         find(generator, np.zeros((16, 16, 3), np.uint8), steps=0)
+
+
+@pytest.mark.slow
+def test_pictures_that_look_more_different_lie_farther_apart(generator):
+    image = paint(generator, latents_of([7], 8))[0]
+    brighter = np.clip(image.astype(int) + 20, 0, 255).astype("uint8")
+    others = paint(generator, latents_of(range(40, 80), 8))
+    distances = perceptual_distances(np.stack([image, brighter, *others, tiny.pictures(1)[0]]), image)
+    assert distances.shape == (43,)
+    assert distances[0] == pytest.approx(0, abs=1e-9)
+    assert 0 < distances[1] < np.median(distances[2:-1]) < distances[-1] < 4
+    np.testing.assert_allclose(perceptual_distances(others[-1:], image)[0], distances[-2], rtol=1e-4)
 
 
 # -- the photograph ------------------------------------------------------------------------------------------------
