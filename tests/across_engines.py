@@ -19,7 +19,11 @@ from keras import layers, ops
 
 import pippin.run
 from pippin import engines, networks
+from pippin.directions import find_directions
+from pippin.inversion import find
+from pippin.mixing import mix
 from pippin.networks import Networks
+from pippin.painting import latents_of, paint
 from pippin.settings import choose
 from pippin.training import anchors, draws
 from pippin.training.augment import augment
@@ -400,6 +404,20 @@ def own_networks(bench: Bench) -> dict:
     return found
 
 
+def editing(bench: Bench) -> dict:
+    """Directions, mixtures, and a picture of the generator's own that is looked for: how far off, before and after."""
+    generator = networks.build("standard", 16, LATENT_DIM).generator
+    latents = latents_of([1, 2, 1000], LATENT_DIM)
+    photo = paint(generator, latents)[2]
+    found = find(generator, photo, steps=30)
+    return {
+        "directions": find_directions(generator).vectors,
+        "mixed": mix(generator, latents[:2], latents[1:]),
+        "begun": np.sqrt(((found.way[0].astype(float) - photo) ** 2).mean()),
+        "found": np.asarray(found.pixel_error),
+    }
+
+
 MEASUREMENTS = (
     first_step,
     many_steps,
@@ -411,6 +429,7 @@ MEASUREMENTS = (
     convolution,
     derivatives,
     own_networks,
+    editing,
 )
 
 

@@ -161,3 +161,19 @@ def test_batch_statistics_are_carried_along(found, engine, player):
     stats = results(found, engine, "own_networks")[f"normalising/{player}_stats"]
     for before, after in itertools.pairwise(stats):
         assert (before != after).any()
+
+
+# -- finding and editing ---------------------------------------------------------------------------------------------
+
+
+@engine_names
+def test_a_picture_is_found(found, engine):
+    got = results(found, engine, "editing")
+    assert got["found"] < got["begun"] / 2
+
+
+@engine_pairs
+def test_directions_and_mixtures_agree(found, one, other):
+    a, b = results(found, one, "editing"), results(found, other, "editing")
+    np.testing.assert_allclose(a["directions"], b["directions"], atol=1e-3)
+    assert np.abs(a["mixed"].astype(int) - b["mixed"]).max() <= 1
