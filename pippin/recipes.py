@@ -33,6 +33,7 @@ class Recipe:
         engine: that computed.
         keras: its version.
         pippin: its version.
+        label: what kind of picture was asked for; "" for each seed's own.
     """
 
     run: str
@@ -45,10 +46,17 @@ class Recipe:
     engine: str = ""
     keras: str = ""
     pippin: str = ""
+    label: str = ""
 
     @classmethod
     def of(
-        cls, run: Run, seeds: list[int], truncation: float = 1.0, labels: bool = False, curated: str = ""
+        cls,
+        run: Run,
+        seeds: list[int],
+        truncation: float = 1.0,
+        labels: bool = False,
+        curated: str = "",
+        label: str | None = None,
     ) -> "Recipe":
         """Return the recipe of pictures that are painted with a run as it is now."""
         return cls(
@@ -62,6 +70,7 @@ class Recipe:
             engine=engines.current().name,
             keras=keras.__version__,
             pippin=pippin.__version__,
+            label=label or "",
         )
 
     @classmethod
@@ -93,7 +102,8 @@ class Recipe:
         """
         seeds = parse_seeds(self.seeds)
         if images is None:
-            images = run.sample(seeds=seeds, truncation=self.truncation, progress=progress)
+            label = self.label or None
+            images = run.sample(seeds=seeds, truncation=self.truncation, label=label, progress=progress)
         if len(images) == 1 and not self.labels:
             return images[0]
         return grid(images, labels=[str(seed) for seed in seeds] if self.labels else None)

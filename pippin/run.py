@@ -36,7 +36,7 @@ from pippin.disk import damaged, read_json, read_lines, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.networks import projector
 from pippin.painting import Progress, silent
-from pippin.pictures import RGB, Audit, Preparation
+from pippin.pictures import RGB, Audit, Preparation, in_turn, one_hot
 from pippin.seeds import seeds_from
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, diagram, grid, save_picture, timeline
@@ -207,6 +207,11 @@ class Run:
         return int(self.about.get("channels", RGB))
 
     @property
+    def labels(self) -> list[str]:
+        """The kinds of pictures that it tells apart, in their order; empty where it was not told any."""
+        return list(self.about.get("labels", []))
+
+    @property
     def preparation(self) -> Preparation:
         """How the pictures that it learnt from were made alike."""
         return Preparation.from_dict(self.about.get("preparation"))
@@ -256,7 +261,11 @@ class Run:
             raise RunError(damaged(self.path / f"{name}.json", problem)) from None
 
     def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, C): grey, RGB or RGBA."""
+        """Paint latents of your own, float32 (N, latent_dim), or with labels: see `pippin.painting.with_labels`.
+
+        Returns:
+            uint8 (N, S, S, C): grey, RGB or RGBA.
+        """
         return painting.paint(self.generator, latents, progress)
 
     def sample(
@@ -266,6 +275,7 @@ class Run:
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
+        label: str | Sequence[str] | None = None,
         progress: Progress = silent,
     ) -> np.ndarray:
         """Paint new pictures. Each has a seed of its own that makes it, alone or beside others.
@@ -275,20 +285,28 @@ class Run:
             seed: of the first one; the others have seed + 1, seed + 2, …
             seeds: of each picture, instead of `n` and `seed`.
             truncation: how far from the average picture, 0 to 2; see `pippin.painting.latents_of`.
+            label: of all pictures, or of each; None: each seed has one of the run's `labels`, in turn.
             progress: told how many are painted, of how many.
 
         Returns:
             uint8 (n, S, S, C): C is 1 (grey), 3 (RGB) or 4 (RGBA), as the pictures that it learnt from.
 
         Raises:
-            SettingsError: `n`, a seed or `truncation` out of range.
+            SettingsError: `n`, a seed or `truncation` out of range, or no such label.
             RunError: the run has no checkpoint, or a damaged one.
         """
         chosen = seeds_from(seed, n) if seeds is None else seeds
-        return self.paint(painting.latents_of(chosen, self.generator.input_shape[1], truncation), progress)
+        latents = painting.latents_of(chosen, self.latent_dim, truncation)
+        return self.paint(self._with_labels(latents, chosen, label), progress)
 
     def walk(
-        self, seeds: Sequence[int], frames: int = 48, *, truncation: float = 1.0, progress: Progress = silent
+        self,
+        seeds: Sequence[int],
+        frames: int = 48,
+        *,
+        truncation: float = 1.0,
+        label: str | Sequence[str] | None = None,
+        progress: Progress = silent,
     ) -> np.ndarray:
         """Paint a smooth loop through the pictures of at least two seeds, `frames` from each to the next.
 
@@ -297,8 +315,40 @@ class Run:
         Returns:
             uint8 (len(seeds) · frames, S, S, C). After the last comes the first again.
         """
-        keys = painting.latents_of(seeds, self.generator.input_shape[1], truncation)
-        return self.paint(painting.closed_path(keys, frames), progress)
+        path = painting.closed_path(painting.latents_of(seeds, self.latent_dim, truncation), frames)
+        if self.labels:
+            path = painting.with_labels(path, painting.labels_between(self._labels_of(seeds, label), frames))
+        elif label is not None:
+            self._labels_of(seeds, label)
+        return self.paint(path, progress)
+
+    @property
+    def latent_dim(self) -> int:
+        """Numbers that each picture is painted from, beside its label."""
+        return int(self.generator.input_shape[1]) - len(self.labels)
+
+    def _with_labels(self, latents: np.ndarray, seeds: Sequence[int], label: str | Sequence[str] | None) -> np.ndarray:
+        labels = self._labels_of(seeds, label)
+        return painting.with_labels(latents, labels) if self.labels else latents
+
+    def _labels_of(self, seeds: Sequence[int], label: str | Sequence[str] | None) -> np.ndarray:
+        """Return the labels of pictures as the generator takes them, (N, labels); (N, 0) where it knows none."""
+        if not self.labels and label is not None:
+            raise SettingsError(f"This run knows no labels: it was trained without --labels. Received: label={label}")
+        if label is None:
+            return (
+                one_hot(in_turn(seeds, len(self.labels)), len(self.labels))
+                if self.labels
+                else np.zeros((len(seeds), 0))
+            )
+        each = [label] * len(seeds) if isinstance(label, str) else list(label)
+        if unknown := [name for name in each if name not in self.labels]:
+            raise SettingsError(f"label must be one of {', '.join(self.labels)}. Received: label={unknown[0]}")
+        if len(each) != len(seeds):
+            raise SettingsError(
+                f"Give one label, or one for each picture. Received: {len(each)} for {len(seeds)} pictures"
+            )
+        return one_hot([self.labels.index(name) for name in each], len(self.labels))
 
     def export(self, to: str, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the generator for use elsewhere.
@@ -345,7 +395,7 @@ class Run:
             RunError: a network's file is damaged.
         """
         judge = [self.network("discriminator")]
-        if len(judge[0].inputs) > 1:  # it takes the projector's maps
+        if len(judge[0].inputs) - bool(self.labels) > 1:  # it takes the projector's maps
             judge.insert(0, projector.build(self.settings.image_size, self.channels))
         return diagram.draw([[self.network("generator")], judge], format, theme)
 

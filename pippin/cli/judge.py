@@ -67,6 +67,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     pictures = f"{about['pictures']:,} pictures" + (f", {about['held_out']:,} held out" if about["held_out"] else "")
     kind = {1: ", grey", 4: ", transparent"}.get(run.channels, "")
     yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size}{kind})"
+    if run.labels:
+        yield "labels", ", ".join(run.labels)
     state = "finished" if run.finished else "not finished; the same command goes on"
     yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
     if run.best:

@@ -22,6 +22,7 @@ GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
 Truncation = Annotated[
     float, typer.Option(help="ψ, 0 to 2: latents are scaled by it; below 1 more usual and less varied.")
 ]
+Label = Annotated[str | None, typer.Option(help="Kind of picture, of a run with labels; in turn if not said.")]
 FramesPerSecond = Annotated[float, typer.Option("--fps", help="Frames a second, 1 to 60.")]
 
 
@@ -36,6 +37,7 @@ def sample(
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Of each picture instead, as 1,2,3 or 10-20.")] = None,
     truncation: Truncation = 1.0,
+    label: Label = None,
     curate: Annotated[bool, typer.Option("--curate", help="Paint four times as many and keep the best.")] = False,
     labels: Annotated[
         bool | None,
@@ -60,13 +62,13 @@ def sample(
     with Narrator.choose() as reporter:
         progress = reporter.working("painting and looking" if curate else "painting")
         if curate:
-            curated = pippin.curate(opened, count, first, truncation=truncation, progress=progress)
+            curated = pippin.curate(opened, count, first, truncation=truncation, label=label, progress=progress)
             chosen, images, how = curated.seeds, curated.images, curated.how
         else:
-            images = opened.sample(seeds=chosen, truncation=truncation, progress=progress)
+            images = opened.sample(seeds=chosen, truncation=truncation, label=label, progress=progress)
     if labels is None:
         labels = not separate and (curate or seeds is not None)
-    recipe = Recipe.of(opened, chosen, truncation, labels, how)
+    recipe = Recipe.of(opened, chosen, truncation, labels, how, label)
     if separate:
         output = _save_each(recipe, opened, images, output)
     else:
@@ -110,6 +112,7 @@ def walk(
     frames: Annotated[int, typer.Option(help="From one picture to the next.")] = 48,
     fps: FramesPerSecond = 24,
     truncation: Truncation = 1.0,
+    label: Label = None,
 ) -> None:
     """Walk in a smooth loop through pictures of RUN, from seed to seed and back to the first."""
     from pippin.seeds import parse_seeds
@@ -119,7 +122,7 @@ def walk(
     check_video(output, fps)
     with Narrator.choose() as reporter:
         painted = pippin.open_run(run).walk(
-            chosen, frames, truncation=truncation, progress=reporter.working("painting")
+            chosen, frames, truncation=truncation, label=label, progress=reporter.working("painting")
         )
     save_video(painted, output, fps)
     print(f"{len(painted)} frames, {clock(len(painted) / fps)}, in {output}")

@@ -31,6 +31,13 @@ class Copies(StrEnum):
     near = "near"
 
 
+class Labelling(StrEnum):
+    """Where labels come from."""
+
+    none = "none"
+    folders = "folders"
+
+
 class Channels(StrEnum):
     """What there is of each pixel."""
 
@@ -49,6 +56,7 @@ ChannelCount = Annotated[
     Channels, typer.Option("--channels", help="1: grey, 3: RGB, 4: transparent; 1 or 3 by what the pictures are.")
 ]
 Transparent = Annotated[bool, typer.Option("--transparent", help="Learn transparency, too: the same as --channels 4.")]
+Labels = Annotated[Labelling, typer.Option(help="Learn kinds of pictures apart, one for each folder in SOURCE.")]
 
 
 def preparation(
@@ -59,13 +67,14 @@ def preparation(
     duplicates: Copies,
     channels: Channels,
     transparent: bool,
+    labels: Labelling,
 ) -> "Preparation":
     """Gather the options."""
     if transparent and channels not in (Channels.auto, Channels.rgba):
         raise SettingsError(f"--transparent means --channels 4. Received: --channels {channels.value}")
     chosen = Channels.rgba if transparent else channels
     count = None if chosen is Channels.auto else int(chosen.value)
-    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value, count)
+    return pippin.Preparation(background, fit.value, keep_borders, crops, duplicates.value, count, labels.value)
 
 
 def audit(
@@ -80,13 +89,14 @@ def audit(
     duplicates: Duplicates = Copies.exact,
     channels: ChannelCount = Channels.auto,
     transparent: Transparent = False,
+    labels: Labels = Labelling.none,
 ) -> None:
     """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
     with Narrator.choose() as reporter:
         found = pippin.audit(
             source,
             image_size=image_size,
-            preparation=preparation(background, fit, keep_borders, crops, duplicates, channels, transparent),
+            preparation=preparation(background, fit, keep_borders, crops, duplicates, channels, transparent, labels),
             outliers=not quick,
             progress=reporter.preparing,
         )

@@ -19,6 +19,8 @@ from pippin.cli.prepare import (
     Fit,
     Fitting,
     KeepBorders,
+    Labelling,
+    Labels,
     Transparent,
     preparation,
 )
@@ -66,13 +68,14 @@ def plan(
     duplicates: Duplicates = Copies.exact,
     channels: ChannelCount = Channels.auto,
     transparent: Transparent = False,
+    labels: Labels = Labelling.none,
 ) -> None:
     """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
     with Narrator.choose() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
-            preparation=preparation(background, fit, keep_borders, crops, duplicates, channels, transparent),
+            preparation=preparation(background, fit, keep_borders, crops, duplicates, channels, transparent, labels),
             progress=reporter.preparing,
             **_asked(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
@@ -101,10 +104,11 @@ def train(
     duplicates: Duplicates = Copies.exact,
     channels: ChannelCount = Channels.auto,
     transparent: Transparent = False,
+    labels: Labels = Labelling.none,
 ) -> None:
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
     asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
-    asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates, channels, transparent)
+    asked["preparation"] = preparation(background, fit, keep_borders, crops, duplicates, channels, transparent, labels)
     with Narrator.choose() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, reporter=reporter, **asked)

@@ -44,6 +44,7 @@ class Entry:
         height: The same.
         grey: Whether red, green and blue are the same in all of its squares, and nothing is kept of transparency.
         transparent: Whether something can be seen through in them, and that is kept.
+        label: What kind it is of, where that is learnt.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Entry:
     height: int | None = None
     grey: bool = False
     transparent: bool = False
+    label: str | None = None
 
     @property
     def rows(self) -> range:

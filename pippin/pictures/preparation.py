@@ -7,9 +7,11 @@ from PIL import ImageColor
 
 from pippin.errors import SettingsError
 from pippin.pictures.channels import GREY, RGB, RGBA
+from pippin.pictures.labels import FOLDERS
 
 FITS = ("crop", "pad", "squash")
 DUPLICATES = ("keep", "exact", "near")
+LABELS = ("none", FOLDERS)
 BLUR = "blur"
 MOST_CROPS = 16
 
@@ -34,6 +36,7 @@ class Preparation:
             only look the same, too, `"keep"` leaves out none.
         channels: 1: grey, 3: RGB, 4: RGBA, so that transparency is learnt, too; None: 1 where all pictures are grey,
             and 3 otherwise.
+        labels: `"folders"` takes the folders that pictures lie in for their labels, `"none"` learns them all alike.
 
     Raises:
         SettingsError: If an option is none of these.
@@ -45,9 +48,11 @@ class Preparation:
     crops: int = _option(1, "Squares to take of a wide or high picture, at most.")
     duplicates: str = _option("exact", "Which copies to leave out: exact, near (these as well), or keep them all.")
     channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (transparent); 1 or 3 by what the pictures are.")
+    labels: str = _option("none", "Where labels come from: folders, one for each kind, or none.")
 
     def __post_init__(self) -> None:
-        for name, value, known in (("fit", self.fit, FITS), ("duplicates", self.duplicates, DUPLICATES)):
+        for name, known in (("fit", FITS), ("duplicates", DUPLICATES), ("labels", LABELS)):
+            value = getattr(self, name)
             if value not in known:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}. Received: {name}={value}")
         if self.background != BLUR:

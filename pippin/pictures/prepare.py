@@ -24,6 +24,7 @@ from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publi
 from pippin.pictures.duplicates import likeness, near_groups
 from pippin.pictures.framing import squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
+from pippin.pictures.labels import FOLDERS, NO_FOLDER, from_folders
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
 from pippin.pictures.workers import in_order
@@ -115,9 +116,12 @@ def _make(source: Source, image_size: int, preparation: Preparation, folder: Pat
     digests = [entry.digest for entry in entries if entry.index is not None and entry.digest is not None]
     try:
         _check_enough(source, entries, len(set(digests)))
+        if preparation.labels == FOLDERS:
+            entries = _labelled(entries)
     except SourceError:
         shutil.rmtree(folder)
         raise
+    labels = [entry.label for entry in entries if entry.index is not None and entry.label is not None]
     manifest = {
         "name": source.name,
         "source": source.place,
@@ -125,7 +129,7 @@ def _make(source: Source, image_size: int, preparation: Preparation, folder: Pat
         "image_size": image_size,
         "preparation": preparation.to_dict(),
         "preparation_version": PREPARATION_VERSION,
-        "fingerprint": _key(str(image_size), *digests),
+        "fingerprint": _key(str(image_size), *digests, *labels),
         "files": [entry.to_json() for entry in entries],
     }
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
@@ -161,6 +165,8 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
     """
     if found.problem is not None:
         return _refused(found, found.problem), None
+    if preparation.labels == FOLDERS and "/" not in found.path:
+        return _refused(found, NO_FOLDER), None
     try:
         decoded = source.read(found, image_size, LEAST_LEFT * image_size, preparation)
     except Refused as refusal:
@@ -240,7 +246,7 @@ class Earlier:
         """Returns what was made of it then, as `prepare_one` would."""
         entry = self._known[found.path]
         squares = self._images[entry.rows.start : entry.rows.stop] if entry.index is not None else None
-        return dataclasses.replace(entry, index=None, copy=None, copy_of=None), squares
+        return dataclasses.replace(entry, index=None, copy=None, copy_of=None, label=None), squares
 
 
 def _name_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
@@ -286,6 +292,15 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
     del images  # Windows replaces no file that is mapped
     pictures.with_suffix(".part").replace(pictures)
     return left
+
+
+def _labelled(entries: list[Entry]) -> list[Entry]:
+    """Gives the pictures that are kept their labels."""
+    kept = [n for n, entry in enumerate(entries) if entry.index is not None]
+    labels, named = from_folders([entries[n].path for n in kept]), list(entries)
+    for n, label in zip(kept, labels.of, strict=True):
+        named[n] = dataclasses.replace(entries[n], label=labels.names[label])
+    return named
 
 
 def _check_enough(source: Source, entries: list[Entry], different: int) -> None:
