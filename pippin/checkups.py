@@ -4,7 +4,6 @@ import numpy as np
 
 from pippin import measure
 from pippin.pictures import Subset
-from pippin.training import draws
 from pippin.training.health import Checkup, overfitting
 from pippin.training.trainer import Trainer
 
@@ -27,7 +26,12 @@ class Examiner:
     def __init__(self, trainer: Trainer, learnt: Subset, held_out: Subset) -> None:
         self.trainer = trainer
         self.learnt, self.held_out = learnt.some(PICTURES), held_out.some(PICTURES)
-        self.latents = draws.fixed_latents(trainer.settings.seed, PICTURES, trainer.generator.input_shape[1])
+        self._labels = [_labels(some) for some in (learnt, held_out)]
+        shares = self._labels[
+            len(held_out) > 0
+        ]  # painted ones have labels as often as those that they are compared with
+        self._labels.append(shares if shares is None else np.resize(shares, PICTURES))
+        self.latents = trainer.fixed_latents(PICTURES, self._labels[-1])
         self._real: np.ndarray | None = None
 
     @property
@@ -47,13 +51,19 @@ class Examiner:
         painted = measure.extract(images)
         memory = None
         if len(self.held_out):
-            memory = overfitting(*(self.trainer.judge(some) for some in (self.learnt, self.held_out, images)))
+            looked_at = zip((self.learnt, self.held_out, images), self._labels, strict=True)
+            memory = overfitting(*(self.trainer.judge(some, labels) for some, labels in looked_at))
         return Checkup(
             batches=self.trainer.batches,
             kid=measure.kid(painted, self._real)[0],
             diversity=measure.diversity(painted) / max(measure.diversity(self._real), 1e-12),
             overfitting=memory,
         )
+
+
+def _labels(pictures: Subset) -> np.ndarray | None:
+    """The labels of those pictures that a checkup looks at."""
+    return pictures.labels.of[pictures.drawn(PICTURES)] if pictures.labels is not None else None
 
 
 def is_checkup(batches: int, batch_size: int, rhythm: int) -> bool:

@@ -39,7 +39,15 @@ class Curated:
     how: str
 
 
-def curate(run: Run, n: int = 64, seed: int = 0, *, truncation: float = 1.0, progress: Progress = silent) -> Curated:
+def curate(
+    run: Run,
+    n: int = 64,
+    seed: int = 0,
+    *,
+    truncation: float = 1.0,
+    label: str | None = None,
+    progress: Progress = silent,
+) -> Curated:
     """Paint four times as many pictures as are wanted, and keep the best that differ from each other.
 
     The half that looks most real stays, by the realism score of Kynkäänniemi et al. 2019 (arXiv 1904.06991); of that
@@ -51,7 +59,7 @@ def curate(run: Run, n: int = 64, seed: int = 0, *, truncation: float = 1.0, pro
         run: whose pictures.
         n: how many to keep, 1 to 1,024.
         seed: of the first one painted; the others have the seeds after it.
-        truncation: see `Run.sample`.
+        truncation, label: see `Run.sample`.
         progress: told how many are painted, and looked at, of how many.
 
     Returns:
@@ -66,7 +74,7 @@ def curate(run: Run, n: int = 64, seed: int = 0, *, truncation: float = 1.0, pro
     seeds = seeds_from(seed, max(FEWEST, TIMES * n))
     learnt, held_out, missing = _real(run)
     steps = _Steps(progress, 2 * len(seeds) + len(learnt) + len(held_out))
-    images = run.sample(seeds=seeds, truncation=truncation, progress=steps.next(len(seeds)))
+    images = run.sample(seeds=seeds, truncation=truncation, label=label, progress=steps.next(len(seeds)))
     features = _seen(images, steps)
     copies = np.zeros(len(seeds), bool)
     if missing:

@@ -123,7 +123,8 @@ def evaluate(
     if against is None and source.startswith("array:"):
         raise SettingsError(f"The run learnt from an array, which is not on disk; give it again. Received: {run.path}")
     dataset = prepare(source, run.settings.image_size, progress=progress, preparation=run.preparation)
-    images = run.sample(n, seed * MOST % 2**62)  # each seed of an evaluation has pictures of its own
+    labels = by_share(dataset, n, seed) if run.labels else None
+    images = run.sample(n, seed * MOST % 2**62, label=labels)  # each seed of an evaluation has pictures of its own
     painted = seen(images)
     flattered = run.settings.features == features
     if dataset.fingerprint != run.about["fingerprint"]:
@@ -156,6 +157,14 @@ def pairs_sheet(painted: np.ndarray, learnt: np.ndarray, found: Memorisation, co
     first = np.argsort(found.distances, kind="stable")[:PAIRS]
     pairs = np.concatenate([painted[first], learnt[found.nearest[first]]], axis=1)  # one above the other
     return grid(pairs, min(columns, len(pairs)))
+
+
+def by_share(dataset: Dataset, n: int, seed: int) -> list[str] | None:
+    """Return labels for pictures, as often as the dataset has them; None where it has none."""
+    if dataset.labels is None:
+        return None
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    return [dataset.labels.names[label] for label in np.resize(dataset.labels.of[order], n)]
 
 
 def _kept(run: Run, found: Evaluation) -> Evaluation:

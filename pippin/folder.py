@@ -222,6 +222,11 @@ class Folder:
         return int(self.about.get("channels", RGB))
 
     @property
+    def labels(self) -> list[str]:
+        """The kinds of pictures that it tells apart, in their order; empty where it was not told any."""
+        return list(self.about.get("labels", []))
+
+    @property
     def preparation(self) -> Preparation:
         """How the pictures that it learnt from were made alike."""
         return Preparation.from_dict(self.about.get("preparation"))

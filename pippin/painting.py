@@ -51,6 +51,18 @@ def latents_of(seeds: Sequence[int], latent_dim: int, truncation: float = 1.0) -
     return np.float32(truncation) * draws.seed_latents(check_seeds(seeds), latent_dim)
 
 
+def with_labels(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return what a generator that knows labels takes, them behind the latents: float32 (N, latent_dim + K)."""
+    return np.concatenate([latents, labels.astype(np.float32)], axis=1)
+
+
+def labels_between(labels: np.ndarray, frames: int) -> np.ndarray:
+    """Lead from label to label along `closed_path`, in straight lines: (K, L) → (K · frames, L)."""
+    t = (np.arange(frames) / frames)[None, :, None]
+    between = (1 - t) * labels[:, None] + t * np.roll(labels, -1, axis=0)[:, None]
+    return between.reshape(-1, labels.shape[1])
+
+
 def closed_path(keys: np.ndarray, frames: int) -> np.ndarray:
     """Lead a smooth loop through latents: it starts at the first, passes each, and comes back.
 

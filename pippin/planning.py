@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from pippin import engines, memory, networks
-from pippin.errors import SettingsError
+from pippin.errors import NetworkError, SettingsError
 from pippin.networks import Networks
 from pippin.pictures import GREY, RGB, Dataset, Preparation, prepare, typical_side
 from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
@@ -76,7 +76,7 @@ class Plan:
         if batch_size := fitting(self.memory_at, settings.batch_size, free):
             return f"--batch-size {batch_size} would fit ({memory.gib(self.memory_at(batch_size))})."
         for size in reversed([size for size in IMAGE_SIZES if size < settings.image_size]):
-            pair = _preset(settings, size, self.dataset.channels)
+            pair = _preset(settings, size, self.dataset)
             smaller = dataclasses.replace(self, networks=pair)
             if batch_size := fitting(smaller.memory_at, settings.batch_size, free):
                 need = memory.gib(smaller.memory_at(batch_size))
@@ -137,7 +137,7 @@ def plan(
     choice = choose(preset, size, len(dataset), **settings)
     if reason:
         choice.reasons["image_size"] = reason
-    built = _networks(choice.settings, dataset.channels, generator, discriminator)
+    built = _networks(choice.settings, dataset, generator, discriminator)
     return _shrunk(Plan(dataset, choice, built))
 
 
@@ -194,23 +194,35 @@ def _know_rgb_only(generator: keras.Model | None, discriminator: keras.Model | N
     return any(isinstance(shape, tuple) and shape[-1:] == (RGB,) for shape in shapes)
 
 
-def _preset(settings: Settings, image_size: int, channels: int) -> Networks:
-    """Return a preset's networks for pictures of another size."""
+def _preset(settings: Settings, image_size: int, dataset: Dataset) -> Networks:
+    """Return a preset's networks for pictures like those of a dataset, of a size."""
+    labels = {"labels": len(dataset.labels)} if dataset.labels else {}
     return networks.build(
-        settings.preset, image_size, settings.latent_dim, settings.seed, settings.features, channels=channels
+        settings.preset,
+        image_size,
+        settings.latent_dim,
+        settings.seed,
+        settings.features,
+        channels=dataset.channels,
+        **labels,
     )
 
 
 def _networks(
-    settings: Settings, channels: int, generator: keras.Model | None, discriminator: keras.Model | None
+    settings: Settings, dataset: Dataset, generator: keras.Model | None, discriminator: keras.Model | None
 ) -> Networks:
     """Return the preset's networks, with what was given in their place."""
-    built = _preset(settings, settings.image_size, channels)
+    built = _preset(settings, settings.image_size, dataset)
+    labels = len(dataset.labels) if dataset.labels else 0
+    if labels and (generator is not None or discriminator is not None):
+        raise NetworkError(
+            f"Labels need the networks of standard; leave out your own, or the labels. Received: {labels}"
+        )
     if generator is not None:
         built = built._replace(generator=generator)
     if discriminator is not None:
         built = built._replace(discriminator=discriminator, projector=None)
-    networks.check(built, settings.image_size, channels)
+    networks.check(built, settings.image_size, dataset.channels, labels)
     return built
 
 

@@ -42,6 +42,7 @@ class Recipe:
         engine: that computed.
         keras: its version.
         pippin: its version.
+        label: what kind of picture was asked for; "" for each seed's own.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Recipe:
     engine: str = ""
     keras: str = ""
     pippin: str = ""
+    label: str = ""
 
     @classmethod
     def of(
@@ -67,6 +69,7 @@ class Recipe:
         truncation: float = 1.0,
         labels: bool = False,
         curated: str = "",
+        label: str | None = None,
         *,
         edits: Mapping[Any, float] | None = None,
         latents: np.ndarray | None = None,
@@ -76,7 +79,7 @@ class Recipe:
         """Return the recipe of pictures that are painted with a run as it is now.
 
         Args:
-            run, seeds, truncation, labels, curated: see `Recipe`.
+            run, seeds, truncation, labels, curated, label: see `Recipe`.
             edits: see `Run.sample`.
             latents: float32 (N, latent_dim), instead of seeds.
             fine, side: see `Recipe`.
@@ -96,6 +99,7 @@ class Recipe:
             engine=engines.current().name,
             keras=keras.__version__,
             pippin=pippin.__version__,
+            label=label or "",
         )
 
     @classmethod
@@ -138,7 +142,7 @@ class Recipe:
         """Return the recipe of the same pictures with more edits, as a run paints them now; see `Run.sample`."""
         together: Counter[Any] = Counter(self._edits())
         together.update(run.directions().numbered(edits) if edits else {})
-        now = Recipe.of(run, (), self.truncation, self.labels, self.curated, edits=together)
+        now = Recipe.of(run, (), self.truncation, self.labels, self.curated, self.label, edits=together)
         return dataclasses.replace(now, seeds=self.seeds, latents=self.latents, fine=self.fine, side=self.side)
 
     def painted_from(self, run: Run) -> np.ndarray:
@@ -150,7 +154,7 @@ class Recipe:
         if self.fine:
             raise SettingsError("A mixed picture has two latents and not one; give --from a picture that has one.")
         if not self.latents:
-            return run.latents(parse_seeds(self.seeds), self.truncation, self._edits())
+            return run.latents(parse_seeds(self.seeds), self.truncation, self._edits(), self.label or None)
         try:
             kept = np.frombuffer(base64.b64decode(self.latents), "<f4").reshape(-1, run.generator.input_shape[1])
         except ValueError:

@@ -23,7 +23,7 @@ from pippin.inversion import STEPS, Found
 from pippin.inversion import find as find_latent
 from pippin.networks import projector
 from pippin.painting import Progress, silent
-from pippin.pictures import prepare_one_photo
+from pippin.pictures import in_turn, one_hot, prepare_one_photo
 from pippin.seeds import seeds_from
 from pippin.show import diagram, film, grid, timeline
 
@@ -55,7 +55,11 @@ class Run(Folder):
         return self._generator
 
     def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """Paint latents of your own, float32 (N, latent_dim); return uint8 (N, S, S, C): grey, RGB or RGBA."""
+        """Paint latents of your own, float32 (N, latent_dim), or with labels: see `pippin.painting.with_labels`.
+
+        Returns:
+            uint8 (N, S, S, C): grey, RGB or RGBA.
+        """
         return painting.paint(self.generator, latents, progress)
 
     def sample(
@@ -66,6 +70,7 @@ class Run(Folder):
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
         edits: Mapping[Any, float] | None = None,
+        label: str | Sequence[str] | None = None,
         progress: Progress = silent,
     ) -> np.ndarray:
         """Paint new pictures. Each has a seed of its own that makes it, alone or beside others.
@@ -76,23 +81,59 @@ class Run(Folder):
             seeds: of each picture, instead of `n` and `seed`.
             truncation: how far from the average picture, 0 to 2; see `pippin.painting.latents_of`.
             edits: name or number of a direction → how far to go, in deviations; see `directions`.
+            label: of all pictures, or of each; None: each seed has one of the run's `labels`, in turn.
             progress: told how many are painted, of how many.
 
         Returns:
             uint8 (n, S, S, C): C is 1 (grey), 3 (RGB) or 4 (RGBA), as the pictures that it learnt from.
 
         Raises:
-            SettingsError: `n`, a seed, `truncation` or an edit out of range.
+            SettingsError: `n`, a seed, `truncation` or an edit out of range, or no such label.
             RunError: the run has no checkpoint, or a damaged one.
         """
         chosen = seeds_from(seed, n) if seeds is None else seeds
-        return self.paint(self.latents(chosen, truncation, edits), progress)
+        return self.paint(self.latents(chosen, truncation, edits, label), progress)
 
     def latents(
-        self, seeds: Sequence[int], truncation: float = 1.0, edits: Mapping[Any, float] | None = None
+        self,
+        seeds: Sequence[int],
+        truncation: float = 1.0,
+        edits: Mapping[Any, float] | None = None,
+        label: str | Sequence[str] | None = None,
     ) -> np.ndarray:
-        """Return the latents that `sample` paints: float32 (len(seeds), latent_dim). Args, errors: see there."""
-        return self.edited(painting.latents_of(seeds, self.generator.input_shape[1], truncation), edits)
+        """Return what `sample` paints: float32 (len(seeds), latent_dim), with labels behind. Args, errors: see there."""
+        latents = self.edited(painting.latents_of(seeds, self.latent_dim, truncation), edits)
+        labels = self._labels_of(seeds, label)
+        return painting.with_labels(latents, labels) if self.labels else latents
+
+    @property
+    def latent_dim(self) -> int:
+        """Numbers that each picture is painted from, beside its label."""
+        return int(self.generator.input_shape[1]) - len(self.labels)
+
+    def _labels_of(self, seeds: Sequence[int], label: str | Sequence[str] | None) -> np.ndarray:
+        """Return the labels of pictures as the generator takes them, (N, labels); (N, 0) where it knows none."""
+        if not self.labels:
+            if label is not None:
+                raise SettingsError(
+                    f"The run knows no labels: it was trained without --labels. Received: label={label}"
+                )
+            return np.zeros((len(seeds), 0))
+        if label is None:
+            return one_hot(in_turn(seeds, len(self.labels)), len(self.labels))
+        each = [label] * len(seeds) if isinstance(label, str) else list(label)
+        if unknown := [name for name in each if name not in self.labels]:
+            raise SettingsError(f"label must be one of {', '.join(self.labels)}. Received: label={unknown[0]}")
+        if len(each) != len(seeds):
+            raise SettingsError(
+                f"Give one label, or one for each picture. Received: {len(each)} for {len(seeds)} pictures"
+            )
+        return one_hot([self.labels.index(name) for name in each], len(self.labels))
+
+    def _without_labels(self, what: str) -> None:
+        """Refuse what does not know labels."""
+        if self.labels:
+            raise SettingsError(f"{what} works with runs without labels only. Received: {self.path}")
 
     def picture(
         self,
@@ -101,6 +142,7 @@ class Run(Folder):
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
+        label: str | Sequence[str] | None = None,
         labels: bool = False,
         progress: Progress = silent,
     ) -> Image.Image:
@@ -112,7 +154,7 @@ class Run(Folder):
             A Pillow picture in RGB.
         """
         chosen = list(seeds_from(seed, n) if seeds is None else seeds)
-        images = self.sample(seeds=chosen, truncation=truncation, progress=progress)
+        images = self.sample(seeds=chosen, truncation=truncation, label=label, progress=progress)
         return Image.fromarray(grid(images, labels=[str(one) for one in chosen] if labels else None))
 
     def walk(
@@ -121,6 +163,7 @@ class Run(Folder):
         frames: int = 48,
         *,
         truncation: float = 1.0,
+        label: str | Sequence[str] | None = None,
         latents: np.ndarray | None = None,
         progress: Progress = silent,
     ) -> np.ndarray:
@@ -132,10 +175,16 @@ class Run(Folder):
         Returns:
             uint8 ((L + len(seeds)) · frames, S, S, C). After the last comes the first again.
         """
-        keys = [] if latents is None else [np.asarray(latents, np.float32)]
+        keys = []
+        if latents is not None:
+            self._without_labels("Walking from given latents")
+            keys.append(np.asarray(latents, np.float32))
         if len(seeds) or not keys:
-            keys.append(self.latents(seeds, truncation))
-        return self.paint(painting.closed_path(np.concatenate(keys), frames), progress)
+            keys.append(painting.latents_of(seeds, self.latent_dim, truncation))
+        path, labels = painting.closed_path(np.concatenate(keys), frames), self._labels_of(seeds, label)
+        if self.labels:
+            path = painting.with_labels(path, painting.labels_between(labels, frames))
+        return self.paint(path, progress)
 
     # -- finding, editing, mixing ----------------------------------------------------------------------------------
 
@@ -157,6 +206,7 @@ class Run(Folder):
             SettingsError: `steps` out of range, or an array of another shape.
             RunError: the run has no checkpoint, or a damaged one.
         """
+        self._without_labels("Finding")
         if not isinstance(photo, np.ndarray):
             preparation = dataclasses.replace(self.preparation, channels=self.channels)
             photo = prepare_one_photo(photo, self.settings.image_size, preparation)
@@ -171,6 +221,7 @@ class Run(Folder):
         Raises:
             RunError: the run has trained on since they were named; or it is damaged, or cannot be written.
         """
+        self._without_labels("Editing")
         known = None if anew else self.load_directions()
         if known is not None and known.weights == painting.fingerprint(self.generator):
             return known
@@ -218,6 +269,7 @@ class Run(Folder):
             NetworkError: the generator has no place between the two.
             SettingsError: a seed, `side` or `truncation` out of range.
         """
+        self._without_labels("Mixing")
         arrangements, looks = (self.latents(seeds, truncation) for seeds in (coarse, fine))
         return mixing.mix(self.generator, arrangements, looks, side, progress)
 
@@ -287,7 +339,7 @@ class Run(Folder):
             RunError: a network's file is damaged.
         """
         judge = [self.network("discriminator")]
-        if len(judge[0].inputs) > 1:  # it takes the projector's maps
+        if len(judge[0].inputs) - bool(self.labels) > 1:  # it takes the projector's maps
             judge.insert(0, projector.build(self.settings.image_size, self.channels))
         return diagram.draw([[self.network("generator")], judge], format, theme)
 

@@ -27,7 +27,6 @@ from pippin.report import EventLog, write_page
 from pippin.reporting import Quiet, Reporter, Several
 from pippin.run import Run, is_run, open_run
 from pippin.settings import Choice, Settings
-from pippin.training import draws
 from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
 from pippin.transfer import start_from
@@ -130,6 +129,7 @@ class Sitting:
                 "source": dataset.manifest["source"],
                 "preparation": dataset.preparation.to_dict(),
                 "channels": dataset.channels,
+                "labels": list(dataset.labels.names) if dataset.labels else [],
                 "pictures": len(learnt),
                 "held_out": len(held_out),
                 "fingerprint": dataset.fingerprint,
@@ -151,7 +151,7 @@ class Sitting:
     def train(self, reporter: Reporter) -> None:
         """Train to the end, keeping checkpoints, log and pictures on the way."""
         run, trainer = self.run, self.trainer
-        latents = draws.fixed_latents(trainer.settings.seed, FIXED, trainer.generator.input_shape[1])
+        latents = trainer.fixed_latents(FIXED)
         saved = time.perf_counter()
         reporter.started(run, run.about["reasons"], trainer.rule, self.going_on)
         with stop_on_signal() as stop, EventLog(run) as events:

@@ -46,7 +46,7 @@ class Inspection:
             named = ", ".join(printable(entry.path) for entry, _ in self.unlike[:NAMED_IN_SUMMARY])
             more = len(self.unlike) - NAMED_IN_SUMMARY
             lines.append(f"unlike the others, worth a look: {named}" + (f" and {more:,} more" if more > 0 else ""))
-        return [*lines, *self.dataset.about_channels(), audit.outlook()]
+        return [*lines, *self.dataset.about_channels(), *self.dataset.about_labels(), audit.outlook()]
 
 
 def audit(

@@ -69,6 +69,8 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size}{kind})"
     if "start" in about:
         yield "start", about["start"]
+    if run.labels:
+        yield "labels", ", ".join(run.labels)
     state = "finished" if run.finished else "not finished; the same command goes on"
     yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
     if run.best:

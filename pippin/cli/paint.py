@@ -26,6 +26,7 @@ From = typer.Option(
 Truncation = Annotated[
     float, typer.Option(help="ψ, 0 to 2: latents are scaled by it; below 1 more usual and less varied.")
 ]
+Label = Annotated[str | None, typer.Option(help="Kind of picture, of a run with labels; in turn if not said.")]
 FramesPerSecond = Annotated[float, typer.Option("--fps", help="Frames a second, 1 to 60.")]
 
 
@@ -45,6 +46,7 @@ def sample(
         list[str] | None,
         typer.Option(help="Go along a direction: redder=+1.5, or 3=-2; see `pippin directions`. As often as you like."),
     ] = None,
+    label: Label = None,
     curate: Annotated[bool, typer.Option("--curate", help="Paint four times as many and keep the best.")] = False,
     labels: Annotated[
         bool | None,
@@ -78,13 +80,13 @@ def sample(
     with Narrator.choose() as reporter:
         progress = reporter.working("painting and looking" if curate else "painting")
         if curate:
-            curated = pippin.curate(opened, count, first, truncation=truncation, progress=progress)
+            curated = pippin.curate(opened, count, first, truncation=truncation, label=label, progress=progress)
             chosen, images, how = curated.seeds, curated.images, curated.how
         else:
-            images = opened.sample(seeds=chosen, truncation=truncation, edits=edits, progress=progress)
+            images = opened.sample(seeds=chosen, truncation=truncation, edits=edits, label=label, progress=progress)
     if labels is None:
         labels = not separate and (curate or seeds is not None)
-    recipe = Recipe.of(opened, chosen, truncation, labels, how, edits=edits)
+    recipe = Recipe.of(opened, chosen, truncation, labels, how, label, edits=edits)
     if separate:
         output = _save_each(recipe, opened, images, output)
     else:
@@ -147,6 +149,7 @@ def walk(
     frames: Annotated[int, typer.Option(help="From one picture to the next.")] = 48,
     fps: FramesPerSecond = 24,
     truncation: Truncation = 1.0,
+    label: Label = None,
 ) -> None:
     """Walk in a smooth loop through pictures of RUN, from one to the next and back to the first."""
     from pippin.seeds import parse_seeds
@@ -160,7 +163,7 @@ def walk(
         chosen = parse_seeds(SEEDS)
     with Narrator.choose() as reporter:
         progress = reporter.working("painting")
-        painted = opened.walk(chosen, frames, truncation=truncation, latents=latents, progress=progress)
+        painted = opened.walk(chosen, frames, truncation=truncation, label=label, latents=latents, progress=progress)
     save_video(painted, output, fps)
     print(f"{len(painted)} frames, {clock(len(painted) / fps)}, in {output}")
 

@@ -41,6 +41,13 @@ class Copies(StrEnum):
     near = "near"
 
 
+class Labelling(StrEnum):
+    """Where labels come from."""
+
+    none = "none"
+    folders = "folders"
+
+
 class Channels(StrEnum):
     """What there is of each pixel."""
 
@@ -72,6 +79,9 @@ def preparation(
     transparent: Annotated[
         bool, typer.Option("--transparent", help="Learn transparency, too: the same as --channels 4.")
     ] = False,
+    labels: Annotated[
+        Labelling, typer.Option(help="Learn kinds of pictures apart, one for each folder in SOURCE.")
+    ] = Labelling.none,
 ) -> "Preparation":
     """Gather the options of a preparation."""
     if transparent and channels not in (Channels.auto, Channels.rgba):
@@ -86,6 +96,7 @@ def preparation(
         frames=frames,
         focus=focus.value,
         channels=None if chosen is Channels.auto else int(chosen.value),
+        labels=labels.value,
     )
 
 

@@ -16,4 +16,4 @@ def write(trained: Trained, path: Path) -> None:
         ExportError: it cannot be written there.
     """
     with writing(path) as part:
-        trained.generator.save(part)
+        trained.signature.save(part)

@@ -16,7 +16,7 @@ from pippin.networks import graph
 OPSET, IR_VERSION = 18, 9
 """What ONNX Runtime has read since 1.14 (2023)."""
 
-INPUT, OUTPUT = "latents", "images"
+INPUTS, OUTPUT = ("latents", "labels"), "images"
 
 
 def write(trained: Trained, path: Path) -> None:
@@ -25,7 +25,8 @@ def write(trained: Trained, path: Path) -> None:
     Args:
         trained: see `Trained`.
         path: the file, ending in .onnx. It takes `latents` (B, latent_dim) and gives `images` (B, S, S, C), both
-            float32, for every B; its metadata are `Trained.metadata`.
+            float32, for every B; a generator that knows labels also takes `labels` (B, K), 1 in the place of each
+            picture's kind and 0 elsewhere. Its metadata are `Trained.metadata`.
 
     Raises:
         ExportError: onnx or onnxruntime is not installed, or the generator has a layer that is not known.
@@ -42,27 +43,28 @@ def serialised(trained: Trained) -> bytes:
     data = bytes(_model(onnx, trained).SerializeToString())
     session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
     latents, _ = trained.probe
-    (painted,) = session.run([OUTPUT], {INPUT: latents})
+    (painted,) = session.run([OUTPUT], trained.feeds(latents))
     check_agreement(painted, trained, "The ONNX file")
     return data
 
 
 def _model(onnx: Any, trained: Trained) -> Any:
     writer = Writer()
-    (tensor,) = trained.generator.inputs
-    given = Value(INPUT, tuple(tensor.shape[1:]))
+    signature = trained.signature
+    names = INPUTS[: len(signature.inputs)]
+    inputs = {name: tuple(tensor.shape[1:]) for name, tensor in zip(names, signature.inputs, strict=True)}
 
     def apply(layer: Any, values: list[Value], outputs: list[Any]) -> list[Value]:
         return [write_layer(writer, layer, values, tuple(outputs[0].shape[1:]))]
 
-    (value,) = graph.walk(trained.generator, [given], apply)
+    (value,) = graph.walk(signature, [Value(name, shape) for name, shape in inputs.items()], apply)
     writer.nodes.append(("Identity", [writer.last(value).name], OUTPUT, {}))
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
     size = trained.image_size
     body = helper.make_graph(
         [helper.make_node(kind, inputs, [output], **options) for kind, inputs, output, options in writer.nodes],
         trained.name,
-        [helper.make_tensor_value_info(INPUT, floats, ["batch", trained.latent_dim])],
+        [helper.make_tensor_value_info(name, floats, ["batch", *shape]) for name, shape in inputs.items()],
         [helper.make_tensor_value_info(OUTPUT, floats, ["batch", size, size, trained.channels])],
         [onnx.numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in writer.constants.items()],
     )

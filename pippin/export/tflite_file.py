@@ -22,8 +22,11 @@ def write(trained: Trained, path: Path) -> None:
         path: the file, ending in .tflite. It takes latents (1, latent_dim) and gives an image (1, S, S, C).
 
     Raises:
-        ExportError: another engine than TensorFlow, or a layer that the format does not have.
+        ExportError: a generator that knows labels, another engine than TensorFlow, or a layer that the format does not
+            have.
     """
+    if trained.labels:
+        raise ExportError("LiteRT files know no labels yet; export to onnx, keras or web. Received: a run with labels")
     engine = keras.backend.backend()
     if engine != "tensorflow":
         raise ExportError(f"tflite is converted by TensorFlow; set KERAS_BACKEND=tensorflow. Received: {engine}")

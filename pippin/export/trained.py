@@ -15,7 +15,7 @@ import numpy as np
 
 from pippin.disk import whole
 from pippin.errors import ExportError
-from pippin.pictures import to_uint8
+from pippin.pictures import in_turn, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
 from pippin.training.trainer import sample_batch
@@ -30,7 +30,8 @@ class Trained:
 
     Attributes:
         name: of the run.
-        generator: Keras model, latents (B, latent_dim) → images (B, S, S, C) in [−1, 1].
+        generator: Keras model, latents (B, latent_dim), labels behind them where there are some → images (B, S, S, C)
+            in [−1, 1].
         settings: what it was made with.
         about: the rest that the run knows of its making: `source`, `pictures`, `held_out`, `reasons`, `engine`,
             `versions`, `machine`.
@@ -53,8 +54,34 @@ class Trained:
 
     @property
     def latent_dim(self) -> int:
-        """Numbers that each picture is painted from."""
-        return int(self.generator.input_shape[1])
+        """Numbers that each picture is painted from, beside its label."""
+        return int(self.generator.input_shape[1]) - len(self.labels)
+
+    @property
+    def labels(self) -> list[str]:
+        """The kinds of pictures that it tells apart, in their order; empty where it was not told any."""
+        return list(self.about.get("labels", []))
+
+    @property
+    def signature(self) -> keras.Model:
+        """The generator as it is given away: `latents`, and where there are some also `labels` (B, K) → images."""
+        if not self.labels:
+            return self.generator
+        latents = keras.Input((self.latent_dim,), name="latents")
+        labels = keras.Input((len(self.labels),), name="labels")
+        images = self.generator(keras.layers.Concatenate(name="together")([latents, labels]))
+        return keras.Model([latents, labels], images, name="generator")
+
+    def latents(self, count: int, seed: int = 0) -> np.ndarray:
+        """Return latents to paint, float32 (count, latent_dim + K), with labels in turn behind them."""
+        drawn = draws.fixed_latents(seed, count, self.latent_dim)
+        kinds = len(self.labels)
+        return np.concatenate([drawn, one_hot(in_turn(range(count), kinds), kinds)], axis=1) if kinds else drawn
+
+    def feeds(self, latents: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the inputs of what was written, by their names, for what the generator takes."""
+        parted = {"latents": latents[:, : self.latent_dim]}
+        return {**parted, "labels": latents[:, self.latent_dim :]} if self.labels else parted
 
     @property
     def image_size(self) -> int:
@@ -76,8 +103,8 @@ class Trained:
 
     @cached_property
     def probe(self) -> tuple[np.ndarray, np.ndarray]:
-        """Latents to try a written file with, float32 (4, latent_dim), and what Keras paints of them."""
-        latents = draws.fixed_latents(0, 4, self.latent_dim)
+        """What to try a written file with, float32 (4, latent_dim + K), and what Keras paints of that."""
+        latents = self.latents(4)
         return latents, self.paint(latents)
 
     def paint(self, latents: np.ndarray) -> np.ndarray:
@@ -89,7 +116,7 @@ class Trained:
 
     def samples(self, count: int, seed: int = 0) -> np.ndarray:
         """Return pictures as `Run.sample` paints them, uint8 (count, S, S, 3)."""
-        return to_uint8(self.paint(draws.fixed_latents(seed, count, self.latent_dim)))
+        return to_uint8(self.paint(self.latents(count, seed)))
 
     def metadata(self) -> dict[str, str]:
         """Return what a file may carry along: name → text."""
@@ -97,6 +124,8 @@ class Trained:
             "name": self.name,
             "latent_dim": str(self.latent_dim),
             "image_size": str(self.image_size),
+            "channels": str(self.channels),
+            **({"labels": json.dumps(self.labels)} if self.labels else {}),
             "batches": str(self.best[0] if self.best else self.batches),
             "settings": json.dumps(self.settings.to_dict()),
             "engine": str(self.about["engine"]),

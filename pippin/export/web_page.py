@@ -60,6 +60,7 @@ def _files(trained: Trained, model: bytes) -> dict[str, str]:
         "latentDim": trained.latent_dim,
         "imageSize": trained.image_size,
         "channels": trained.channels,
+        "labels": trained.labels,
     }
     templates = Environment(loader=PackageLoader("pippin.export", "web"), autoescape=True, trim_blocks=True)
     page = templates.get_template("index.html").render(

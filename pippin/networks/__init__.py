@@ -16,6 +16,7 @@ class Networks(NamedTuple):
 
     Attributes:
         generator: latents (B, latent_dim) → images (B, S, S, C), C channels as `pippin.pictures.channels` has them.
+            Labels stand behind the latents, where there are some.
         discriminator: images, or the projector's maps → logits (B, K).
         projector: images → maps, never trained; None where the discriminator sees the images themselves.
     """
@@ -26,7 +27,13 @@ class Networks(NamedTuple):
 
 
 def build(
-    preset: str, image_size: int, latent_dim: int, seed: int = 0, features: str = "none", channels: int = 3
+    preset: str,
+    image_size: int,
+    latent_dim: int,
+    seed: int = 0,
+    features: str = "none",
+    channels: int = 3,
+    labels: int = 0,
 ) -> Networks:
     """Build a preset's networks with weights drawn from `seed`.
 
@@ -37,17 +44,22 @@ def build(
         seed: from 0; only its lowest 32 bits reach Keras.
         features: "efficientnet-lite0" lets the standard discriminator judge those; "none" lets it judge pixels.
         channels: of the pictures: 1, 3 or 4.
+        labels: kinds of pictures to tell apart; 0: none are. The generator takes them behind its latents, and the
+            discriminator as one more input, both as `pippin.pictures.one_hot` gives them.
 
     Raises:
-        NetworkError: the features' weights are not there.
+        NetworkError: the features' weights are not there, or the preset tells no labels apart.
     """
     eye = None if features == "none" else projector.build(image_size, channels)
     keras.utils.set_random_seed(seed % 2**32)
-    pair = BUILDERS[preset](image_size, latent_dim, channels, *([eye] if eye else []))
+    if labels and preset != "standard":
+        raise NetworkError(f"Only the networks of standard tell labels apart. Received: preset={preset}")
+    more = {"projector": eye, "labels": labels} if preset == "standard" else {}
+    pair = BUILDERS[preset](image_size, latent_dim, channels, **more)
     return Networks(*pair, eye)
 
 
-def check(networks: Networks, image_size: int, channels: int = 3) -> int:
+def check(networks: Networks, image_size: int, channels: int = 3, labels: int = 0) -> int:
     """Check that the networks fit together and to the pictures.
 
     Args:
@@ -55,9 +67,10 @@ def check(networks: Networks, image_size: int, channels: int = 3) -> int:
             Without a projector the discriminator must take such images and give one logit each, (B, 1) or (B,).
         image_size: side of the pictures in pixels.
         channels: of the pictures.
+        labels: see `build`.
 
     Returns:
-        The generator's `latent_dim`.
+        The generator's `latent_dim`, without labels.
 
     Raises:
         NetworkError: the shapes do not fit, or a network cannot be written to disk.
@@ -76,9 +89,9 @@ def check(networks: Networks, image_size: int, channels: int = 3) -> int:
         raise NetworkError(f"The generator must take latents of shape (B, latent_dim). {_got(generator)}")
     if len(generator.outputs) != 1 or tuple(generator.output_shape) != images:
         raise NetworkError(f"The generator must give images of shape {_show(images)}. {_got(generator)}")
-    if networks.projector is None:
+    if networks.projector is None and not labels:
         _check_judge(discriminator, images)
-    return int(generator.input_shape[1])
+    return int(generator.input_shape[1]) - labels
 
 
 def _check_judge(discriminator: keras.Model, images: tuple) -> None:

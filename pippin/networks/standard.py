@@ -29,6 +29,9 @@ IMAGE_SCALE, LOGIT_SCALE = 0.25, 0.2
 few batches would throw the pictures out of range and the logits far apart. Scaled down, the ends learn as slowly as
 the middle. (With a tanh at the generator's end the same haste saturates it, and it never paints again.)"""
 
+LABEL_SCALE = 0.5
+"""A label is one number among many latents; times this and their root it is a fifth of what the seed is made of."""
+
 FILTERS = (48, 96, 192, 256)
 """For each halving of the resolution."""
 
@@ -51,7 +54,7 @@ HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
 
 
 def build(
-    image_size: int, latent_dim: int, channels: int = 3, projector: keras.Model | None = None
+    image_size: int, latent_dim: int, channels: int = 3, projector: keras.Model | None = None, labels: int = 0
 ) -> tuple[keras.Model, keras.Model]:
     """Build the standard networks.
 
@@ -60,20 +63,23 @@ def build(
         latent_dim: numbers that each picture is painted from.
         channels: of the pictures.
         projector: what the discriminator is to judge instead of pixels.
+        labels: kinds of pictures; 0: they are not told apart.
 
     Returns:
         `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels), about [−1, 1] (what is
         outside is clipped where pictures are written); and images, or the projector's K maps, → logits (B, 1), or
-        (B, K).
+        (B, K). With labels, 1 in the place of each picture's kind and 0 elsewhere, the generator takes (B, latent_dim +
+        labels), and the discriminator a last input (B, labels).
     """
     filters = stage_filters(image_size)
-    discriminator = _heads(projector) if projector else _discriminator(image_size, filters, channels)
-    return _generator(latent_dim, filters, channels), discriminator
+    discriminator = _heads(projector, labels) if projector else _discriminator(image_size, filters, channels, labels)
+    return _generator(latent_dim, filters, channels, labels), discriminator
 
 
-def _heads(projector: keras.Model) -> keras.Model:
+def _heads(projector: keras.Model, labels: int) -> keras.Model:
     """Judge each map by itself: narrow convolutions, for all that is difficult about seeing is done already."""
     maps = [keras.Input(x.shape[1:], name=f"map{n}") for n, x in enumerate(projector.outputs)]
+    kinds = _labels(labels)
     logits = []
     for n, x in enumerate(maps):
         side = x.shape[1]
@@ -82,18 +88,24 @@ def _heads(projector: keras.Model) -> keras.Model:
             side //= 2
             x = layers.AveragePooling2D(2, name=f"pool{n}_{side}")(_act(x))
             x = _conv(x, HEAD_FILTERS[side], name=f"conv{n}_{side}")
-        x = layers.Flatten(name=f"flat{n}")(_act(x))
-        logits.append(layers.Dense(1, kernel_initializer=_he(0.5), name=f"score{n}")(x))
+        seen = _act(x)
+        x = layers.Flatten(name=f"flat{n}")(seen)
+        x = layers.Dense(1, kernel_initializer=_he(0.5), name=f"score{n}")(x)
+        logits.append(_fitting(x, seen, kinds, str(n)))
     together = layers.Concatenate(name="scores")(logits)
-    return keras.Model(maps, layers.Rescaling(LOGIT_SCALE, name="logits")(together), name="discriminator")
+    logits = layers.Rescaling(LOGIT_SCALE, name="logits")(together)
+    return keras.Model([*maps, *kinds], logits, name="discriminator")
 
 
-def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras.Model:
+def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: int) -> keras.Model:
     """Paint in two hands: a colour sketch that is summed up from coarse to fine, and the details on top of it."""
     resolutions = sorted(filters)
-    latents = keras.Input((latent_dim,), name="latents")
+    latents = given = keras.Input((latent_dim + labels,), name="latents")
+    if labels:
+        scale = [1.0] * latent_dim + [LABEL_SCALE * latent_dim**0.5] * labels
+        given = layers.Rescaling(scale, [0.0] * len(scale), name="weighed")(latents)
     first = filters[SMALLEST]
-    x = layers.Dense(SMALLEST * SMALLEST * first, kernel_initializer=_he(0.7), name="seed")(latents)
+    x = layers.Dense(SMALLEST * SMALLEST * first, kernel_initializer=_he(0.7), name="seed")(given)
     x = layers.Reshape((SMALLEST, SMALLEST, first), name="seed_map")(x)
     sketch = None
     for r in resolutions:
@@ -110,7 +122,7 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int) -> keras
     return keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
 
 
-def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> keras.Model:
+def _discriminator(image_size: int, filters: dict[int, int], channels: int, labels: int) -> keras.Model:
     """Look at the picture at every scale: each stage also gets to see the picture itself, shrunk to its size."""
     resolutions = sorted(filters, reverse=True)
     images = keras.Input((image_size, image_size, channels), name="images")
@@ -124,9 +136,30 @@ def _discriminator(image_size: int, filters: dict[int, int], channels: int) -> k
             shrunk = layers.AveragePooling2D(2, name=f"shrunk{r}")(shrunk)
             glance = _conv(shrunk, filters[r // 2], kernel=1, gain=0.5, name=f"glance{r}")
             x = layers.Add(name=f"enter{r // 2}")([x, glance])
-    x = layers.Flatten(name="flat")(_act(x))
+    seen, kinds = _act(x), _labels(labels)
+    x = layers.Flatten(name="flat")(seen)
     x = layers.Dense(1, kernel_initializer=_he(0.5), name="score")(x)
-    return keras.Model(images, layers.Rescaling(LOGIT_SCALE, name="logit")(x), name="discriminator")
+    x = _fitting(x, seen, kinds, "")
+    return keras.Model(
+        [images, *kinds] if kinds else images, layers.Rescaling(LOGIT_SCALE, name="logit")(x), name="discriminator"
+    )
+
+
+def _labels(count: int) -> list[Any]:
+    """The input for labels, if there are some."""
+    return [keras.Input((count,), name="labels")] if count else []
+
+
+def _fitting(logit: Any, seen: Any, kinds: list[Any], name: str) -> Any:
+    """Add how well what is seen fits the label: a projection (Miyato and Koyama 2018, arXiv 1802.05637).
+
+    The paper sums what is seen over the map; here its mean is taken, as large for a map of any side.
+    """
+    if not kinds:
+        return logit
+    pooled = layers.GlobalAveragePooling2D(name=f"pooled{name}")(seen)
+    wanted = layers.Dense(pooled.shape[1], use_bias=False, kernel_initializer=_he(0.5), name=f"wanted{name}")(kinds[0])
+    return layers.Add(name=f"judged{name}")([logit, layers.Dot(1, name=f"fitting{name}")([pooled, wanted])])
 
 
 def _conv(x: Any, filters: int, kernel: int = 3, gain: float = 1.0, name: str | None = None) -> Any:

@@ -3,6 +3,7 @@
 from pippin.pictures.audit import Audit, Entry
 from pippin.pictures.channels import GREY, RGB, RGBA, to_float, to_rgb, to_uint8
 from pippin.pictures.dataset import Dataset
+from pippin.pictures.labels import Labels, in_turn, one_hot
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.prepare import prepare
 from pippin.pictures.single import prepare_one_photo
@@ -16,8 +17,11 @@ __all__ = [
     "Audit",
     "Dataset",
     "Entry",
+    "Labels",
     "Preparation",
     "Subset",
+    "in_turn",
+    "one_hot",
     "prepare",
     "prepare_one_photo",
     "split",

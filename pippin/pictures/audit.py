@@ -45,6 +45,7 @@ class Entry:
         file: Where it is one frame of a file, the path of that file.
         grey: Whether red, green and blue are the same in all of its squares, and nothing is kept of transparency.
         transparent: Whether something can be seen through in them, and that is kept.
+        label: What kind it is of, where that is learnt.
     """
 
     path: str
@@ -66,6 +67,7 @@ class Entry:
     file: str | None = None
     grey: bool = False
     transparent: bool = False
+    label: str | None = None
 
     @property
     def rows(self) -> range:

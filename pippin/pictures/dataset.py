@@ -9,6 +9,7 @@ import numpy as np
 
 from pippin.pictures.audit import GREY_TO_RGB, Audit, Entry, plural
 from pippin.pictures.channels import GREY, RGB, RGBA
+from pippin.pictures.labels import Labels
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.split import Subset, merged, split
 
@@ -31,7 +32,9 @@ class Dataset:
         name: A short name for people, such as the folder's.
         image_size: Side of the pictures in pixels.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        fingerprint: A hash of the pictures and their order. It changes when, and only when, a picture does.
+        labels: Of the pictures; None where they have none.
+        fingerprint: A hash of the pictures and their order, and of their labels. It changes when, and only when, one of
+            these does.
         audit: The verdict on every file.
         preparation: How the pictures were made alike.
     """
@@ -50,6 +53,7 @@ class Dataset:
             raise ValueError(f"pictures and manifest differ: {stored.dtype} {stored.shape}, uint8 {expected}")
         self.channels = self.preparation.channels or self._found_channels()
         self.images = stored[..., : self.channels]
+        self.labels = self._labels()
         if self.channels == GREY:
             self.audit = self.audit.without(GREY_TO_RGB)
 
@@ -91,11 +95,25 @@ class Dataset:
             Both, the second of them empty where nothing is held out.
         """
         learnt, aside = split(len(self), held_out, self._ties())
-        return Subset(self.images, learnt), Subset(self.images, aside)
+        if self.labels is not None:  # of every kind some are learnt from
+            missing = np.setdiff1d(self.labels.of, self.labels.of[learnt])
+            needed = np.isin(self.labels.of[aside], missing)
+            learnt, aside = np.sort(np.concatenate([learnt, aside[needed]])), aside[~needed]
+        return Subset(self.images, learnt, self.labels), Subset(self.images, aside, self.labels)
 
     def _found_channels(self) -> int:
         """Returns one channel if every picture that is learnt from is grey."""
         return GREY if all(entry.grey for entry in self.audit.entries if entry.index is not None) else RGB
+
+    def _labels(self) -> Labels | None:
+        entries = [entry for entry in self.audit.entries if entry.label is not None]
+        names = tuple(sorted({str(entry.label) for entry in entries}))
+        of = [names.index(str(entry.label)) for entry in entries for _ in entry.rows]
+        return Labels(names, np.array(of, np.int64)) if names else None
+
+    def about_labels(self) -> list[str]:
+        """Returns a line for people where the pictures have labels."""
+        return [self.labels.line()] if self.labels else []
 
     def about_channels(self) -> list[str]:
         """Returns a line for people where the pictures are not RGB."""
@@ -118,7 +136,7 @@ class Dataset:
 
     def summary(self) -> str:
         """Returns a few lines for people: what became of the files, why, and whether so many are enough."""
-        return "\n".join([*self.audit.lines(), *self.about_channels(), self.audit.outlook()])
+        return "\n".join([*self.audit.lines(), *self.about_channels(), *self.about_labels(), self.audit.outlook()])
 
 
 def write_header(file: BinaryIO, count: int, image_size: int, channels: int) -> None:

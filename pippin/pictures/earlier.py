@@ -75,4 +75,4 @@ class Earlier:
         """Returns what was made of it then, as `prepare_one` would."""
         entry, images = self._known[found.path]
         squares = images[entry.rows.start : entry.rows.stop] if entry.index is not None else None
-        return dataclasses.replace(entry, index=None, copy=None, copy_of=None), squares
+        return dataclasses.replace(entry, index=None, copy=None, copy_of=None, label=None), squares

@@ -7,11 +7,13 @@ from PIL import ImageColor
 
 from pippin.errors import SettingsError
 from pippin.pictures.channels import GREY, RGB, RGBA
+from pippin.pictures.labels import FOLDERS
 
 FITS = ("crop", "pad", "squash")
 FOCI = ("auto", "centre")
 FRAMES = ("auto", "first", "all")
 DUPLICATES = ("keep", "exact", "near")
+LABELS = ("none", FOLDERS)
 BLUR = "blur"
 MOST_CROPS = 16
 
@@ -41,6 +43,7 @@ class Preparation:
             seen, if that is clearly not the middle; `"centre"` in the middle.
         channels: 1: grey, 3: RGB, 4: RGBA, so that transparency is learnt, too; None: 1 where all pictures are grey,
             and 3 otherwise.
+        labels: `"folders"` takes the folders that pictures lie in for their labels, `"none"` learns them all alike.
 
     Raises:
         SettingsError: If an option is none of these.
@@ -54,10 +57,11 @@ class Preparation:
     frames: str = _option("auto", "Frames of animations and videos: first, all, a number, or auto.")
     focus: str = _option("auto", "Where the square is: auto (where most is to be seen) or centre.")
     channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (transparent); 1 or 3 by what the pictures are.")
+    labels: str = _option("none", "Where labels come from: folders, one for each kind, or none.")
 
     def __post_init__(self) -> None:
-        choices = (("fit", self.fit, FITS), ("focus", self.focus, FOCI), ("duplicates", self.duplicates, DUPLICATES))
-        for name, value, known in choices:
+        for name, known in (("fit", FITS), ("focus", FOCI), ("duplicates", DUPLICATES), ("labels", LABELS)):
+            value = getattr(self, name)
             if value not in known:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}. Received: {name}={value}")
         if self.background != BLUR:

@@ -25,6 +25,7 @@ from pippin.pictures.duplicates import likeness, near_groups
 from pippin.pictures.earlier import MAKING, SHARD, Earlier, Shard
 from pippin.pictures.framing import read_trimmed, squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
+from pippin.pictures.labels import FOLDERS, NO_FOLDER, from_folders
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
 from pippin.pictures.sources.files import FileSource
@@ -137,9 +138,12 @@ def _make(
     try:
         if shard is None:
             _check_enough(source, entries, len(set(digests)))
+        if preparation.labels == FOLDERS:
+            entries = _labelled(entries)
     except SourceError:
         shutil.rmtree(folder)
         raise
+    labels = [entry.label for entry in entries if entry.index is not None and entry.label is not None]
     manifest = {
         "name": source.name,
         "source": source.place,
@@ -147,7 +151,7 @@ def _make(
         "image_size": image_size,
         "preparation": preparation.to_dict(),
         "preparation_version": PREPARATION_VERSION,
-        "fingerprint": _key(str(image_size), *digests),
+        "fingerprint": _key(str(image_size), *digests, *labels),
         "files": [entry.to_json() for entry in entries],
     }
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
@@ -183,6 +187,8 @@ def prepare_one(found: Found, source: Source, image_size: int, preparation: Prep
     """
     if found.problem is not None:
         return _refused(found, found.problem), None
+    if preparation.labels == FOLDERS and "/" not in found.path:
+        return _refused(found, NO_FOLDER), None
 
     def read(enough: int) -> Decoded:
         return source.read(found, image_size, enough, preparation)
@@ -290,6 +296,15 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
     del images  # Windows replaces no file that is mapped
     pictures.with_suffix(".part").replace(pictures)
     return left
+
+
+def _labelled(entries: list[Entry]) -> list[Entry]:
+    """Gives the pictures that are kept their labels."""
+    kept = [n for n, entry in enumerate(entries) if entry.index is not None]
+    labels, named = from_folders([entries[n].path for n in kept]), list(entries)
+    for n, label in zip(kept, labels.of, strict=True):
+        named[n] = dataclasses.replace(entries[n], label=labels.names[label])
+    return named
 
 
 def _check_enough(source: Source, entries: list[Entry], different: int) -> None:

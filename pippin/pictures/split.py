@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pippin.pictures.labels import Labels
+
 ENOUGH = 200
 """Pictures from which on some are held out; of fewer, each one is worth more to the learning than to the judging."""
 
@@ -61,12 +63,17 @@ class Subset:
     """Some of a dataset's pictures, in memory only when they are asked for.
 
     Args:
-        images: uint8 (N, S, S, 3).
+        images: uint8 (N, S, S, C).
         chosen: int64 (M,), which of them.
+        labels: of all of them; None where they have none.
+
+    Attributes:
+        labels: of those that are chosen.
     """
 
-    def __init__(self, images: np.ndarray, chosen: np.ndarray) -> None:
+    def __init__(self, images: np.ndarray, chosen: np.ndarray, labels: Labels | None = None) -> None:
         self.images, self.chosen = images, chosen
+        self.labels = labels[chosen] if labels is not None else None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -78,9 +85,13 @@ class Subset:
 
     def some(self, most: int, seed: int = 0) -> np.ndarray:
         """Return at most so many of them, in their order: all, or as many drawn by a seed."""
+        return self[self.drawn(most, seed)]
+
+    def drawn(self, most: int, seed: int = 0) -> np.ndarray:
+        """Return which ones `some` gives: int64."""
         if len(self) <= most:
-            return self[:]
-        return self[np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))]
+            return np.arange(len(self))
+        return np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))
 
 
 def _let_go(images: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pippin.networks import Networks
-from pippin.pictures import Subset, to_float
+from pippin.pictures import Labels, Subset, to_float
 from pippin.training import draws
 
 MOST = 4096
@@ -43,13 +43,15 @@ class Anchors(NamedTuple):
     latents: np.ndarray
 
 
-def find(networks: Networks, pictures: Subset | np.ndarray, latent_dim: int) -> Anchors:
+def find(networks: Networks, pictures: Subset | np.ndarray, latent_dim: int, labels: Labels | None = None) -> Anchors:
     """Give real pictures latents.
 
     Args:
         networks: see `pippin.networks`; with a projector, what it sees counts as much as the pixels do.
         pictures: uint8 (N, S, S, C), or what gives such pictures for `pictures[indices]`.
-        latent_dim: of the generator.
+        latent_dim: of the generator, without labels.
+        labels: of the pictures. The generator is told those, so latents tell what differs within a kind: all of its
+            pictures together are spread as latents are drawn.
 
     Returns:
         Anchors of M = min(N, `MOST`) pictures and D = min(`DIMENSIONS`, latent_dim, M − 1) latents.
@@ -58,11 +60,21 @@ def find(networks: Networks, pictures: Subset | np.ndarray, latent_dim: int) -> 
     chosen = np.sort(np.random.default_rng(0).permutation(count)[:MOST])
     parts = [_look(networks, pictures[chosen[at : at + AT_ONCE]]) for at in range(0, len(chosen), AT_ONCE)]
     views = [_scaled(np.concatenate(view)) for view in zip(*parts, strict=True)]
-    components = principal_components(np.concatenate(views, axis=1))
-    return Anchors(chosen, normalised(components[:, : min(DIMENSIONS, latent_dim)]).astype("float32"))
+    features = np.concatenate(views, axis=1)
+    kinds = labels[chosen].places if labels is not None else (np.arange(len(chosen)),)
+    if labels is not None:
+        for kind in kinds:
+            features[kind] -= features[kind].mean(axis=0)
+    components = principal_components(features)[:, : min(DIMENSIONS, latent_dim)]
+    latents = np.empty(components.shape, "float32")
+    for kind in kinds:
+        latents[kind] = normalised(components[kind])
+    return Anchors(chosen, latents)
 
 
-def tie(anchors: Anchors, count: int, seed: int, step: int, drawn: dict[str, Any]) -> np.ndarray:
+def tie(
+    anchors: Anchors, count: int, seed: int, step: int, drawn: dict[str, Any], labels: Labels | None = None
+) -> np.ndarray:
     """Let the first pictures of a batch be painted from the anchors of real ones.
 
     Args:
@@ -71,11 +83,15 @@ def tie(anchors: Anchors, count: int, seed: int, step: int, drawn: dict[str, Any
         seed, step: see `pippin.training.draws`.
         drawn: what `pippin.training.draws.step_draws` gave; its latents are changed, and what is done to the painted
             pictures when they are augmented is made the same as for the real ones.
+        labels: of all pictures.
 
     Returns:
         int64 (count,), the real pictures.
     """
-    which = draws.indices(seed, step, count, len(anchors.pictures), draws.ANCHORED)
+    if labels is None:
+        which = draws.indices(seed, step, count, len(anchors.pictures), draws.ANCHORED)
+    else:
+        which = draws.labelled_indices(seed, step, count, labels[anchors.pictures], draws.LABELLED_ANCHORED)
     drawn["latents"][:count, : anchors.latents.shape[1]] = anchors.latents[which]
     for values in drawn["augment"].values():
         half = len(values) // 2

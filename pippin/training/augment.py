@@ -17,7 +17,6 @@ Every kind is affine in the picture, so the penalties' second derivatives are ch
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from pippin.pictures import RGB, RGBA
@@ -45,7 +44,7 @@ def augment(
     """
     transparent = images.shape[3] == RGBA
     if transparent:  # 0 is nothing in every channel, the cover goes from 0 to 2
-        images = images + np.array([0, 0, 0, 1], np.float32)
+        images = images + ops.convert_to_tensor([0.0, 0.0, 0.0, 1.0], "float32")
     strengths = (strength, strength if shift is None else shift, strength, strength)
     flip, translation, colour, cutout = (
         ops.cast(draws["gates"][:, kind] < p, "float32") for kind, p in enumerate(strengths)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pippin.pictures import RGB, RGBA
+from pippin.pictures import RGB, RGBA, Labels
 from pippin.training.augment import KINDS
 
 # What the numbers are for; each purpose has a stream of its own, so that adding one leaves the others as they were.
-_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED, _PICTURE, _GROUND = range(7)
+_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED, _PICTURE, _GROUND, LABELLED, LABELLED_ANCHORED = range(9)
 
 
 def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
@@ -38,6 +38,22 @@ def indices(seed: int, step: int, batch_size: int, dataset_size: int, purpose: i
     rounds = positions // dataset_size
     orders = {int(r): generator(seed, purpose, int(r)).permutation(dataset_size) for r in np.unique(rounds)}
     return np.array([orders[int(r)][p % dataset_size] for r, p in zip(rounds, positions, strict=True)], np.int64)
+
+
+def labelled_indices(seed: int, step: int, batch_size: int, labels: Labels, purpose: int = LABELLED) -> np.ndarray:
+    """Which pictures step n sees where they have labels: for each a label by its share, and any picture that has it.
+
+    Args:
+        seed, step, batch_size: as for `indices`.
+        labels: of all pictures.
+        purpose: whose draws; `LABELLED_ANCHORED` has some of its own.
+
+    Returns:
+        int64 (batch_size,).
+    """
+    rng = generator(seed, purpose, step)
+    kinds = rng.choice(len(labels), batch_size, p=labels.shares)
+    return np.array([rng.choice(labels.places[kind]) for kind in kinds], np.int64)
 
 
 def latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarray:

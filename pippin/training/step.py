@@ -71,8 +71,8 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur`, `blur_floor`, `reconstruction`, `ema_decay`, and
         `early_rate`, a factor on the rate of the discriminator's early layers (0: they are frozen, as in FreezeD, Mo
         et al. 2020, arXiv 2002.10964; see `pippin.networks.graph.early`); and for the relativistic rule `anchored`
-        float32 (B,), 1 where the latents are the anchor of the real picture in the same place. `measures` are float32
-        scalars. A step whose losses or gradients are not finite counts, but leaves all weights as they were and reports
+        float32 (B,), 1 where the latents are the anchor of the real picture in the same place; and where pictures have labels
+        `labels` float32 (B, K), which are also behind the latents. `measures` are float32 scalars. A step whose losses or gradients are not finite counts, but leaves all weights as they were and reports
         `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
@@ -120,10 +120,11 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
         lambda images: (_see(networks, images, fake_draws, schedule), ()), fake_images
     )
     maps = [ops.concatenate(pair) for pair in zip(real_maps, fake_maps, strict=True)]
+    labels = [ops.concatenate([one, one]) for one in _labels(batch)]
 
     def discriminator_loss(weights: Any) -> Any:
         def judge(maps: list[Any]) -> Any:
-            logits, stats = _judge(networks.discriminator, weights, state["discriminator"]["stats"], maps)
+            logits, stats = _judge(networks.discriminator, weights, state["discriminator"]["stats"], maps, labels)
             return ops.sum(logits), (logits, stats)
 
         total, pullback, (logits, stats) = engine.vjp(judge, maps)
@@ -170,8 +171,10 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
     fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
     real_draws, fake_draws = _halves(batch["augment"], size)
 
+    labels = _labels(batch)
+
     def judge(weights: Any, stats: Any, images: Any, draws: Any) -> Any:
-        return _judge(networks.discriminator, weights, stats, _see(networks, images, draws, schedule))
+        return _judge(networks.discriminator, weights, stats, _see(networks, images, draws, schedule), labels)
 
     def discriminator_loss(weights: Any) -> Any:
         real_logits, stats = judge(weights, state["discriminator"]["stats"], batch["real_images"], real_draws)
@@ -217,11 +220,16 @@ def _see(networks: Networks, images: Any, draws: dict[str, Any], schedule: dict[
     return [seen] if networks.projector is None else list(networks.projector(seen, training=False))
 
 
-def _judge(discriminator: keras.Model, weights: Any, stats: Any, maps: list[Any]) -> tuple[Any, Any]:
+def _judge(discriminator: keras.Model, weights: Any, stats: Any, maps: list[Any], labels: list[Any]) -> tuple[Any, Any]:
     """Return logits (B, K) and the discriminator's new stats."""
-    seen = maps if len(maps) > 1 else maps[0]
+    seen = [*maps, *labels] if len(maps) + len(labels) > 1 else maps[0]
     logits, stats = discriminator.stateless_call(weights, stats, seen, training=True)
     return ops.reshape(logits, (-1, len(maps))), stats
+
+
+def _labels(batch: Batch) -> list[Any]:
+    """Return the pictures' labels, (B, labels), if they have some; a pair has the same one."""
+    return [batch["labels"]] if "labels" in batch else []
 
 
 def _halves(draws: dict[str, Any], size: int) -> tuple[dict[str, Any], dict[str, Any]]:

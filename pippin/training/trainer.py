@@ -9,7 +9,7 @@ import numpy as np
 
 from pippin.engines import Engine
 from pippin.networks import Networks, treats_pictures_alone
-from pippin.pictures import to_float, to_uint8
+from pippin.pictures import Labels, in_turn, one_hot, to_float, to_uint8
 from pippin.settings import Settings
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
@@ -57,10 +57,13 @@ class Trainer:
         engine: see `pippin.engines`.
         settings: see `pippin.settings`.
         networks: see `pippin.networks`.
-        images: uint8 (N, S, S, C), or anything that gives such pictures for `images[indices]`.
+        images: uint8 (N, S, S, C), or anything that gives such pictures for `images[indices]`. Where those have
+            `labels`, they are learnt, too.
         anchors: those that the run was begun with; None: found when they are needed.
 
     Attributes:
+        labels: of the pictures; None where they have none.
+        latent_dim: of the generator, without labels.
         rule: the rule that "auto" came to.
         state: see `pippin.training.step.initial_state`, as tensors of the engine.
         seconds: trained so far.
@@ -71,6 +74,8 @@ class Trainer:
         self, engine: Engine, settings: Settings, networks: Networks, images: Any, anchors: Anchors | None = None
     ):
         self.engine, self.settings, self.images = engine, settings, images
+        self.labels: Labels | None = getattr(images, "labels", None)
+        self.latent_dim: int = networks.generator.input_shape[1] - (len(self.labels) if self.labels else 0)
         self.rule = settings.rule
         if self.rule == "auto":
             self.rule = "relativistic" if treats_pictures_alone(networks.discriminator) else "alternating"
@@ -104,7 +109,7 @@ class Trainer:
     def anchors(self) -> Anchors | None:
         """The latents of real pictures; None where nothing is painted from them."""
         if self._anchors is None and self.anchored:
-            self._anchors = anchors.find(self.networks, self.images, self.generator.input_shape[1])
+            self._anchors = anchors.find(self.networks, self.images, self.latent_dim, self.labels)
         return self._anchors
 
     def load(self, state: State, seconds: float, health: Health) -> None:
@@ -159,11 +164,16 @@ class Trainer:
         """
         settings, n = self.settings, self.batches
         size, count, found = settings.batch_size, self.anchored, self.anchors
-        _, latent_dim = self.generator.input_shape
-        drawn = draws.step_draws(settings.seed, n, size, latent_dim, self.generator.output_shape[-1])
-        chosen = draws.indices(settings.seed, n, size - count, len(self.images))
+        drawn = draws.step_draws(settings.seed, n, size, self.latent_dim, self.generator.output_shape[-1])
+        if self.labels is None:
+            chosen = draws.indices(settings.seed, n, size - count, len(self.images))
+        else:
+            chosen = draws.labelled_indices(settings.seed, n, size - count, self.labels)
         if found is not None:
-            chosen = np.concatenate([anchors.tie(found, count, settings.seed, n, drawn), chosen])
+            chosen = np.concatenate([anchors.tie(found, count, settings.seed, n, drawn, self.labels), chosen])
+        if self.labels is not None:
+            drawn["labels"] = one_hot(self.labels.of[chosen], len(self.labels))
+            drawn["latents"] = np.concatenate([drawn["latents"], drawn["labels"]], axis=1)
         schedule = self.health.adjust(settings.schedule(self.progress, n * size))
         batch = {
             "real_images": self.images[chosen],
@@ -175,11 +185,25 @@ class Trainer:
         self._batches += 1
         return measures
 
+    def fixed_latents(self, count: int, labels: np.ndarray | None = None) -> np.ndarray:
+        """Return latents for looking at, with labels behind them where there are some.
+
+        Args:
+            count: how many.
+            labels: int64 (count,), of each picture; in turn where it is None.
+        """
+        latents = draws.fixed_latents(self.settings.seed, count, self.latent_dim)
+        if self.labels is None:
+            return latents
+        kinds = len(self.labels)
+        which = in_turn(range(count), kinds) if labels is None else labels
+        return np.concatenate([latents, one_hot(which, kinds)], axis=1)
+
     def sample(self, latents: np.ndarray) -> np.ndarray:
         """Paint pictures with the averaged generator as it stands.
 
         Args:
-            latents: float32 (N, latent_dim).
+            latents: float32 (N, latent_dim), with labels behind them where there are some.
 
         Returns:
             uint8 (N, S, S, C).
@@ -193,11 +217,12 @@ class Trainer:
             pictures.append(to_uint8(self.engine.to_host(painted)))
         return np.concatenate(pictures)
 
-    def judge(self, images: np.ndarray) -> float:
+    def judge(self, images: np.ndarray, labels: np.ndarray | None = None) -> float:
         """Return the discriminator's mean logit as it stands, of pictures that are not augmented.
 
         Args:
             images: uint8 (N, S, S, C).
+            labels: int64 (N,), theirs, where they have some.
         """
         weights, stats = (self.state["discriminator"][part] for part in ("weights", "stats"))
         logits = []
@@ -205,7 +230,10 @@ class Trainer:
         for start in range(0, len(images), at_once):
             seen = self.engine.to_device(to_float(images[start : start + at_once]))
             if self.networks.projector is not None:
-                seen = self.networks.projector(seen, training=False)
+                seen = list(self.networks.projector(seen, training=False))
+            if self.labels is not None and labels is not None:
+                kinds = self.engine.to_device(one_hot(labels[start : start + at_once], len(self.labels)))
+                seen = [*(seen if isinstance(seen, list) else [seen]), kinds]
             judged, _ = self.networks.discriminator.stateless_call(weights, stats, seen, training=False)
             logits.append(self.engine.to_host(judged).mean(axis=1))
         return float(np.concatenate(logits).mean())

@@ -1,7 +1,7 @@
 // Paints with the exported generator. All of it happens here: the model and the runtime came as scripts beside this one.
 "use strict";
 (() => {
-  const { latentDim, imageSize, channels, onnx, name } = pippin.model;
+  const { latentDim, imageSize, channels, labels, onnx, name } = pippin.model;
   const TRANSPARENT = channels === 4;
   const COUNT = 16, COLUMNS = 4, GAP = 2;
   const byId = (id) => document.getElementById(id);
@@ -47,9 +47,16 @@
     return a.map((x, i) => u * x + v * b[i]);
   }
 
-  /** Latents → ImageData. */
-  async function paint(latents) {
+  /** The kind of a seed's picture, where there are labels: 1 in its place. It is the chosen one, or one after the other. */
+  function kindOf(seed) {
+    const chosen = labels.length ? labels.indexOf(byId("kind").value) : -1;
+    return Float32Array.from(labels, (_, index) => Number(index === (chosen < 0 ? seed % labels.length : chosen)));
+  }
+
+  /** Latents and a kind → ImageData. */
+  async function paint(latents, kind = kindOf(0)) {
     const feeds = { latents: new ort.Tensor("float32", latents, [1, latentDim]) };
+    if (labels.length) feeds.labels = new ort.Tensor("float32", kind, [1, labels.length]);
     const { images } = await session.run(feeds);
     const pixels = new ImageData(imageSize, imageSize);
     for (let i = 0, j = 0; i < images.data.length; i += channels, j += 4) {
@@ -110,9 +117,10 @@
     for (const [index, picture] of pictures.entries()) {
       picture.seed = first + index;
       picture.latents = draw(picture.seed);
+      picture.kind = kindOf(picture.seed);
       picture.button.setAttribute("aria-label", `Picture of seed ${picture.seed}`);
       const begun = performance.now();
-      picture.pixels = await paint(picture.latents);
+      picture.pixels = await paint(picture.latents, picture.kind);
       spent += performance.now() - begun;
       painted += 1;
       show(picture.canvas, picture.pixels);
@@ -131,7 +139,8 @@
     show(byId("from"), from.pixels);
     show(byId("to"), to.pixels);
     pictures.forEach(({ button }, index) => button.setAttribute("aria-pressed", String(ends.includes(index))));
-    show(byId("walk"), await paint(between(from.latents, to.latents, Number(byId("position").value))));
+    const t = Number(byId("position").value), kind = from.kind.map((x, i) => (1 - t) * x + t * to.kind[i]);
+    show(byId("walk"), await paint(between(from.latents, to.latents, t), kind));
   }
 
   function choose(index) {
@@ -165,6 +174,7 @@
   }
 
   byId("controls").addEventListener("submit", (event) => { event.preventDefault(); ask("sheet"); });
+  byId("kind")?.addEventListener("change", () => ask("sheet"));
   byId("next").addEventListener("click", () => {
     byId("seed").value = String((Number(byId("seed").value) || 0) + COUNT);
     ask("sheet");
