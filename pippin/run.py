@@ -101,7 +101,7 @@ class Run(Folder):
         edits: Mapping[Any, float] | None = None,
         label: str | Sequence[str] | None = None,
     ) -> np.ndarray:
-        """Return what `sample` paints: float32 (len(seeds), latent_dim), with labels behind. Args, errors: see there."""
+        """Return what `sample` paints, labels behind: float32 (len(seeds), latent_dim). Args, errors: see there."""
         latents = self.edited(painting.latents_of(seeds, self.latent_dim, truncation), edits)
         labels = self._labels_of(seeds, label)
         return painting.with_labels(latents, labels) if self.labels else latents
@@ -116,7 +116,7 @@ class Run(Folder):
         if not self.labels:
             if label is not None:
                 raise SettingsError(
-                    f"The run knows no labels: it was trained without --labels. Received: label={label}"
+                    f"This run knows no labels: it was trained without --labels. Received: label={label}"
                 )
             return np.zeros((len(seeds), 0))
         if label is None:

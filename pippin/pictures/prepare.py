@@ -138,8 +138,7 @@ def _make(
     try:
         if shard is None:
             _check_enough(source, entries, len(set(digests)))
-        if preparation.labels == FOLDERS:
-            entries = _labelled(entries)
+            entries = _labelled(entries) if preparation.labels == FOLDERS else entries
     except SourceError:
         shutil.rmtree(folder)
         raise

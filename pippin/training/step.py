@@ -69,11 +69,12 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         `step(state, batch)`. `batch` holds `real_images` uint8 (B, H, W, C), `latents`, `augment` (see
         `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `discriminator_rate`, `beta_1`,
         `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur`, `blur_floor`, `reconstruction`, `ema_decay`, and
-        `early_rate`, a factor on the rate of the discriminator's early layers (0: they are frozen, as in FreezeD, Mo
-        et al. 2020, arXiv 2002.10964; see `pippin.networks.graph.early`); and for the relativistic rule `anchored`
-        float32 (B,), 1 where the latents are the anchor of the real picture in the same place; and where pictures have labels
-        `labels` float32 (B, K), which are also behind the latents. `measures` are float32 scalars. A step whose losses or gradients are not finite counts, but leaves all weights as they were and reports
-        `finite` 0.
+        `early_rate`, a factor on the rate of the discriminator's early layers (0: they are frozen, as in FreezeD, Mo et
+        al. 2020, arXiv 2002.10964; see `pippin.networks.graph.early`); and for the relativistic rule `anchored`
+        float32 (B,), 1 where the latents are the anchor of the real picture in the same place; and where
+        pictures have labels `labels` float32 (B, K), which are also behind the latents. `measures` are float32
+        scalars. A step whose losses or gradients are not finite counts, but leaves all weights as they were and
+        reports `finite` 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
