@@ -104,8 +104,9 @@ def test_pictures_that_look_more_different_lie_farther_apart(generator):
 
 def test_a_photograph_is_made_as_those_of_a_dataset_are(tmp_path):
     ramp = np.linspace(0, 255, 60, dtype=np.uint8)
-    Image.fromarray(np.stack([np.tile(ramp, (40, 1))] * 3, -1)).save(tmp_path / "wide.png")
-    Image.fromarray(np.stack([np.tile(ramp[::-1], (40, 1))] * 3, -1)).save(tmp_path / "turned.png")
+    wide = np.stack([np.tile(ramp, (40, 1)), np.tile(ramp[::-1], (40, 1)), np.tile(ramp // 2, (40, 1))], -1)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    Image.fromarray(wide[:, ::-1].copy()).save(tmp_path / "turned.png")
     for preparation in (Preparation(), Preparation(fit="pad", background="black"), Preparation(fit="squash")):
         dataset = pippin.pictures.prepare(tmp_path, 16, preparation=preparation)
         alone = prepare_one_photo(tmp_path / "wide.png", 16, preparation)

@@ -35,5 +35,5 @@ def test_reading_a_mapped_file_does_not_hold_it(tmp_path):
     np.save(tmp_path / "pictures.npy", np.ones((500, 64, 64, 3), np.uint8))
     subset = Subset(np.load(tmp_path / "pictures.npy", mmap_mode="r"), np.arange(500))
     assert sum(int(subset[at : at + 100].sum()) for at in range(0, 500, 100)) == 500 * 64 * 64 * 3
-    (mapped,) = [each for each in psutil.Process().memory_maps() if each.path.endswith("pictures.npy")]
+    (mapped,) = [each for each in psutil.Process().memory_maps() if each.path == str(tmp_path / "pictures.npy")]
     assert mapped.rss == 0 < mapped.size
