@@ -18,6 +18,9 @@ TRUNCATIONS = 0.0, 2.0
 Progress = Callable[[int, int], None]
 """Told how many pictures are done, of how many."""
 
+Painter = Callable[[np.ndarray], np.ndarray]
+"""Latents (B, latent_dim) → images (B, S, S, C) in [−1, 1], both float32."""
+
 
 def silent(done: int, total: int) -> None:
     """Tell nobody."""
@@ -105,7 +108,14 @@ def _spline(points: np.ndarray, frames: int) -> np.ndarray:
 # -- pictures ------------------------------------------------------------------------------------------------------
 
 
-def paint(generator: keras.Model, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
+def by_engine(generator: keras.Model) -> Painter:
+    """Return what paints with the engine."""
+    return lambda latents: keras.ops.convert_to_numpy(generator(keras.ops.convert_to_tensor(latents), training=False))
+
+
+def paint(
+    generator: keras.Model, latents: np.ndarray, progress: Progress = silent, painter: Painter | None = None
+) -> np.ndarray:
     """Paint latents.
 
     Always so many at a time as fit a fixed size, filled up with zeros at the end: engines compute other last digits for
@@ -115,17 +125,17 @@ def paint(generator: keras.Model, latents: np.ndarray, progress: Progress = sile
         generator: latents (B, latent_dim) → images (B, S, S, C) in [−1, 1].
         latents: float32 (N, latent_dim), N ≥ 1.
         progress: told after each few.
+        painter: what paints as the generator does; None: the engine.
 
     Returns:
         uint8 (N, S, S, C): grey, RGB or RGBA.
     """
     at_once = max(1, sample_batch(generator.output_shape[1]) // 4)  # a quarter, so that one picture alone is soon there
-    painted = []
+    painter, painted = painter or by_engine(generator), []
     for start in range(0, len(latents), at_once):
         chunk = latents[start : start + at_once]
         filled = np.pad(chunk, ((0, at_once - len(chunk)), (0, 0)))
-        images = generator(keras.ops.convert_to_tensor(filled), training=False)
-        painted.append(to_uint8(keras.ops.convert_to_numpy(images))[: len(chunk)])
+        painted.append(to_uint8(painter(filled))[: len(chunk)])
         progress(start + len(chunk), len(latents))
     return np.concatenate(painted)
 

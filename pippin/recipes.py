@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 import pippin
-from pippin import engines, painting
+from pippin import painting
 from pippin.edits import format_edits, parse_edits
 from pippin.errors import RunError, SettingsError
 from pippin.painting import Progress, silent
@@ -39,7 +39,7 @@ class Recipe:
         latents: where they come from no seeds but were found: float32, little-endian, in base64.
         fine: where pictures were mixed, the seeds of their looks; `seeds` are those of their arrangement.
         side: of the maps from which on they were.
-        engine: that computed.
+        engine: that painted, or "onnxruntime"; see `Run.paint_with`.
         keras: its version.
         pippin: its version.
         label: what kind of picture was asked for; "" for each seed's own.
@@ -96,7 +96,7 @@ class Recipe:
             latents="" if latents is None else base64.b64encode(np.asarray(latents, "<f4").tobytes()).decode(),
             fine=format_seeds(fine),
             side=side,
-            engine=engines.current().name,
+            engine=run.painter,
             keras=keras.__version__,
             pippin=pippin.__version__,
             label=label or "",
@@ -240,8 +240,9 @@ def again(
         raise RunError(f"The run that painted it is not at {run or recipe.run}; {where}. Received: {picture}")
     opened = open_run(run or recipe.run)
     recipe.check(opened)
+    opened.paint_with(recipe.engine)
     save_picture(recipe.picture(opened, progress=progress), output, recipe.to_note())
-    return Again(output, output.read_bytes() == picture.read_bytes(), _differences(recipe, picture, output))
+    return Again(output, output.read_bytes() == picture.read_bytes(), _differences(recipe, opened, picture, output))
 
 
 def painted_at(run: Run) -> int:
@@ -249,13 +250,13 @@ def painted_at(run: Run) -> int:
     return run.best[0] if run.best else run.batches
 
 
-def _differences(recipe: Recipe, picture: Path, output: Path) -> str:
+def _differences(recipe: Recipe, opened: Run, picture: Path, output: Path) -> str:
     """Say what could make a difference."""
     found = []
     if picture.suffix.lower() != output.suffix.lower():
         found.append(f"the format was {picture.suffix}")
     for name, then, now in (
-        ("the engine", recipe.engine, engines.current().name),
+        ("what painted", recipe.engine, opened.painter),
         ("Keras", recipe.keras, keras.__version__),
         ("Pippin", recipe.pippin, pippin.__version__),
     ):

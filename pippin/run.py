@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from PIL import Image
 
+from pippin import engines, mixing, painting
 from pippin import export as exports
-from pippin import mixing, painting
 from pippin.directions import Directions, find_directions
 from pippin.disk import read_json
 from pippin.edits import parse_naming
@@ -26,6 +26,9 @@ from pippin.painting import Progress, silent
 from pippin.pictures import in_turn, one_hot, prepare_one_photo
 from pippin.seeds import seeds_from
 from pippin.show import diagram, film, grid, timeline
+
+RUNTIME = "onnxruntime"
+"""What paints on a processor where it can."""
 
 
 class Run(Folder):
@@ -40,6 +43,7 @@ class Run(Folder):
     def __init__(self, path: str | os.PathLike[str]):
         super().__init__(path)
         self._generator: keras.Model | None = None
+        self._painter: tuple[str, painting.Painter] | None = None
 
     def __repr__(self) -> str:
         return f"Run('{self.path}', batch {self.batches:,}, {'finished' if self.finished else 'not finished'})"
@@ -60,7 +64,32 @@ class Run(Folder):
         Returns:
             uint8 (N, S, S, C): grey, RGB or RGBA.
         """
-        return painting.paint(self.generator, latents, progress)
+        return painting.paint(self.generator, latents, progress, self._chosen_painter()[1])
+
+    @property
+    def painter(self) -> str:
+        """What paints: "onnxruntime" or the engine's name; see `paint_with`."""
+        return self._chosen_painter()[0]
+
+    def paint_with(self, painter: str) -> None:
+        """Choose what paints from now on.
+
+        Args:
+            painter: "onnxruntime" paints on a processor, where it is installed and knows the generator's layers: it is
+                the fastest there, and what paints if nothing is said. Anything else means the engine.
+        """
+        self._painter = self._paints_with(painter)
+
+    def _chosen_painter(self) -> tuple[str, painting.Painter]:
+        if self._painter is None:
+            on_processor = engines.current().device() == "CPU"
+            self._painter = self._paints_with(RUNTIME if on_processor else "")
+        return self._painter
+
+    def _paints_with(self, painter: str) -> tuple[str, painting.Painter]:
+        if painter == RUNTIME and (session := exports.painter(self.trained())):
+            return RUNTIME, session
+        return engines.current().name, painting.by_engine(self.generator)
 
     def sample(
         self,
@@ -367,7 +396,7 @@ class Run(Folder):
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
-        self._generator = None  # a better state may have been kept since
+        self._generator, self._painter = None, None  # a better state may have been kept since
         return self.export("keras")
 
 

@@ -53,10 +53,12 @@ def start_from(parent: Run, networks: Networks) -> str:
     taken = Taken(*map(sum, zip(*(take_over(*pair) for pair in pairs), strict=True)))
     if not taken.whole + taken.partly:
         raise RunError(f"The run to start from has no layer that these networks have too. {_got(parent)}")
+    known = taken.whole + taken.partly
     partly = f", {taken.partly:,} of them in part" if taken.partly else ""
+    others = "; the others start fresh" if known < taken.layers else ""
     return (
-        f"{taken.whole + taken.partly:,} of {taken.layers:,} layers start as they are in {parent.path} at batch "
-        f"{painted_at(parent):,}{partly}; the others start fresh"
+        f"{known:,} of {taken.layers:,} layers start as they are in {parent.path} at batch "
+        f"{painted_at(parent):,}{partly}{others}"
     )
 
 

@@ -33,7 +33,7 @@ def find(
     steps = STEPS if steps is None else steps
     with Narrator.choose() as reporter:
         found = opened.find(photo, steps=steps, progress=reporter.working("searching"))
-    Recipe.of(opened, latents=found.latent[None]).save(output, opened, found.image[None])
+    Recipe.of(opened, latents=found.latent[None]).save(output, opened)
     beside = save_picture(found.sheet(), output.with_stem(f"{output.stem}-beside"))
     print(found.verdict)
     print(f"The found picture:  {output} (pippin sample {run} --from {output} --edit 1=+2; pippin walk takes it, too)")

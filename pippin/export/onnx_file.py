@@ -4,11 +4,13 @@ Keras' own exporter goes through TensorFlow or PyTorch, and would not do for who
 kinds of layers (`onnx_layers.py`), and what was written is tried before it is kept.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pippin.errors import ExportError
 from pippin.export.onnx_layers import Value, Writer, write_layer
 from pippin.export.trained import Trained, check_agreement, need, writing
 from pippin.networks import graph
@@ -46,6 +48,19 @@ def serialised(trained: Trained) -> bytes:
     (painted,) = session.run([OUTPUT], trained.feeds(latents))
     check_agreement(painted, trained, "The ONNX file")
     return data
+
+
+def painter(trained: Trained) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what paints with ONNX Runtime as the generator does, for the same latents; None where that cannot be.
+
+    It cannot where ONNX or its runtime is not installed, or the generator has a layer that is not known.
+    """
+    try:
+        data = serialised(trained)
+    except ExportError:
+        return None
+    session = need("onnxruntime", "onnxruntime", "Painting").InferenceSession(data, providers=["CPUExecutionProvider"])
+    return lambda latents: session.run([OUTPUT], trained.feeds(latents))[0]
 
 
 def _model(onnx: Any, trained: Trained) -> Any:
