@@ -33,9 +33,10 @@ from PIL import Image
 
 from pippin import checkpoint
 from pippin.directions import Directions
-from pippin.disk import damaged, read_json, read_lines, write_text, writing
+from pippin.disk import damaged, read_json, read_lines, whole, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.pictures import RGB, Audit, Preparation
+from pippin.pictures.listing import read_about, write_listing
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training.anchors import Anchors
@@ -48,7 +49,7 @@ FORMAT = 1
 ABOUT = ("settings", "reasons", "source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine")
 """What `settings.json` holds beside the format."""
 
-LOG, CHECKUPS, DIRECTIONS = "log.jsonl", "checkups.jsonl", "directions.json"
+LOG, CHECKUPS, DIRECTIONS, PICTURES = "log.jsonl", "checkups.jsonl", "directions.json", "pictures.json"
 
 FIXED = 64
 """Latents whose pictures tell the run's story."""
@@ -256,7 +257,20 @@ class Folder:
 
     def keep_audit(self, audit: Audit) -> None:
         """Write what was found in the source."""
-        write_text(self.path / "pictures.json", json.dumps(audit.to_json(), indent=1))
+        with whole(self.path / PICTURES, "run", RunError) as part:
+            write_listing(part, audit.about(), (entry.to_json() for entry in audit.entries))
+
+    def about_audit(self) -> dict[str, Any]:
+        """Return what was found in the source, as `Audit.about`; nothing where that was not kept.
+
+        Raises:
+            RunError: it is damaged.
+        """
+        file = self.path / PICTURES
+        try:
+            return read_about(file) if file.exists() else {}
+        except (OSError, ValueError) as problem:
+            raise RunError(damaged(file, problem)) from None
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log, one dict a tick, as far as the last checkpoint and whatever came after it."""

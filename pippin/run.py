@@ -15,7 +15,6 @@ from PIL import Image
 from pippin import engines, mixing, painting
 from pippin import export as exports
 from pippin.directions import Directions, find_directions
-from pippin.disk import read_json
 from pippin.edits import parse_naming
 from pippin.errors import RunError, SettingsError
 from pippin.folder import Folder
@@ -341,7 +340,6 @@ class Run(Folder):
 
     def trained(self) -> exports.Trained:
         """Return the generator, and what is known of it."""
-        pictures = self.path / "pictures.json"
         return exports.Trained(
             name=self.path.resolve().name,
             generator=self.generator,
@@ -350,7 +348,7 @@ class Run(Folder):
             batches=self.batches,
             seconds=self.seconds,
             best=self.best,
-            audit=read_json(pictures) if pictures.exists() else {},
+            audit=self.about_audit(),
             evaluation=self.evaluation(),
         )
 

@@ -3,14 +3,21 @@
 import base64
 import io
 import os
+import random
 import re
 import signal
 import struct
+import tempfile
 import zlib
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import psutil
 from PIL import Image, ImageCms
 
+from pippin.pictures.colour import Refused
+from pippin.pictures.decoding import MIN_SIDE, read_picture
 from pippin.pictures.sources.files import FileSource, open_folder
 
 PLAIN = (
@@ -191,6 +198,67 @@ def bad_files():
         "vector.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
         "film.mp4": (b"\0\0\0\x18ftypmp42" + bytes(200), "not a picture"),
     }
+
+
+@cache
+def starts():
+    """The contents of all of them, good and bad, from which mutated files are made."""
+    return [*good_files().values(), *(content for content, _ in bad_files().values())]
+
+
+def mutated(content, cuts, writes):
+    """Cuts a piece out of a file, doubles another, and overwrites some bytes."""
+    content = bytearray(content)
+    for place, length, double in cuts:
+        start = int(place * len(content))
+        piece = content[start : start + length]
+        content[start : start + length] = piece * 2 if double else b""
+    for place, value in writes:
+        if content:
+            content[min(int(place * len(content)), len(content) - 1)] = value
+    return bytes(content)
+
+
+def mutated_at_random(number):
+    """A mutated file, always the same one for a number: every third is cut short, too."""
+    draw = random.Random(number)
+
+    def place():
+        return draw.uniform(0, draw.choice((0.05, 1)))  # the heads of files are where they lie best
+
+    cuts = [(place(), draw.randint(1, 64), draw.random() < 0.5) for _ in range(draw.randint(0, 2))]
+    writes = [(place(), draw.randint(0, 255)) for _ in range(draw.randint(0, 8))]
+    content = mutated(draw.choice(starts()), cuts, writes)
+    return content[: int(draw.random() * len(content))] if number % 3 == 0 else content
+
+
+def check_read(path, content):
+    """Reads a file that holds anything: it must become a picture, or be refused in one line."""
+    path.write_bytes(content)
+    try:
+        decoded = read_picture(path, 64)
+    except Refused as refusal:
+        said = str(refusal)
+    else:
+        said = decoded.format
+        assert decoded.image.mode == "RGB"
+        assert min(decoded.image.size) >= MIN_SIDE
+    assert said
+    assert "\n" not in said
+
+
+def read_mutated(number):
+    """Work for processes: read a mutated file. Returns what went wrong, the process, its open files and its memory."""
+    wrong, process = None, psutil.Process()
+    path = Path(tempfile.gettempdir()) / f"mutated-{process.pid}.png"
+    try:
+        check_read(path, mutated_at_random(number))
+    except Exception as problem:
+        wrong = repr(problem)
+    finally:
+        path.unlink()
+    files = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+    return wrong, process.pid, files, process.memory_info().rss
 
 
 class Crashing(FileSource):

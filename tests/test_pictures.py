@@ -489,7 +489,7 @@ def test_pictures_lie_on_disk(folder, cache):
     assert isinstance(dataset.images, np.memmap)
     assert (images.shape, images.dtype) == ((2, 32, 32, 3), np.uint8)
     manifest = json.loads((file.parent / "manifest.json").read_text())
-    assert manifest == dataset.manifest
+    assert manifest == {**dataset.manifest, "files": [entry.to_json() for entry in dataset.files]}
     assert manifest["files"][1]["path"] == "b.png"
     assert (dataset.name, dataset.image_size, len(dataset)) == ("pictures", 32, 2)
     assert [path.name for path in file.parent.parent.iterdir()] == [file.parent.name]
@@ -550,7 +550,7 @@ def test_pictures_stream_to_disk(tmp_path):
 def test_pictures_and_manifest_must_belong_together(folder):
     dataset = prepare(folder, 16)
     with pytest.raises(ValueError, match="pictures and manifest differ"):
-        Dataset(dataset.images[:1], dataset.manifest)
+        Dataset(dataset.images[:1], dataset.manifest, dataset.files)
 
 
 # --- uint8 and float ---

@@ -74,16 +74,19 @@ def audit(
         SourceError: there is nothing, or there are fewer than two different pictures.
     """
     dataset = prepare(source, image_size, progress=progress, preparation=preparation or Preparation())
-    entries = [entry for entry in dataset.audit.entries if entry.index is not None and entry.copy is None]
-    if not outliers or len(entries) < FEWEST:
+    if not outliers:
+        return Inspection(dataset)
+    entries = dataset.audit.entries
+    places = np.array([n for n, entry in enumerate(entries) if entry.index is not None and entry.copy is None])
+    if len(places) < FEWEST:
         return Inspection(dataset)
     engines.current()  # an engine takes half a gibibyte: only now, and not beside the preparation
     from pippin import measure
 
-    if len(entries) > MOST:
-        chosen = np.sort(np.random.default_rng(0).choice(len(entries), MOST, replace=False))
-        entries = [entries[n] for n in chosen]
-    scores = unlikeness(measure.extract(dataset.images[np.array([entry.index for entry in entries])]))
+    if len(places) > MOST:
+        places = places[np.sort(np.random.default_rng(0).choice(len(places), MOST, replace=False))]
+    looked_at = [entries[n] for n in places]
+    scores = unlikeness(measure.extract(dataset.images[np.array([entry.index for entry in looked_at])]))
     order = np.argsort(-scores, kind="stable")
-    unlike = tuple((entries[n], float(scores[n])) for n in order if scores[n] > UNLIKE)
-    return Inspection(dataset, unlike, len(entries))
+    unlike = tuple((looked_at[n], float(scores[n])) for n in order if scores[n] > UNLIKE)
+    return Inspection(dataset, unlike, len(looked_at))

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import cached_property
 from typing import Any
+
+from pippin.pictures.packed import Packed
 
 KEPT, MENDED, REFUSED = "kept", "mended", "refused"
 EXACT, NEAR = "exact", "near"
@@ -100,7 +103,7 @@ class Audit:
         noun: What one entry is called: `"file"`, or `"picture"` where there are no files.
     """
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     noun: str = "file"
 
     def without(self, reason: str) -> "Audit":
@@ -111,29 +114,27 @@ class Audit:
             kept = entry.verdict == MENDED and not left
             return replace(entry, reasons=left, verdict=KEPT if kept else entry.verdict)
 
-        return replace(
-            self, entries=tuple(judged(entry) if reason in entry.reasons else entry for entry in self.entries)
-        )
+        entries = (judged(entry) if reason in entry.reasons else entry for entry in self.entries)
+        return replace(self, entries=Packed(Entry, entries))
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """How many files were kept, mended and refused."""
         found = Counter(entry.verdict for entry in self.entries)
         return {verdict: found[verdict] for verdict in (KEPT, MENDED, REFUSED)}
 
-    @property
+    @cached_property
     def refused(self) -> tuple[Entry, ...]:
         """The files that were refused, copies of others apart."""
         return tuple(entry for entry in self.entries if entry.verdict == REFUSED and entry.copy is None)
 
     def groups(self) -> list[list[Entry]]:
         """Returns the pictures that are copies of each other, in groups, the one that is kept first."""
-        named = {entry.path: entry for entry in self.entries}
+        copies = [(entry, entry.copy_of) for entry in self.entries if entry.copy_of is not None]
+        originals = {original for _, original in copies}
+        named = {entry.path: entry for entry in self.entries if entry.path in originals} if copies else {}
         groups: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            if entry.copy_of is None:
-                continue
-            kept = entry.copy_of
+        for entry, kept in copies:
             while (further := named[kept].copy_of) is not None:  # an exact copy of what is a near copy itself
                 kept = further
             groups.setdefault(kept, [named[kept]]).append(entry)
@@ -141,14 +142,16 @@ class Audit:
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Returns how many there are of every format, colour mode, size and reason, most first."""
-        readable = [entry for entry in self.entries if entry.format is not None]
         counted: dict[str, Counter[str | None]] = {
-            "format": Counter(entry.format for entry in readable),
-            "colour mode": Counter(entry.mode for entry in readable),
-            "shorter side": Counter(size_class(min(entry.width or 0, entry.height or 0)) for entry in readable),
-            "reason": Counter(kind(reason) for entry in self.entries for reason in entry.reasons),
-            "warning": Counter(kind(warning) for entry in self.entries for warning in entry.warnings),
+            name: Counter() for name in ("format", "colour mode", "shorter side", "reason", "warning")
         }
+        for entry in self.entries:
+            if entry.format is not None:
+                counted["format"][entry.format] += 1
+                counted["colour mode"][entry.mode] += 1
+                counted["shorter side"][size_class(min(entry.width or 0, entry.height or 0))] += 1
+            counted["reason"].update(map(kind, entry.reasons))
+            counted["warning"].update(map(kind, entry.warnings))
         return {name: {str(key): count for key, count in found.most_common()} for name, found in counted.items()}
 
     def lines(self) -> list[str]:
@@ -168,14 +171,13 @@ class Audit:
             lines.append("refused: " + name_refused(self.refused))
         return lines
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns all of it as what JSON can hold."""
+    def about(self) -> dict[str, Any]:
+        """Returns what JSON can hold of it, besides the entries."""
         return {
             **self.counts,
             "lines": [*self.lines(), self.outlook()],
             "totals": self.totals(),
             "copies": [[entry.path for entry in group] for group in self.groups()],
-            "files": [entry.to_json() for entry in self.entries],
         }
 
     def outlook(self) -> str:

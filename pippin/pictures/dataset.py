@@ -1,7 +1,7 @@
 """Prepared pictures: how they lie on disk, and random access to them."""
 
-import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +10,8 @@ import numpy as np
 from pippin.pictures.audit import GREY_TO_RGB, Audit, Entry, plural
 from pippin.pictures.channels import GREY, RGB, RGBA
 from pippin.pictures.labels import Labels
+from pippin.pictures.listing import read_about, read_files
+from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.split import Subset, merged, split
 
@@ -22,31 +24,32 @@ class Dataset:
 
     Args:
         stored: uint8 of shape `(N, image_size, image_size, 3)`, RGB, 0 to 255; or 4, where transparency is kept.
-        manifest: What `prepare` wrote beside them.
+        manifest: What `prepare` wrote beside them, without `"files"`.
+        files: What became of every file.
 
     Attributes:
         stored: The pictures as they lie on disk, read-only.
         images: The pictures as they are learnt from, `(N, image_size, image_size, channels)`: one channel where all
             three are the same.
-        manifest: The manifest as it stands on disk.
+        manifest: The manifest as it stands on disk, without `"files"`.
+        files: Those: what became of every file when it was prepared.
         name: A short name for people, such as the folder's.
         image_size: Side of the pictures in pixels.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         labels: Of the pictures; None where they have none.
         fingerprint: A hash of the pictures and their order, and of their labels. It changes when, and only when, one of
             these does.
-        audit: The verdict on every file.
+        audit: The verdict on every file, as it is said of what is learnt from.
         preparation: How the pictures were made alike.
     """
 
-    def __init__(self, stored: np.ndarray, manifest: dict[str, Any]) -> None:
-        self.stored = stored
-        self.manifest = manifest
+    def __init__(self, stored: np.ndarray, manifest: dict[str, Any], files: Sequence[Entry]) -> None:
+        self.stored, self.manifest, self.files = stored, manifest, files
         self.name: str = manifest["name"]
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
         self.preparation = Preparation.from_dict(manifest["preparation"])
-        self.audit = Audit(tuple(Entry.from_json(entry) for entry in manifest["files"]), manifest["noun"])
+        self.audit = Audit(files, manifest["noun"])
         count, side = sum(len(entry.rows) for entry in self.audit.entries), self.image_size
         expected = (count, side, side, self.preparation.stored_channels)
         if stored.shape != expected or stored.dtype != np.uint8:
@@ -71,9 +74,10 @@ class Dataset:
             OSError: If a file is missing.
             ValueError: If a file is damaged, or the two do not belong together.
         """
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        manifest = folder / MANIFEST_FILE
         try:
-            return cls(np.load(folder / PICTURES_FILE, mmap_mode="r"), manifest)
+            files = Packed(Entry, map(Entry.from_json, read_files(manifest)))
+            return cls(np.load(folder / PICTURES_FILE, mmap_mode="r"), read_about(manifest), files)
         except (KeyError, TypeError, EOFError) as error:
             raise ValueError(f"the pictures or their manifest are damaged: {error!r}") from error
 
@@ -131,7 +135,8 @@ class Dataset:
         groups = [[row for entry in group for row in entry.rows] for group in self.audit.groups()]
         of_one: dict[str, list[int]] = {}
         for entry in self.audit.entries:
-            of_one.setdefault(entry.file or entry.path, []).extend(entry.rows)
+            if entry.file is not None or entry.crops > 1:
+                of_one.setdefault(entry.file or entry.path, []).extend(entry.rows)
         return merged([*groups, *of_one.values()])
 
     def summary(self) -> str:

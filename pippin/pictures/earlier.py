@@ -1,13 +1,14 @@
 """What was prepared of the same source before, or by another machine, and need not be done again."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pippin.errors import SettingsError
 from pippin.pictures.audit import Entry
-from pippin.pictures.dataset import reopen
+from pippin.pictures.dataset import Dataset, reopen
 from pippin.pictures.sources import Found
 
 MAKING = "making-"
@@ -36,7 +37,7 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.number}-of-{self.count}"
 
-    def of(self, files: list[Found]) -> list[Found]:
+    def of(self, files: Sequence[Found]) -> Sequence[Found]:
         """Returns this part of the files."""
         return files[len(files) * (self.number - 1) // self.count : len(files) * self.number // self.count]
 
@@ -50,29 +51,34 @@ class Earlier:
     """
 
     def __init__(self, shelf: Path, name: str) -> None:
-        self._known: dict[str, tuple[Entry, np.ndarray]] = {}
+        self._known: dict[str, tuple[Dataset, int]] = {}  # path → where it is, and its place there
         self._same: set[str] = set()  # paths that are known of the very same state
         for place in sorted(shelf.iterdir()):
             if place.name.startswith(MAKING) or not (dataset := reopen(place)):
                 continue
             same = place.name.startswith(SHARD + name)
-            for entry in map(Entry.from_json, dataset.manifest["files"]):
+            for n, entry in enumerate(dataset.files):
                 if (same or entry.mtime_ns) and entry.path not in self._same:
-                    self._known[entry.path] = entry, dataset.stored
+                    self._known[entry.path] = dataset, n
                     if same:
                         self._same.add(entry.path)
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
 
     def knows(self, found: Found) -> bool:
         """Whether a file is unchanged. What was left out as a copy is read again: its original may be gone."""
         if found.path not in self._known or found.problem:
             return False
-        entry, _ = self._known[found.path]
+        dataset, n = self._known[found.path]
+        entry = dataset.files[n]
         if entry.copy is not None and entry.index is None:
             return False
         return found.path in self._same or (entry.bytes, entry.mtime_ns) == (found.bytes, found.mtime_ns)
 
     def made(self, found: Found) -> tuple[Entry, np.ndarray | None]:
         """Returns what was made of it then, as `prepare_one` would."""
-        entry, images = self._known[found.path]
-        squares = images[entry.rows.start : entry.rows.stop] if entry.index is not None else None
+        dataset, n = self._known[found.path]
+        entry = dataset.files[n]
+        squares = dataset.stored[entry.rows.start : entry.rows.stop] if entry.index is not None else None
         return dataclasses.replace(entry, index=None, copy=None, copy_of=None, label=None), squares

@@ -11,6 +11,7 @@ import numpy as np
 
 from pippin.pictures.audit import EXACT, REFUSED, Entry
 from pippin.pictures.dataset import PICTURES_FILE, write_header
+from pippin.pictures.packed import Packed
 
 JOURNAL_FILE = "journal.jsonl"
 
@@ -32,9 +33,9 @@ class Journal:
 
     def __init__(self, folder: Path, image_size: int, channels: int, total: int, keep_copies: bool) -> None:
         self.image_size, self.channels, self.keep_copies = image_size, channels, keep_copies
-        self.entries: list[Entry] = []
+        self.entries = Packed(Entry)
         self.count = 0
-        self._first: dict[str, str] = {}  # digest → path of the first picture that has it
+        self._first: dict[bytes, int] = {}  # digest → place of the first picture that has it
         self._pixels = (folder / PICTURES_FILE).open("a+b")
         self._lines = (folder / JOURNAL_FILE).open("a+b")
         self._take_over(total)
@@ -56,11 +57,12 @@ class Journal:
             squares: uint8, `(crops, S, S, channels)`; None if it was refused.
         """
         if squares is not None and entry.digest is not None:
-            first = self._first.setdefault(entry.digest, entry.path)
-            if first != entry.path:
-                entry = dataclasses.replace(entry, copy=EXACT, copy_of=first)
+            first = self._first_with(entry.digest)
+            if first < len(self.entries):
+                entry = dataclasses.replace(entry, copy=EXACT, copy_of=self.entries[first].path)
             if entry.copy and not self.keep_copies:
-                entry = dataclasses.replace(entry, verdict=REFUSED, reasons=(f"the same picture (as {first})",))
+                reason = f"the same picture (as {entry.copy_of})"
+                entry = dataclasses.replace(entry, verdict=REFUSED, reasons=(reason,))
             else:
                 entry = dataclasses.replace(entry, index=self.count)
                 self._pixels.write(squares.tobytes())
@@ -69,6 +71,10 @@ class Journal:
         self._lines.write(json.dumps(entry.to_json()).encode() + b"\n")
         self._lines.flush()
         self.entries.append(entry)
+
+    def _first_with(self, digest: str) -> int:
+        """Returns the place of the first picture with these pixels, which is the next place if there was none."""
+        return self._first.setdefault(bytes.fromhex(digest), len(self.entries))
 
     def finish(self) -> None:
         """Completes the squares' file. NumPy leaves room in its header for the count to change."""
@@ -91,10 +97,10 @@ class Journal:
             if not line.endswith(b"\n") or (entry.index is not None and entry.digest != digest_of(squares)):
                 break
             whole += len(line)
+            if entry.digest is not None:
+                self._first_with(entry.digest)
             self.entries.append(entry)
             self.count += len(entry.rows)
-            if entry.digest is not None:
-                self._first.setdefault(entry.digest, entry.path)
         self._lines.truncate(whole)
         self._pixels.truncate(self._header_size(total) + size * self.count if self.entries else 0)
         if not self.entries:

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from pippin.pictures.earlier import MAKING, SHARD, Earlier, Shard
 from pippin.pictures.framing import read_trimmed, squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
 from pippin.pictures.labels import FOLDERS, NO_FOLDER, from_folders
+from pippin.pictures.listing import write_listing
+from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
 from pippin.pictures.sources.files import FileSource
@@ -78,8 +82,8 @@ def prepare(
     part = Shard(shard) if shard is not None else None
     opened = open_source(source)
     options = json.dumps(preparation.to_dict(), sort_keys=True)
-    shelf = _cache_folder(cache) / _key(opened.place, str(image_size), str(PREPARATION_VERSION), options)
-    name = _key(opened.stamp())
+    shelf = _cache_folder(cache) / _key([opened.place, str(image_size), str(PREPARATION_VERSION), options])
+    name = _key([opened.stamp()])
     place = shelf / name
     if dataset := reopen(place):
         return dataset
@@ -123,26 +127,25 @@ def _make(
     channels = preparation.stored_channels
     with Journal(folder, image_size, channels, total, keep_copies) as journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit judges by itself
-        left = files[len(journal.entries) :]
+        left = files[len(journal.entries) :] if journal.entries else files
         for entry, squares in _made(source, left, image_size, preparation, earlier):
             journal.add(entry, squares)
             if progress is not None:
                 progress(len(journal.entries), total)
         journal.finish()
-    entries = journal.entries
+    entries: Sequence[Entry] = journal.entries
+    del journal  # its digests take as much memory as the entries
     if shard is None:
         entries = _name_near_copies(entries, folder / PICTURES_FILE)
         if preparation.duplicates == "near":
             entries = _leave_out_near_copies(entries, folder / PICTURES_FILE)
-    digests = [entry.digest for entry in entries if entry.index is not None and entry.digest is not None]
     try:
         if shard is None:
-            _check_enough(source, entries, len(set(digests)))
+            _check_enough(source, entries)
             entries = _labelled(entries) if preparation.labels == FOLDERS else entries
     except SourceError:
         shutil.rmtree(folder)
         raise
-    labels = [entry.label for entry in entries if entry.index is not None and entry.label is not None]
     manifest = {
         "name": source.name,
         "source": source.place,
@@ -150,19 +153,18 @@ def _make(
         "image_size": image_size,
         "preparation": preparation.to_dict(),
         "preparation_version": PREPARATION_VERSION,
-        "fingerprint": _key(str(image_size), *digests, *labels),
-        "files": [entry.to_json() for entry in entries],
+        "fingerprint": _key(chain([str(image_size)], _digests(entries), _labels(entries))),
     }
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+    write_listing(folder / MANIFEST_FILE, manifest, (entry.to_json() for entry in entries))
     (folder / JOURNAL_FILE).unlink()
 
 
 def _made(
-    source: Source, files: list[Found], image_size: int, preparation: Preparation, earlier: Earlier
+    source: Source, files: Sequence[Found], image_size: int, preparation: Preparation, earlier: Earlier
 ) -> Iterator[Made]:
     """Yields each picture's entry and squares, in order: what is unchanged from earlier, the others anew."""
     work = partial(prepare_one, source=source, image_size=image_size, preparation=preparation)
-    new = [found for found in files if not earlier.knows(found)]
+    new = Packed(Found, (found for found in files if not earlier.knows(found))) if earlier else files
     if source.sharing is Sharing.ORDER:
         made: Iterator[Made] = map(work, new)
     else:
@@ -252,33 +254,39 @@ def _took_too_long(found: Found) -> Made:
     return _refused(found, f"it takes longer than {TIME_LIMIT:.0f} s to read"), None
 
 
-def _name_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
+def _name_near_copies(entries: Sequence[Entry], pictures: Path) -> Sequence[Entry]:
     """Marks the pictures that look the same as another one; of each group, the largest is the one to keep."""
-    seen = (entry.index is not None and entry.copy is None and BLANK not in entry.warnings for entry in entries)
-    asked = [n for n, is_seen in enumerate(seen) if is_seen]
+    asked, hashes, rows = array("q"), array("Q"), array("q")
+    for n, entry in enumerate(entries):
+        if entry.index is not None and entry.copy is None and BLANK not in entry.warnings:
+            asked.append(n)
+            hashes.append(int(entry.likeness or "0", 16))
+            rows.append(entry.index)
     if not asked:
         return entries
     images = np.load(pictures, mmap_mode="r")
-    hashes = np.array([int(entries[n].likeness or "0", 16) for n in asked], np.uint64)
-    rows = np.array([entries[n].index for n in asked])
-    named = list(entries)
-    for group in near_groups(hashes, rows, images):
+    originals: dict[int, str] = {}  # place of a copy → path of the one to keep
+    for group in near_groups(np.array(hashes), np.array(rows), images):
         numbers = [asked[place] for place in group]
         kept = max(numbers, key=lambda n: (_area(entries[n]), entries[n].bytes, -n))
-        for n in numbers:
-            if n != kept:
-                named[n] = dataclasses.replace(entries[n], copy=NEAR, copy_of=entries[kept].path)
-    return named
+        originals.update({n: entries[kept].path for n in numbers if n != kept})
+    if not originals:
+        return entries
+    named = (
+        dataclasses.replace(entry, copy=NEAR, copy_of=originals[n]) if n in originals else entry
+        for n, entry in enumerate(entries)
+    )
+    return Packed(Entry, named)
 
 
 def _area(entry: Entry) -> int:
     return (entry.width or 0) * (entry.height or 0)
 
 
-def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
+def _leave_out_near_copies(entries: Sequence[Entry], pictures: Path) -> Sequence[Entry]:
     """Refuses the near copies, and writes the pictures without them."""
     images = np.load(pictures, mmap_mode="r")
-    left, count = [], 0
+    left, count = Packed(Entry), 0
     with pictures.with_suffix(".part").open("wb") as file:
         write_header(file, len(images), *images.shape[2:])
         for entry in entries:
@@ -297,26 +305,38 @@ def _leave_out_near_copies(entries: list[Entry], pictures: Path) -> list[Entry]:
     return left
 
 
-def _labelled(entries: list[Entry]) -> list[Entry]:
+def _labelled(entries: Sequence[Entry]) -> Sequence[Entry]:
     """Gives the pictures that are kept their labels."""
-    kept = [n for n, entry in enumerate(entries) if entry.index is not None]
-    labels, named = from_folders([entries[n].path for n in kept]), list(entries)
-    for n, label in zip(kept, labels.of, strict=True):
-        named[n] = dataclasses.replace(entries[n], label=labels.names[label])
-    return named
+    labels = from_folders([entry.path for entry in entries if entry.index is not None])
+    names = (labels.names[label] for label in labels.of)
+    named = (dataclasses.replace(entry, label=next(names)) if entry.index is not None else entry for entry in entries)
+    return Packed(Entry, named)
 
 
-def _check_enough(source: Source, entries: list[Entry], different: int) -> None:
+def _labels(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yields the labels of the pictures that were prepared."""
+    return (entry.label for entry in entries if entry.index is not None and entry.label is not None)
+
+
+def _digests(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yields the digests of the pictures that were prepared."""
+    return (entry.digest for entry in entries if entry.index is not None and entry.digest is not None)
+
+
+def _check_enough(source: Source, entries: Sequence[Entry]) -> None:
     """Raises `SourceError` if fewer than two different pictures were found."""
-    audit = Audit(tuple(entries), source.noun)
+    digests = _digests(entries)
+    first = next(digests, None)
+    if any(digest != first for digest in digests):
+        return
+    audit = Audit(entries, source.noun)
     found = f"Received: source={source.place!r} with {plural(len(entries), source.noun)}"
-    if different == 0:
+    if first is None:
         named = f": {name_refused(audit.refused)}" if audit.refused else ""
         raise SourceError(f"No picture could be read; give a folder that holds pictures. {found}{named}")
-    if different == 1:
-        readable = sum(entry.format is not None for entry in entries)
-        same = "one picture" if readable == 1 else f"{readable:,} pictures, all the same"
-        raise SourceError(f"At least two different pictures are needed to learn from; add more. {found}: {same}")
+    readable = sum(entry.format is not None for entry in entries)
+    same = "one picture" if readable == 1 else f"{readable:,} pictures, all the same"
+    raise SourceError(f"At least two different pictures are needed to learn from; add more. {found}: {same}")
 
 
 def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
@@ -324,6 +344,9 @@ def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
     return Path(cache or os.environ.get("PIPPIN_CACHE") or platformdirs.user_cache_dir("pippin"))
 
 
-def _key(*parts: str) -> str:
-    """Returns a short hash, fit for a folder's name."""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+def _key(parts: Iterable[str]) -> str:
+    """Returns a short hash of some lines, fit for a folder's name."""
+    digest = hashlib.sha256()
+    for n, part in enumerate(parts):
+        digest.update(b"\n" * (n > 0) + part.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:24]

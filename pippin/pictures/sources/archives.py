@@ -8,6 +8,7 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
+from pippin.pictures.packed import Packed
 from pippin.pictures.sources.base import Contained, Found, Sharing, file_stamp
 from pippin.pictures.sources.moving import is_video
 
@@ -35,7 +36,9 @@ class ArchiveSource(Contained):
     def __init__(self, path: Path, found: list[Found], sharing: Sharing) -> None:
         self.path, self.sharing = path, sharing
         found = list({one.path: one for one in found}.values())  # of equal names the last, as when it is unpacked
-        self.found = sorted(found, key=lambda one: (one.path, one.row)) if sharing is not Sharing.ORDER else found
+        if sharing is not Sharing.ORDER:
+            found.sort(key=lambda one: (one.path, one.row))
+        self.found = Packed(Found, found)
         self.name = path.name.partition(".")[0]
         self.place = str(path)
         if not found:

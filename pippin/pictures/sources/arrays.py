@@ -9,6 +9,7 @@ from PIL import Image
 from pippin.errors import SourceError
 from pippin.pictures.colour import to_rgb
 from pippin.pictures.decoding import MIN_SIDE, Decoded
+from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found, Sharing, file_stamp
 
@@ -43,7 +44,7 @@ class ArraySource:
             )
         self._low = self._lowest()
         each = array.nbytes // max(1, len(array))
-        self.found = [Found(f"{index:06}", each, row=index) for index in range(len(array))]
+        self.found = Packed(Found, (Found(f"{index:06}", each, row=index) for index in range(len(array))))
 
     def _lowest(self) -> float:
         """Returns the value that stands for black: 0 or −1."""

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -55,7 +55,6 @@ class Source(Protocol):
     Attributes:
         name: A short name for people.
         place: What the source is, the same whenever it is opened: its resolved path, or words.
-        found: Every candidate picture, in a fixed order. Other processes get the source without this list.
         noun: What one of them is called: `"file"` or `"picture"`.
         trims_bars: Whether padding bars are to be trimmed. Arrays and apples are taken as made.
         sharing: How the work can be shared out.
@@ -63,10 +62,14 @@ class Source(Protocol):
 
     name: str
     place: str
-    found: list[Found]
     noun: str
     trims_bars: bool
     sharing: Sharing
+
+    @property
+    def found(self) -> Sequence[Found]:
+        """Every candidate picture, in a fixed order. Other processes get the source without this list."""
+        ...
 
     def stamp(self) -> str:
         """Returns a string that changes when the source's content does."""

@@ -2,13 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found, Sharing, hashed, shorter_side
 from pippin.pictures.sources.moving import read_frame
@@ -35,7 +36,7 @@ class FileSource:
     trims_bars = True
     sharing = Sharing.PROCESSES
 
-    def __init__(self, folder: Path, found: list[Found], name: str, place: str) -> None:
+    def __init__(self, folder: Path, found: Sequence[Found], name: str, place: str) -> None:
         self.folder, self.found, self.name, self.place = folder, found, name, place
 
     def __getstate__(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def open_folder(folder: Path) -> FileSource:
     """
     folder = folder.resolve()
     try:
-        found = sorted(_walk(folder, folder), key=lambda one: one.path)
+        found = Packed(Found, sorted(_walk(folder, folder), key=lambda one: one.path))
     except OSError as error:
         raise SourceError(
             f"The folder cannot be read ({error.strerror}); check its permissions. Received: source={str(folder)!r}"
@@ -99,7 +100,7 @@ def open_list(path: Path) -> FileSource:
         raise SourceError(f"The list is not a text with a path in each line. Received: source={str(path)!r}")
     if not paths:
         raise SourceError(f"The list is empty; write a path in each line. Received: source={str(path)!r}")
-    return FileSource(path.parent, [_look(path.parent, line) for line in paths], path.stem, str(path))
+    return FileSource(path.parent, Packed(Found, (_look(path.parent, line) for line in paths)), path.stem, str(path))
 
 
 def _look(folder: Path, path: str) -> Found:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import PIXEL_LIMIT, STILL, Decoded, read_picture
+from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Found
 from pippin.pictures.workers import in_order
@@ -32,7 +33,7 @@ SAFE = ("-protocol_whitelist", "file,pipe", "-format_whitelist", "mov,mp4,matros
 """For FFmpeg: a list of addresses that is called a video must make it fetch nothing."""
 
 
-def unfold(found: Sequence[Found], folder: Path, preparation: Preparation) -> list[Found]:
+def unfold(found: Sequence[Found], folder: Path, preparation: Preparation) -> Sequence[Found]:
     """Turn files that move into their frames.
 
     Args:
@@ -45,8 +46,10 @@ def unfold(found: Sequence[Found], folder: Path, preparation: Preparation) -> li
     """
     look = partial(_frames, folder=folder, frames=preparation.frames)
     moving = [one for one in found if one.problem is None and _may_move(one, preparation.frames)]
+    if not moving:
+        return found
     unfolded = dict(zip((one.path for one in moving), in_order(look, moving, False, _as_it_is), strict=True))
-    return [frame for one in found for frame in unfolded.get(one.path, [one])]
+    return Packed(Found, (frame for one in found for frame in unfolded.get(one.path, [one])))
 
 
 def is_video(path: str) -> bool:

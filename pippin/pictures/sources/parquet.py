@@ -6,6 +6,7 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
+from pippin.pictures.packed import Packed
 from pippin.pictures.sources.base import Contained, Found, Sharing, file_stamp, hashed
 
 SUFFIX = ".parquet"
@@ -52,7 +53,7 @@ class ParquetSource(Contained):
             raise SourceError(
                 f"The parquet file cannot be read ({' '.join(str(error).split())}). Received: {str(file)!r}"
             ) from None
-        self.found = [Found(f"{row:07}", row=row) for row in range(count)]
+        self.found = Packed(Found, (Found(f"{row:07}", row=row) for row in range(count)))
 
     def __getstate__(self) -> dict[str, Any]:
         """Goes to other processes without its list and what it read."""
