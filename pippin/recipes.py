@@ -256,7 +256,7 @@ def _differences(recipe: Recipe, opened: Run, picture: Path, output: Path) -> st
     if picture.suffix.lower() != output.suffix.lower():
         found.append(f"the format was {picture.suffix}")
     for name, then, now in (
-        ("what painted", recipe.engine, opened.painter),
+        ("the painter", recipe.engine, opened.painter),
         ("Keras", recipe.keras, keras.__version__),
         ("Pippin", recipe.pippin, pippin.__version__),
     ):

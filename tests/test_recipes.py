@@ -10,7 +10,8 @@ import tiny
 from PIL import Image
 
 import pippin
-from pippin.errors import RunError, SettingsError
+from pippin import engines
+from pippin.errors import ExportError, RunError, SettingsError
 from pippin.folder import FIXED
 from pippin.recipes import Recipe
 from pippin.show import read_note, save_picture
@@ -59,10 +60,34 @@ def test_another_format_shows_the_same_and_says_why_it_differs(run, tmp_path):
     np.testing.assert_array_equal(first, second)  # WebP without loss
 
 
+def test_what_painted_a_picture_paints_it_again(run, tmp_path):
+    opened = pippin.open_run(run.path)
+    assert opened.painter == "onnxruntime"
+    quick = opened.sample(4)
+    opened.paint_with("engine")
+    assert opened.painter == engines.current().name
+    by_engine = opened.sample(4)
+    assert np.abs(quick.astype(int) - by_engine).max() <= 1
+    path = painted(opened, tmp_path / "a.png")
+    assert Recipe.read(path).engine == engines.current().name
+    made = pippin.again(path)
+    assert (made.same, made.why) == (True, "")
+
+
+def test_an_engine_paints_where_onnx_runtime_cannot(run, monkeypatch):
+    def refuse(trained):
+        raise ExportError("a layer that is not known")
+
+    monkeypatch.setattr("pippin.export.onnx_file.serialised", refuse)
+    opened = pippin.open_run(run.path)
+    assert opened.painter == engines.current().name
+    assert opened.sample(2).shape == (2, tiny.SIZE, tiny.SIZE, 3)
+
+
 def test_a_recipe_of_another_engine_is_painted_and_said(run, tmp_path):
     recipe = dataclasses.replace(Recipe.of(run, [1]), engine="abacus", pippin="0.0.1")
     save_picture(recipe.picture(run), tmp_path / "a.png", recipe.to_note())
-    assert pippin.again(tmp_path / "a.png").why == "the engine was abacus, Pippin was 0.0.1"
+    assert pippin.again(tmp_path / "a.png").why == "the painter was abacus, Pippin was 0.0.1"
 
 
 def test_a_run_that_moved_is_found_where_it_is_said_to_be(run, tmp_path):

@@ -119,7 +119,7 @@ def test_a_run_starts_from_what_another_learnt(parent, tmp_path):
     first, kept = run.story()[0], parent.story()[3]
     assert np.abs(first.astype(int) - kept).max() <= 1
     assert run.settings.from_run == str(parent.path.resolve())
-    assert run.about["start"].startswith(f"2 of 2 layers start as they are in {parent.path} at batch 3;")
+    assert run.about["start"].startswith(f"2 of 2 layers start as they are in {parent.path} at batch 3")
     assert "start" not in parent.about
 
 
