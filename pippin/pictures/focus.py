@@ -42,6 +42,8 @@ def focus(picture: Image.Image, box: tuple[int, int, int, int]) -> float:
     Returns:
         0 for the left or upper end, 1 for the right or lower one; 0.5 where nothing is evident.
     """
+    if box[2] - box[0] == box[3] - box[1]:
+        return MIDDLE
     along = _edges_along(picture, box)
     before = np.concatenate([[0.0], np.cumsum(along)])
     seen = before[WORKING_SIDE:] - before[:-WORKING_SIDE]  # by a square at each place

@@ -144,13 +144,12 @@ def _leave_with(parent: int) -> None:
 
 
 def _work_on(items: Sequence[Any]) -> list[Any]:
-    return [_in_time(item) for item in items]
+    """Works on one item within the time limit, or on several within twice that: a timer for each would cost a tenth.
 
-
-def _in_time(item: Any) -> Any:
-    """Works on one item, and ends the process after the time limit, even if compiled code never lets Python run."""
-    faulthandler.dump_traceback_later(_limit, exit=True, file=_nowhere)
+    After that the process ends, even if compiled code never lets Python run, and each item is given alone.
+    """
+    faulthandler.dump_traceback_later(_limit * min(len(items), 2), exit=True, file=_nowhere)
     try:
-        return _work(item)
+        return [_work(item) for item in items]
     finally:
         faulthandler.cancel_dump_traceback_later()
