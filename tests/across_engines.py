@@ -407,6 +407,10 @@ def own_networks(bench: Bench) -> dict:
 def editing(bench: Bench) -> dict:
     """Directions, mixtures, and a picture of the generator's own that is looked for: how far off, before and after."""
     generator = networks.build("standard", 16, LATENT_DIM).generator
+    rng = np.random.default_rng(0)  # each engine draws its own first weights
+    for weight in generator.trainable_variables:
+        if len(weight.shape) > 1:
+            weight.assign(rng.normal(0, (2 / np.prod(weight.shape[:-1])) ** 0.5, weight.shape))
     latents = latents_of([1, 2, 1000], LATENT_DIM)
     photo = paint(generator, latents)[2]
     found = find(generator, photo, steps=30)

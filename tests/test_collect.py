@@ -499,7 +499,13 @@ def test_the_time_that_is_left(monkeypatch, clock):
 def test_stopped_by_ctrl_c_it_goes_on(server, folder):
     server.add_many(6)
     words = [sys.executable, "-m", "pippin", "collect", "apple", "--count", "6", "--quick", "-o", str(folder)]
-    process = subprocess.Popen([*words, "--api", server.api], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*words, "--api", server.api],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
+    )
     while len(server.pictures()) < 2:
         assert process.poll() is None
         time.sleep(0.01)

@@ -53,6 +53,7 @@ def test_the_script_runs(small, capsys):
 
 @pytest.mark.slow
 def test_what_the_readme_shows_in_python_runs(small):
+    (small / "photo.jpg").write_bytes((small / "photos" / "000.png").read_bytes())
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = text.split("## In Python\n")[1].split("```python\n")[1].split("```")[0]
     names = {}

@@ -39,7 +39,7 @@ def test_records_come_back_as_they_were():
         (Found, 100, lambda n: Found(f"folder/{n:08}.jpg", 10**6 + n, 1_764_000_000 * 10**9 + n)),
         (
             Entry,
-            250,
+            300,
             lambda n: Entry(
                 f"folder/{n:08}.jpg",
                 10**6 + n,
