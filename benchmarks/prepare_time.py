@@ -9,7 +9,7 @@ table with the medians, and writes all rounds to benchmarks/results/prepare_time
 
 On a machine with other work, compare the CPU seconds a picture, which are user and system time of all processes. Memory
 is the largest sum over the process and its children of what they hold alone (where the system tells it, else of their
-resident sets), looked at ten times a second.
+resident sets), looked at twice a second.
 """
 
 import argparse
@@ -141,7 +141,7 @@ def measured(work: Callable[[], int]) -> dict[str, float]:
 
 def _watch(peaks: list[int], done: threading.Event) -> None:
     process = psutil.Process()
-    while not done.wait(0.1):
+    while not done.wait(0.5):  # a look takes milliseconds of a core
         peaks[0] = max(peaks[0], sum(_held([process, *process.children(recursive=True)])))
 
 

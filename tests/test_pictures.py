@@ -16,6 +16,7 @@ from pippin.pictures.bars import find_bars
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import PIXEL_LIMIT, read_picture
 from pippin.pictures.framing import Box, crops
+from pippin.pictures.prepare import is_blank
 from pippin.pictures.sources import open_source
 from pippin.pictures.sources.apples import BUILT_IN_COUNT, OrchardSource
 from pippin.pictures.sources.files import FileSource
@@ -566,3 +567,16 @@ def test_every_level_survives_the_way_there_and_back():
 
 def test_to_uint8_rounds_and_clips():
     assert to_uint8(np.array([-3.0, -1.0, 0.0039, 0.0041, 1.0, 7.0])).tolist() == [0, 0, 128, 128, 255, 255]
+
+
+@pytest.mark.parametrize("side", [16, 64, 128])
+def test_a_picture_is_blank_where_a_five_hundredth_of_its_pixels_or_more_would_be_seen(side):
+    draw = np.random.default_rng(side)
+    limit = int(np.ceil(0.002 * side * side))  # so many are something, one less is nothing
+    for spread in (0, 5, 16, 17, 40):
+        for spots in (0, limit - 1, limit, 3 * limit):
+            pixels = np.full((side * side, 3), 100, np.uint8)
+            pixels[: side * side // 3, 1] += spread
+            pixels[draw.permutation(side * side)[:spots]] = draw.integers(180, 256, 3)
+            expected = spread <= 16 and spots < limit
+            assert is_blank(draw.permutation(pixels).reshape(side, side, 3)) == expected, (spread, spots)

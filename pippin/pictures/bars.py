@@ -89,7 +89,17 @@ def _trim(lines: np.ndarray, whole: int) -> tuple[int, int]:
         lines: uint8 of shape `(lines, length, 3)`.
         whole: How many lines the whole picture has, of which a good part must be left.
     """
-    head, tail = _plain_run(lines), _plain_run(lines[::-1])
+    first_and_last = lines[:: len(lines) - 1] if len(lines) > 1 else lines[[0, 0]]
+    if not _may_be_plain(first_and_last):  # as in nearly all photographs
+        return 0, 0
+    colours = _medians(first_and_last)
+    plain = _differing(first_and_last, colours[:, None]) <= STRAY
+    if not plain.any():
+        return 0, 0
+    head, tail = (
+        _plain_run(from_side, colour) if begins else Run(0, colour, 0.0, 0)
+        for from_side, colour, begins in zip((lines, lines[::-1]), colours, plain, strict=True)
+    )
     partners = min(head.length, tail.length) > 0 and bool((np.abs(head.colour - tail.colour) <= TOLERANCE).all())
     first, last = _lines_to_trim(head, tail, partners), _lines_to_trim(tail, head, partners)
     return (first, last) if LEAST_LEFT * (len(lines) - first - last) >= whole else (0, 0)
@@ -105,12 +115,27 @@ def _lines_to_trim(run: Run, opposite: Run, partners: bool) -> int:
     return run.end if run.length and black_or_white and run.clear >= CLEAR_ALONE else 0
 
 
-def _plain_run(lines: np.ndarray) -> Run:
-    """Measures the run of plain lines with which a picture begins, looking no further than it goes."""
-    ordered, count = np.sort(lines[0], axis=0), lines.shape[1]
-    colour = (ordered[(count - 1) // 2] + ordered[count // 2].astype(np.float32)) / 2  # its median
-    if _differing(lines[:1], colour)[0] > STRAY:
-        return Run(0, colour, 0.0, 0)
+def _may_be_plain(lines: np.ndarray) -> bool:
+    """Whether any of some lines may be plain: two of its pixels can only be far apart if one of them is a stray."""
+    half = lines.shape[1] // 2
+    green = lines[:, : 2 * half, 1].astype(np.int16)
+    apart = np.abs(green[:, :half] - green[:, half:]) > 2 * TOLERANCE
+    return bool((np.count_nonzero(apart, axis=1) <= STRAY * lines.shape[1]).any())
+
+
+def _medians(lines: np.ndarray) -> np.ndarray:
+    """Returns the median colour of each line: float32 of shape `(lines, 3)`."""
+    ordered, count = np.sort(lines, axis=1), lines.shape[1]
+    return (ordered[:, (count - 1) // 2] + ordered[:, count // 2].astype(np.float32)) / 2
+
+
+def _plain_run(lines: np.ndarray, colour: np.ndarray) -> Run:
+    """Measures the run of plain lines with which a picture begins, looking no further than it goes.
+
+    Args:
+        lines: uint8 of shape `(lines, length, 3)`, the first of them plain.
+        colour: The median of the first.
+    """
     length = 0
     while not (differing := _differing(lines[length : length + AT_ONCE], colour) > STRAY).any():
         length += len(differing)

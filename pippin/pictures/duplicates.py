@@ -7,6 +7,7 @@ docs/pictures.md. (The library ImageHash computes the same hash, and brings SciP
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -32,7 +33,18 @@ BANDS = ((0, 2), (16, 2), (32, 2), (48, 1))
 Hashes that differ by 10 bits or fewer cannot differ by 3 or more in each of three bands and by 2 or more in the fourth,
 which would be 11: so whoever looks up all bands that near misses nobody."""
 
+LUMA = np.array([0.299, 0.587, 0.114])
+"""How much red, green and blue count in grey."""
+
 _WAVES = np.cos(np.pi * np.outer(np.arange(1, FREQUENCIES + 1), 2 * np.arange(HASHED_SIDE) + 1) / (2 * HASHED_SIDE))
+
+
+@cache
+def _waves(size: int) -> np.ndarray:
+    """Returns the waves along a side of so many pixels, a power of two, each the mean or a part of a hashed one's."""
+    if size < HASHED_SIDE:
+        return _WAVES.reshape(FREQUENCIES, size, -1).sum(axis=2)
+    return np.repeat(_WAVES, size // HASHED_SIDE, axis=1) * (HASHED_SIDE / size)
 
 
 def likeness(pixels: np.ndarray) -> str:
@@ -45,8 +57,8 @@ def likeness(pixels: np.ndarray) -> str:
         16 hexadecimal digits, one bit for each of the 8×8 lowest frequencies but the constant ones: whether it is
         stronger than their median.
     """
-    grey = Image.fromarray(to_rgb(pixels)).convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.BOX)
-    strengths = (_WAVES @ np.asarray(grey, np.float64) @ _WAVES.T).round(6)  # the same on every machine
+    waves = _waves(len(pixels))
+    strengths = (waves @ (to_rgb(pixels) @ LUMA) @ waves.T).round(6)  # the same on every machine
     ordered, half = np.sort(strengths, axis=None), strengths.size // 2
     return np.packbits(strengths > (ordered[half - 1] + ordered[half]) / 2).tobytes().hex()
 

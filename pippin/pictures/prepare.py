@@ -37,7 +37,7 @@ from pippin.pictures.sources.moving import unfold
 from pippin.pictures.workers import TIME_LIMIT, in_order
 from pippin.settings import check_image_size
 
-PREPARATION_VERSION = 3  # raise it when the same file would become another picture: everything is prepared anew
+PREPARATION_VERSION = 4  # raise it when the same file would become another picture or hash: all is prepared anew
 
 SEEN = 16
 """Of 255: a pixel that is farther from a picture's median colour is seen."""
@@ -230,8 +230,13 @@ def is_blank(pixels: np.ndarray) -> bool:
     Args:
         pixels: uint8 of shape `(S, S, 3)`, or 4.
     """
+    count = pixels.shape[0] * pixels.shape[1]
+    most = int(BLANK_SHARE * count)
+    some = np.sort(pixels[::4, ::4].reshape(-1, pixels.shape[-1]), axis=0).astype(np.int16)
+    if (some[-1 - most] - some[most] > 2 * SEEN).any():  # so many pixels cannot all be the few that are seen
+        return False
     planes = np.ascontiguousarray(pixels.reshape(-1, pixels.shape[-1]).T)  # along a short axis NumPy would be slow
-    ordered, count = np.sort(planes, axis=1, kind="stable"), planes.shape[1]
+    ordered = np.sort(planes, axis=1, kind="stable")
     median = ordered[:, (count - 1) // 2 : count // 2 + 1].mean(axis=1).astype(np.int16)
     apart = np.abs(planes - median[:, None]) > SEEN
     return np.count_nonzero(apart.any(axis=0)) < BLANK_SHARE * count
