@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import pickle
 import threading
 import time
 import warnings
@@ -81,15 +82,15 @@ def _ahead(cores: int) -> int:
 def _until_broken(work: Callable[[Item], Result], items: Sequence[Item], start: int, cores: int) -> Iterator[Result]:
     """Yields results from the one at `start` on, to the end or until a process dies."""
     chunks = (items[at : at + CHUNK] for at in range(start, len(items), CHUNK))
-    waiting: deque[Future[list[Result]]] = deque()
+    waiting: deque[Future[bytes]] = deque()
     with _processes(cores, work) as pool:
         try:
             for chunk in chunks:
                 waiting.append(pool.submit(_work_on, chunk))
                 if len(waiting) == _ahead(cores):
-                    yield from waiting.popleft().result()
+                    yield from pickle.loads(waiting.popleft().result())
             while waiting:
-                yield from waiting.popleft().result()
+                yield from pickle.loads(waiting.popleft().result())
         except BrokenProcessPool:
             return
         finally:
@@ -110,7 +111,7 @@ def _one_by_one(
             try:
                 for item in items[done:]:
                     began = time.monotonic()
-                    yield pool.submit(_work_on, [item]).result()[0]
+                    yield from pickle.loads(pool.submit(_work_on, [item]).result())
                     done += 1
             except BrokenProcessPool:
                 yield (late if time.monotonic() - began >= TIME_LIMIT else broken)(items[done])
@@ -143,13 +144,16 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def _work_on(items: Sequence[Any]) -> list[Any]:
+def _work_on(items: Sequence[Any]) -> bytes:
     """Works on one item within the time limit, or on several within twice that: a timer for each would cost a tenth.
 
     After that the process ends, even if compiled code never lets Python run, and each item is given alone.
+
+    Returns:
+        The results, pickled: Loky's own pickler asks Python about every object in them.
     """
     faulthandler.dump_traceback_later(_limit * min(len(items), 2), exit=True, file=_nowhere)
     try:
-        return [_work(item) for item in items]
+        return pickle.dumps([_work(item) for item in items], pickle.HIGHEST_PROTOCOL)
     finally:
         faulthandler.cancel_dump_traceback_later()
