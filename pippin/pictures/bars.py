@@ -89,13 +89,11 @@ def _trim(lines: np.ndarray, whole: int) -> tuple[int, int]:
         lines: uint8 of shape `(lines, length, 3)`.
         whole: How many lines the whole picture has, of which a good part must be left.
     """
-    first_and_last = lines[:: len(lines) - 1] if len(lines) > 1 else lines[[0, 0]]
+    first_and_last = lines[[0, -1]]
     if not _may_be_plain(first_and_last):  # as in nearly all photographs
         return 0, 0
     colours = _medians(first_and_last)
     plain = _differing(first_and_last, colours[:, None]) <= STRAY
-    if not plain.any():
-        return 0, 0
     head, tail = (
         _plain_run(from_side, colour) if begins else Run(0, colour, 0.0, 0)
         for from_side, colour, begins in zip((lines, lines[::-1]), colours, plain, strict=True)
@@ -116,7 +114,10 @@ def _lines_to_trim(run: Run, opposite: Run, partners: bool) -> int:
 
 
 def _may_be_plain(lines: np.ndarray) -> bool:
-    """Whether any of some lines may be plain: two of its pixels can only be far apart if one of them is a stray."""
+    """Whether any of some lines may be plain: where two pixels are far apart, at least one of them is a stray.
+
+    Looking for their medians takes several times as long.
+    """
     half = lines.shape[1] // 2
     green = lines[:, : 2 * half, 1].astype(np.int16)
     apart = np.abs(green[:, :half] - green[:, half:]) > 2 * TOLERANCE

@@ -3,7 +3,7 @@
 Two of them are near copies if two measures say so. A hash of 64 bits, of the signs of the lowest frequencies of the
 grey picture, finds candidates quickly and forgives another brightness; the difference of small colour copies rules out
 those that share an outline only, such as a red apple and a green one on white. Both thresholds are set by eye: see
-docs/pictures.md. (The library ImageHash computes the same hash, and brings SciPy and PyWavelets along for it.)
+docs/pictures.md. (The library ImageHash computes such a hash, and brings SciPy and PyWavelets along for it.)
 """
 
 from collections.abc import Iterator
@@ -36,15 +36,20 @@ which would be 11: so whoever looks up all bands that near misses nobody."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """How much red, green and blue count in grey."""
 
-_WAVES = np.cos(np.pi * np.outer(np.arange(1, FREQUENCIES + 1), 2 * np.arange(HASHED_SIDE) + 1) / (2 * HASHED_SIDE))
-
 
 @cache
 def _waves(size: int) -> np.ndarray:
-    """Returns the waves along a side of so many pixels, a power of two, each the mean or a part of a hashed one's."""
+    """Returns the waves of the lowest frequencies, `(FREQUENCIES, size)`.
+
+    Args:
+        size: Pixels of the side that they run along, a power of two. They give what those of `HASHED_SIDE` pixels give
+            of a picture that is resized to that side, by averaging or repeating pixels.
+    """
+    places, frequencies = 2 * np.arange(HASHED_SIDE) + 1, np.arange(1, FREQUENCIES + 1)
+    waves = np.cos(np.pi * np.outer(frequencies, places) / (2 * HASHED_SIDE))
     if size < HASHED_SIDE:
-        return _WAVES.reshape(FREQUENCIES, size, -1).sum(axis=2)
-    return np.repeat(_WAVES, size // HASHED_SIDE, axis=1) * (HASHED_SIDE / size)
+        return waves.reshape(FREQUENCIES, size, -1).sum(axis=2)
+    return np.repeat(waves, size // HASHED_SIDE, axis=1) * (HASHED_SIDE / size)
 
 
 def likeness(pixels: np.ndarray) -> str:
