@@ -1,6 +1,6 @@
 """How good pictures get in the same wall-clock time, beside what people run instead.
 
-    python benchmarks/quality.py SOURCE [--minutes 10] [--seeds 3] [--methods classic,dcgan,low-data,standard]
+    python benchmarks/quality.py SOURCE [--name NAME] [--minutes 10] [--seeds 3] [--methods classic,dcgan,low-data,standard]
 
 Every method learns from the same pictures, on TensorFlow, each in a process of its own and in turns: seed by seed, all
 methods. Each then paints 2,048 pictures, which are scored against those that were held out of all of them. Prints one
@@ -31,6 +31,7 @@ def main() -> None:
     """Train in turns, score, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source")
+    parser.add_argument("--name", help="what the results are called; else as the source")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=3)
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/quality"), help="where runs and samples are kept")
     parser.add_argument("--worker", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    name = Path(args.source).name
+    name = args.name or Path(args.source).name
     work = args.work / f"{name}-{args.image_size}-{args.minutes:g}min"
     if args.worker:
         method, seed = args.worker
