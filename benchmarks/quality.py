@@ -1,6 +1,7 @@
 """How good pictures get in the same wall-clock time, beside what people run instead.
 
-    python benchmarks/quality.py SOURCE [--name NAME] [--minutes 10] [--seeds 3] [--methods classic,dcgan,low-data,standard]
+    python benchmarks/quality.py SOURCE [--name NAME] [--minutes 10] [--seeds 3]
+        [--methods classic,dcgan,low-data,standard]
 
 Every method learns from the same pictures, on TensorFlow, each in a process of its own and in turns: seed by seed, all
 methods. Each then paints 2,048 pictures, which are scored against those that were held out of all of them. Prints one

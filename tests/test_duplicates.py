@@ -42,7 +42,7 @@ def test_exact_copies_are_left_out_and_near_ones_named(folder):
         "same.bmp": ("exact", "0.png", False),
     }
     assert len(dataset) == 6
-    assert [[entry.path for entry in group] for group in dataset.audit.groups()] == [
+    assert [[entry.path for entry in group] for group in dataset.audit.groups] == [
         ["larger.png", "2.png"],
         ["1.png", "again.jpg"],
         ["0.png", "same.bmp"],

@@ -100,5 +100,5 @@ def test_an_audit_groups_a_copy_of_a_copy_with_the_one_to_keep():
         Entry("d", 1, 1, "kept", index=2),
     ]
     audit = Audit(Packed(Entry, entries))
-    assert [[entry.path for entry in group] for group in audit.groups()] == [["a", "b", "c"]]
+    assert [[entry.path for entry in group] for group in audit.groups] == [["a", "b", "c"]]
     assert audit.counts == {"kept": 3, "mended": 0, "refused": 1}

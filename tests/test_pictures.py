@@ -5,6 +5,7 @@ import os
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -494,6 +495,14 @@ def test_pictures_lie_on_disk(folder, cache):
     assert manifest["files"][1]["path"] == "b.png"
     assert (dataset.name, dataset.image_size, len(dataset)) == ("pictures", 32, 2)
     assert [path.name for path in file.parent.parent.iterdir()] == [file.parent.name]
+
+
+def test_what_is_told_at_once_is_what_is_read_later(folder):
+    told = prepare(folder, 16)
+    read = Dataset.open(Path(told.stored.filename).parent)
+    assert list(told.files) == list(read.files)
+    assert (told.manifest, told.fingerprint) == (read.manifest, read.fingerprint)
+    assert np.array_equal(told.stored, read.stored)
 
 
 def test_what_was_prepared_is_reused_until_something_changes(folder, cache, monkeypatch):

@@ -34,14 +34,14 @@ class Inspection:
         """Say it to people."""
         audit = self.dataset.audit
         lines = audit.lines()
-        for name, found in audit.totals().items():
+        for name, found in audit.totals.items():
             if found and name not in ("reason", "warning"):
                 lines.append(f"{name}: " + ", ".join(f"{count:,} {key}" for key, count in found.items()))
-        for group in audit.groups()[:NAMED_IN_SUMMARY]:
+        for group in audit.groups[:NAMED_IN_SUMMARY]:
             kept, *others = (printable(entry.path) for entry in group)
             lines.append(f"alike: {kept} (the one to keep), {', '.join(others)}")
-        if len(audit.groups()) > NAMED_IN_SUMMARY:
-            lines.append(f"alike: {len(audit.groups()) - NAMED_IN_SUMMARY:,} more groups")
+        if len(audit.groups) > NAMED_IN_SUMMARY:
+            lines.append(f"alike: {len(audit.groups) - NAMED_IN_SUMMARY:,} more groups")
         if self.unlike:
             named = ", ".join(printable(entry.path) for entry, _ in self.unlike[:NAMED_IN_SUMMARY])
             more = len(self.unlike) - NAMED_IN_SUMMARY

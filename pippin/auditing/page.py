@@ -57,7 +57,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
         shown=len(shown),
         unlike=[(_squares(dataset.images, [entry]), entry, score) for entry, score in inspection.unlike[:LISTED]],
         looked_at=inspection.looked_at,
-        groups=[(_squares(dataset.images, group), group) for group in audit.groups()[:LISTED]],
+        groups=[(_squares(dataset.images, group), group) for group in audit.groups[:LISTED]],
         refused=[(_glimpse(folder / entry.path), entry) for entry in audit.refused[:LISTED]],
         odd=[(_squares(dataset.images, [entry]), entry) for entry in islice(odd, LISTED)],
         options=dataset.preparation.to_dict(),

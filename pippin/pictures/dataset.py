@@ -132,7 +132,7 @@ class Dataset:
 
     def _ties(self) -> list[list[int]]:
         """Returns the rows that must not be parted: copies of each other, crops of one picture, frames of one file."""
-        groups = [[row for entry in group for row in entry.rows] for group in self.audit.groups()]
+        groups = [[row for entry in group for row in entry.rows] for group in self.audit.groups]
         of_one: dict[str, list[int]] = {}
         for entry in self.audit.entries:
             if entry.file is not None or entry.crops > 1:

@@ -18,6 +18,10 @@ ENOUGH = 2
 At twice the side, 60 photographs of apples at 64×64 came within 47 dB of what their full size gives, with exact
 extents; here the last part of a pixel is cut off instead, which was not measured."""
 
+RESAMPLING = Image.Resampling.BICUBIC
+"""As Pillow does it, averaging over all pixels that become one: what clean FID resizes with (arXiv 2104.11222). Lanczos
+takes half as long again, and draws lighter and darker lines along sharp edges."""
+
 SHIFT = 0.5
 """Of a square's side: how far several crops of one picture lie apart at the least."""
 
@@ -104,7 +108,7 @@ def squares_of(
     reasons = []
 
     def resized(part: Box, width: int, height: int) -> Image.Image:
-        return picture.resize((width, height), Image.Resampling.LANCZOS, part, reducing_gap=3)
+        return picture.resize((width, height), RESAMPLING, part, reducing_gap=3)
 
     if preparation.fit == "crop":
         where = focus(picture, box) if preparation.focus == "auto" else MIDDLE

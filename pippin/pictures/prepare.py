@@ -37,7 +37,7 @@ from pippin.pictures.sources.moving import unfold
 from pippin.pictures.workers import TIME_LIMIT, in_order
 from pippin.settings import check_image_size
 
-PREPARATION_VERSION = 4  # raise it when the same file would become another picture or hash: all is prepared anew
+PREPARATION_VERSION = 5  # raise it when the same file would become another picture or hash: all is prepared anew
 
 SEEN = 16
 """Of 255: a pixel that is farther from a picture's median colour is seen."""
@@ -96,11 +96,13 @@ def prepare(
             dataset = reopen(place)
             if dataset is None:
                 workshop = shelf / (MAKING + place.name)
-                _make(opened, image_size, preparation, workshop, Earlier(shelf, name), progress, part)
+                manifest, entries = _make(
+                    opened, image_size, preparation, workshop, Earlier(shelf, name), progress, part
+                )
                 publish(workshop, place)
                 if part is None:
                     tidy(shelf, place)
-                dataset = Dataset.open(place)
+                dataset = Dataset(np.load(place / PICTURES_FILE, mmap_mode="r"), manifest, entries)
             return dataset
     except OSError as error:
         raise SourceError(
@@ -117,8 +119,8 @@ def _make(
     earlier: Earlier,
     progress: Progress | None,
     shard: Shard | None,
-) -> None:
-    """Writes the pictures and the manifest into a folder, or goes on with it."""
+) -> tuple[dict[str, Any], Sequence[Entry]]:
+    """Writes the pictures and the manifest into a folder, or goes on with it; returns what the manifest holds."""
     folder.mkdir(exist_ok=True)
     files = unfold(source.found, source.folder, preparation) if isinstance(source, FileSource) else source.found
     files = shard.of(files) if shard else files
@@ -157,6 +159,7 @@ def _make(
     }
     write_listing(folder / MANIFEST_FILE, manifest, (entry.to_json() for entry in entries))
     (folder / JOURNAL_FILE).unlink()
+    return manifest, entries
 
 
 def _made(

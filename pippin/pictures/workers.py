@@ -22,8 +22,9 @@ Result = TypeVar("Result")
 CHUNK = 32
 """Items that are given to a process at a time."""
 
-PROCESSES_FROM = 256
-"""Items below which starting processes, half a second, takes longer than they save."""
+PROCESSES_FROM = 32
+"""Items from which on processes are started, in half a second, so that a decoder that crashes or never ends takes no
+more than its file along. Of fewer, the wait would be most of the time."""
 
 TIME_LIMIT = 60.0
 """Seconds that a process may work on one item: a decoder that a file leads into a loop must not hold up the others."""
