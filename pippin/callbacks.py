@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from pippin.errors import SettingsError
-from pippin.reporting import Quiet
+from pippin.reporting import Reporter
 from pippin.run import Run
 from pippin.training.trainer import Tick, Trainer
 
@@ -36,7 +36,7 @@ class Measures(Mapping[str, float]):
         return {name: float(value) for name, value in self._trainer.engine.to_host(self._measures).items()}
 
 
-class Callbacks(Quiet):
+class Callbacks(Reporter):
     """A reporter that tells Keras' callbacks.
 
     `on_train_begin`, `on_epoch_begin`, `on_train_batch_begin`, `on_train_batch_end`, `on_epoch_end` and `on_train_end`

@@ -1,7 +1,7 @@
 """Who is told how a sitting of training goes, and may end it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from pippin.training.trainer import Tick
 
 
-class Reporter(Protocol):
-    """Who is told how a sitting goes. Each method may do nothing."""
+class Reporter:
+    """Who is told how a sitting goes. This one tells nobody and lets training go to its end; others say more."""
 
     def preparing(self, done: int, total: int) -> None:
         """So many of the source's files were looked at."""
@@ -38,41 +38,10 @@ class Reporter(Protocol):
 
     def wants_to_stop(self) -> bool:
         """Whether the run is to end here. Asked after each batch and each tick."""
-
-
-class Quiet:
-    """Tells nobody, and lets training go to its end."""
-
-    def preparing(self, done: int, total: int) -> None:
-        """Do nothing."""
-
-    def prepared(self, dataset: "Dataset") -> None:
-        """Do nothing."""
-
-    def started(self, run: "Run", reasons: dict[str, str], rule: str, going_on: bool) -> None:
-        """Do nothing."""
-
-    def batch_begins(self, batches: int) -> None:
-        """Do nothing."""
-
-    def batch_ends(self, batches: int, measures: Mapping[str, float]) -> None:
-        """Do nothing."""
-
-    def ticked(self, run: "Run", tick: "Tick") -> None:
-        """Do nothing."""
-
-    def noticed(self, run: "Run", text: str) -> None:
-        """Do nothing."""
-
-    def finished(self, run: "Run", already: bool) -> None:
-        """Do nothing."""
-
-    def wants_to_stop(self) -> bool:
-        """Return False."""
         return False
 
 
-class Several:
+class Several(Reporter):
     """Tells several, one after the other; each of them may end the run."""
 
     def __init__(self, *reporters: Reporter):

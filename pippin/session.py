@@ -24,7 +24,7 @@ from pippin.folder import FIXED, check_writable
 from pippin.pictures import Dataset, Preparation
 from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
-from pippin.reporting import Quiet, Reporter, Several
+from pippin.reporting import Reporter, Several
 from pippin.run import Run, is_run, open_run
 from pippin.settings import Choice, Settings
 from pippin.training.health import Finding
@@ -75,7 +75,7 @@ def train(
         PippinError: see `pippin.errors` for its kinds; nothing that was trained is lost.
         KeyboardInterrupt: somebody stopped it; the run is saved first.
     """
-    reporter = reporter or Quiet()
+    reporter = reporter or Reporter()
     check_callbacks(callbacks)
     if from_run is not None:
         parent = from_run.path if isinstance(from_run, Run) else Path(from_run)

@@ -12,7 +12,7 @@ from PIL import Image
 
 import pippin
 from pippin.networks import Networks
-from pippin.session import Quiet
+from pippin.reporting import Reporter
 from pippin.training.trainer import Trainer
 
 SIZE, LATENT_DIM = 16, 4
@@ -57,7 +57,7 @@ def train(run, reporter=None, source=None, **settings):
     return pippin.train(pictures() if source is None else source, run, reporter=reporter, **settings)
 
 
-class Diary(Quiet):
+class Diary(Reporter):
     """Keeps what it was told: `("started", going_on)`, `("ticked", batches)`, `("finished", already)`."""
 
     def __init__(self):

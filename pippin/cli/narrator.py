@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from pippin.reporting import Quiet
+from pippin.reporting import Reporter
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pippin.training.trainer import Tick
 
 
-class Narrator(Quiet):
+class Narrator(Reporter):
     """Tells a person at the command line how training goes: in plain lines, or with a bar where there is a terminal."""
 
     def __init__(self) -> None:

@@ -40,14 +40,7 @@ def write(trained: Trained, path: Path) -> None:
 
 def serialised(trained: Trained) -> bytes:
     """Return what `write` writes."""
-    onnx = need("onnx", "onnx", "Export to ONNX")
-    runtime = need("onnxruntime", "onnxruntime", "Trying an ONNX file")
-    data = bytes(_model(onnx, trained).SerializeToString())
-    session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    latents, _ = trained.probe
-    (painted,) = session.run([OUTPUT], trained.feeds(latents))
-    check_agreement(painted, trained, "The ONNX file")
-    return data
+    return _tried(trained)[0]
 
 
 def painter(trained: Trained) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -56,11 +49,22 @@ def painter(trained: Trained) -> Callable[[np.ndarray], np.ndarray] | None:
     It cannot where ONNX or its runtime is not installed, or the generator has a layer that is not known.
     """
     try:
-        data = serialised(trained)
+        _, session = _tried(trained)
     except ExportError:
         return None
-    session = need("onnxruntime", "onnxruntime", "Painting").InferenceSession(data, providers=["CPUExecutionProvider"])
     return lambda latents: session.run([OUTPUT], trained.feeds(latents))[0]
+
+
+def _tried(trained: Trained) -> tuple[bytes, Any]:
+    """Return the file's content, and the session of ONNX Runtime in which it painted what the generator does."""
+    onnx = need("onnx", "onnx", "Export to ONNX")
+    runtime = need("onnxruntime", "onnxruntime", "Trying an ONNX file")
+    data = bytes(_model(onnx, trained).SerializeToString())
+    session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    latents, _ = trained.probe
+    (painted,) = session.run([OUTPUT], trained.feeds(latents))
+    check_agreement(painted, trained, "The ONNX file")
+    return data, session
 
 
 def _model(onnx: Any, trained: Trained) -> Any:
