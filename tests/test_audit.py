@@ -121,4 +121,5 @@ def test_the_command(folder, tmp_path):
     assert done.exit_code == 0, done.output
     assert "65 files: 62 kept, 0 mended, 3 refused" in done.output
     assert f"The report: {tmp_path / 'audit.html'}" in done.output.replace("\n", "")
-    assert "fit pad" in (tmp_path / "audit.html").read_text(encoding="utf-8")
+    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
+    assert "prepared at 32×32, background black, fit pad, duplicates near<" in page

@@ -60,7 +60,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
         groups=[(_squares(dataset.images, group), group) for group in audit.groups[:LISTED]],
         refused=[(_glimpse(folder / entry.path), entry) for entry in audit.refused[:LISTED]],
         odd=[(_squares(dataset.images, [entry]), entry) for entry in islice(odd, LISTED)],
-        options=dataset.preparation.to_dict(),
+        options=dataset.preparation.unusual(),
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -101,6 +101,11 @@ class Preparation:
         """Returns the options as what JSON can hold."""
         return asdict(self)
 
+    def unusual(self) -> dict[str, Any]:
+        """Returns the options that somebody asked for, by their names: those that are not the usual ones."""
+        usual = USUAL.to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != usual[name]}
+
     @classmethod
     def from_dict(cls, options: dict[str, Any] | None) -> "Preparation":
         """Returns what `to_dict` gave; of runs that were begun before there was an option, what was done then."""
