@@ -1,6 +1,6 @@
 """Directions in which pictures can be edited, found without labels.
 
-GANSpace (Härkönen et al. 2020, arXiv 2004.02546): what the generator's first layer makes of many latents has few
+GANSpace (Härkönen et al. 2020, arXiv 2004.02546): the map that the generator makes of many latents first has few
 directions in which it varies most; each of them is led back to latents by regression. What a direction does to
 pictures is seen by looking, and then it can be given a name.
 """
@@ -109,10 +109,7 @@ def find_directions(generator: keras.Model) -> Directions:
     Raises:
         NetworkError: it has no layer with weights.
     """
-    first = next((layer for layer in generator.layers if layer.weights), None)
-    if first is None:
-        raise NetworkError(f"The generator has no layer with weights to look into. Received: {generator.name}")
-    early = keras.Model(generator.inputs, first.output)
+    early = keras.Model(generator.inputs, _beginning(generator))
     latents = latents_of(range(SAMPLES), generator.input_shape[1])
     seen = np.concatenate(
         [
@@ -124,3 +121,12 @@ def find_directions(generator: keras.Model) -> Directions:
     vectors = scores[:, : generator.input_shape[1]].T @ latents  # regression: the scores are orthogonal to each other
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return Directions(fingerprint(generator), vectors.astype("float32"), {})
+
+
+def _beginning(generator: keras.Model) -> Any:
+    """Return the map that the generator's convolutions begin with; of one without maps, what its first layer makes."""
+    weighty = [layer for layer in generator.layers if layer.weights]
+    if not weighty:
+        raise NetworkError(f"The generator has no layer with weights to look into. Received: {generator.name}")
+    maps = (layer.input for layer in weighty if not isinstance(layer.input, list) and len(layer.input.shape) == 4)
+    return next(maps, weighty[0].output)
