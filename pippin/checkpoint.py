@@ -64,7 +64,10 @@ def load(path: Path, like: State) -> State:
     """
     arrays, wanted = _read(path), _flatten(like)
     if {k: (v.shape, v.dtype) for k, v in arrays.items()} != {k: (v.shape, v.dtype) for k, v in wanted.items()}:
-        raise RunError(f"The checkpoint was made with other networks. Received: {path}")
+        raise RunError(
+            "The checkpoint was made with other networks, of yours or of an earlier Pippin; choose another folder with "
+            f"--run, and start from what it learnt with --from. Received: {path}"
+        )
     return keras.tree.pack_sequence_as(like, [arrays[name] for name in wanted])
 
 
