@@ -27,9 +27,11 @@ def save(path: Path, state: State, about: dict[str, Any]) -> None:
         about: what else to know, as JSON can hold it; kept in the file's metadata.
     """
     part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(safetensors.numpy.save(_flatten(state), metadata={"pippin": json.dumps(about)}))
-        file.flush()
+    with part.open("wb") as file:  # a file that cannot be written says so here
+        try:
+            safetensors.numpy.save_file(_flatten(state), part, metadata={"pippin": json.dumps(about)})
+        except safetensors.SafetensorError as problem:
+            raise OSError(str(problem)) from None
         os.fsync(file.fileno())
     os.replace(part, path)
 
