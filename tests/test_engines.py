@@ -1,6 +1,7 @@
 """The choice of an engine, and what must not load one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,33 @@ def test_nothing_heavy_is_loaded_for(probe):
     assert done.stdout.splitlines()[-1] == "loaded: []"
     if "help" in probe:
         assert "train" in done.stdout
+
+
+# -- TensorFlow's threads --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "chosen", "expected"),
+    [
+        ("", {}, "{half} 2"),
+        ("", {"TF_NUM_INTRAOP_THREADS": "3"}, "0 0"),
+        ("import tensorflow; tensorflow.constant(0)", {}, "0 0"),
+    ],
+    ids=["usual", "chosen", "too late"],
+)
+def test_tensorflow_runs_two_operations_at_a_time_unless_told_otherwise(before, chosen, expected):
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if cores == 1:
+        pytest.skip("one core has nothing to share")
+    script = (
+        f"{before}\nfrom pippin import engines; engines.current(); from tensorflow import config\n"
+        "if config.list_physical_devices('GPU'): raise SystemExit('a GPU')\n"
+        "told = config.threading\n"
+        "print(told.get_intra_op_parallelism_threads(), told.get_inter_op_parallelism_threads())"
+    )
+    told = {name: value for name, value in os.environ.items() if not name.startswith("TF_NUM_")}
+    environment = {**told, **chosen, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    if "a GPU" in done.stderr:
+        pytest.skip("GPUs share out work by themselves")
+    assert done.stdout.split("\n")[-2] == expected.format(half=cores // 2), done.stderr
