@@ -100,6 +100,7 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, monkeypatch):
         return found
 
     monkeypatch.setattr(files, "read_picture", changed)
+    monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)  # another process would read for itself
     entry = prepare(folder, 16).audit.entries[3]
     assert entry.reasons == ("changed while the pictures were looked at: do it again when it is ready",)
 
