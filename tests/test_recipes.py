@@ -78,7 +78,7 @@ def test_an_engine_paints_where_onnx_runtime_cannot(run, monkeypatch):
     def refuse(trained):
         raise ExportError("a layer that is not known")
 
-    monkeypatch.setattr("pippin.export.onnx_file.serialised", refuse)
+    monkeypatch.setattr("pippin.export.onnx_file._tried", refuse)
     opened = pippin.open_run(run.path)
     assert opened.painter == engines.current().name
     assert opened.sample(2).shape == (2, tiny.SIZE, tiny.SIZE, 3)

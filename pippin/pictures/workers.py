@@ -1,6 +1,7 @@
 """Work on many pictures at once: in the order that was asked for, with memory for a few of them only."""
 
 import faulthandler
+import multiprocessing
 import os
 import pickle
 import threading
@@ -53,7 +54,8 @@ def in_order(
         late: Gives the result for an item on which a process worked for too long; the same if it is not given.
     """
     cores = available_cores()
-    if not processes or cores == 1 or len(items) < PROCESSES_FROM:
+    childless = multiprocessing.current_process().daemon  # one of a pool's; Python lets it have no children
+    if not processes or childless or cores == 1 or len(items) < PROCESSES_FROM:
         Image.init()  # Pillow loads its decoders here; better before the threads than in them
         with ThreadPoolExecutor(max_workers=min(THREADS, 2 * cores)) as pool:
             for start in range(0, len(items), 2 * CHUNK):
