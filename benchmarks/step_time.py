@@ -5,8 +5,8 @@
 The engines take turns, each in a process of its own, so that a machine whose speed drifts is fair to all of them.
 Prints one row an engine: the median of the rounds. Writes all rounds to benchmarks/results/step_time.json.
 
-The matrix product is two large ones that wait for nothing, so that an engine which runs operations side by side uses all
-cores for them, too.
+The matrix product is two large ones that wait for nothing, so that an engine which runs operations side by side uses
+all cores for them, too.
 
 GFLOP/s counts the multiplications and additions of the convolutions and dense layers, nothing else. With F for one
 forward pass through a network, a step of the one-pass rule needs for each pair of a real and a generated picture
