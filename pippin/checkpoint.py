@@ -27,11 +27,17 @@ def save(path: Path, state: State, about: dict[str, Any]) -> None:
         about: what else to know, as JSON can hold it; kept in the file's metadata.
     """
     part = path.with_suffix(".part")
-    with part.open("wb") as file:  # a file that cannot be written says so here
-        try:
-            safetensors.numpy.save_file(_flatten(state), part, metadata={"pippin": json.dumps(about)})
-        except safetensors.SafetensorError as problem:
-            raise OSError(str(problem)) from None
+    for left in path.parent.glob(".tmp*"):  # by a kill while the library wrote: it writes a file beside, and renames it
+        left.unlink()
+    part.unlink(missing_ok=True)
+    part.touch()
+    mode = part.stat().st_mode  # as any file's here; the library's is for its owner alone
+    try:
+        safetensors.numpy.save_file(_flatten(state), part, metadata={"pippin": json.dumps(about)})
+    except safetensors.SafetensorError as problem:
+        raise OSError(str(problem)) from None
+    part.chmod(mode)
+    with part.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(part, path)
 

@@ -12,6 +12,7 @@ import pytest
 
 import pippin
 from pippin import engines
+from pippin.cores import available_cores
 from pippin.errors import EngineError
 
 # -- the choice ------------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def test_nothing_heavy_is_loaded_for(probe):
     ids=["usual", "chosen", "too late"],
 )
 def test_tensorflow_runs_two_operations_at_a_time_unless_told_otherwise(before, chosen, expected):
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     if cores == 1:
         pytest.skip("one core has nothing to share")
     script = (

@@ -417,6 +417,19 @@ def test_a_run_below_a_file_cannot_be_written(tmp_path):
         make(tmp_path / "file" / "run")
 
 
+def test_a_checkpoint_is_on_disk_before_it_takes_the_place_of_the_old_one(copied, monkeypatch):
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: [synced.append(os.fstat(descriptor)), fsync(descriptor)])
+    left = copied.path / ".tmpKilled"
+    left.touch()
+    copied.save_checkpoint(tiny.state(copied), seconds=1, health=Health())
+    kept, plain = (copied.path / "checkpoint.safetensors").stat(), copied.path / "plain"
+    plain.touch()
+    assert [(file.st_ino, file.st_size) for file in synced] == [(kept.st_ino, kept.st_size)]
+    assert kept.st_mode == plain.stat().st_mode
+    assert not left.exists()
+
+
 def test_a_full_disk_costs_neither_the_old_checkpoint_nor_a_traceback(copied, monkeypatch):
     before = tiny.state(copied)
 

@@ -9,7 +9,7 @@ import pippin
 
 HOUSE = Path(pippin.__file__).parent
 ORDER = [
-    {"errors"},
+    {"errors", "cores"},
     {"settings", "seeds", "edits"},
     {"pictures", "networks", "engines", "disk"},
     {"show"},

@@ -9,7 +9,7 @@ import numpy as np
 from pippin import engines
 from pippin.auditing.outliers import FEWEST, UNLIKE, unlikeness
 from pippin.pictures import Dataset, Preparation, prepare
-from pippin.pictures.audit import NAMED_IN_SUMMARY, Entry, printable
+from pippin.pictures.audit import NAMED_IN_SUMMARY, Entry, listed, printable
 
 MOST = 4096
 """Pictures that a network looks at; of more, so many are drawn."""
@@ -36,7 +36,7 @@ class Inspection:
         lines = audit.lines()
         for name, found in audit.totals.items():
             if found and name not in ("reason", "warning"):
-                lines.append(f"{name}: " + ", ".join(f"{count:,} {key}" for key, count in found.items()))
+                lines.append(f"{name}: {listed(found)}")
         for group in audit.groups[:NAMED_IN_SUMMARY]:
             kept, *others = (printable(entry.path) for entry in group)
             lines.append(f"alike: {kept} (the one to keep), {', '.join(others)}")

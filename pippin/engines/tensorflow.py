@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pippin.cores import available_cores
+
 name = "tensorflow"
 
 # The remapper stumbles over the derivative of a leaky ReLU that follows a sum and complains on standard error, past
@@ -22,7 +24,7 @@ def _work_side_by_side() -> None:
     gradients by input and by weights, the real and the painted pictures, the heads. So side by side they take less time
     than one after the other, each on all cores.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     chosen = any(os.environ.get(f"TF_NUM_{kind}OP_THREADS") for kind in ("INTRA", "INTER"))
     if cores == 1 or chosen or tf.config.list_physical_devices("GPU"):
         return

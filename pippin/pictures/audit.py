@@ -1,7 +1,7 @@
 """What became of every file: kept, mended or refused, and why, in plain words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -156,13 +156,13 @@ class Audit:
     def lines(self) -> list[str]:
         """Returns a few lines for people: the counts, what was mended, copies, and refused files by name."""
         counts, tally = self.counts, self._tally
-        lines = [f"{plural(len(self.entries), self.noun)}: " + ", ".join(f"{n:,} {what}" for what, n in counts.items())]
+        lines = [f"{plural(len(self.entries), self.noun)}: {listed(counts)}"]
         if tally.mended:
-            lines.append("mended: " + _most_first(tally.mended))
+            lines.append("mended: " + listed(dict(tally.mended.most_common())))
         if tally.copies:
             lines.append("copies: " + ", ".join(_copies(tally.copies)))
         if tally.totals["warning"]:
-            lines.append("odd: " + _most_first(tally.totals["warning"]))
+            lines.append("odd: " + listed(self.totals["warning"]))
         if tally.refused:
             lines.append("refused: " + name_refused(tally.refused))
         return lines
@@ -228,10 +228,6 @@ class _Tally:
         self.different += entry.index is not None and entry.copy is None
 
 
-def _most_first(found: "Counter[str]") -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in found.most_common())
-
-
 def _copies(copies: Sequence[Entry]) -> list[str]:
     """Returns how many copies of each kind there are, and what was done about them."""
     said = []
@@ -256,6 +252,11 @@ def printable(path: str) -> str:
     """Returns a file's name so that any terminal can show it: file names may hold bytes that are no text at all."""
     text = path.encode("utf-8", "replace").decode("utf-8")
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def listed(found: Mapping[str, int]) -> str:
+    """Returns `3 kept, 1 mended`."""
+    return ", ".join(f"{count:,} {what}" for what, count in found.items())
 
 
 def plural(count: int, noun: str) -> str:

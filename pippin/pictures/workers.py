@@ -17,6 +17,8 @@ import psutil
 from loky import ProcessPoolExecutor
 from PIL import Image
 
+from pippin.cores import available_cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -70,11 +72,6 @@ def in_order(
         for result in _one_by_one(work, near, broken, late or broken):
             yield result
             start += 1
-
-
-def available_cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ahead(cores: int) -> int:
