@@ -1,12 +1,12 @@
 """How good pictures get in the same wall-clock time, beside what people run instead.
 
     python benchmarks/quality.py SOURCE [--name NAME] [--minutes 10] [--seeds 3]
-        [--methods classic,dcgan,low-data,standard] [--at-once]
+        [--methods classic,dcgan,low-data,standard] [--one-core standard]
 
 Every method learns from the same pictures, on TensorFlow, each in a process of its own and in turns: seed by seed, all
-methods. With `--at-once`, as many of them at a time as there are cores, each on one: less work in the same minutes, for
-all of them alike. Each then paints 2,048 pictures, which are scored against those that were held out of all of them.
-Prints one row a method with the median of the seeds, writes all of them to benchmarks/results/quality-NAME.json, and 64
+methods. Those of `--one-core` get a single core and are trained side by side, after the others: a harder test for them,
+in less time. Each then paints 2,048 pictures, which are scored against those that were held out of all of them. Prints
+one row a method with the median of the seeds, writes all of them to benchmarks/results/quality-NAME.json, and 64
 uncurated samples of each, side by side, to benchmarks/results/quality-NAME.png. What was trained already is not trained
 again.
 """
@@ -45,35 +45,41 @@ def main() -> None:
     parser.add_argument(
         "--features", default="efficientnet-lite1,efficientnet-lite0", help="whose are compared, with commas between"
     )
-    parser.add_argument("--at-once", action="store_true", help="train one method a core, side by side")
+    parser.add_argument("--one-core", default="", help="which methods get one core only, with commas between")
+    parser.add_argument("--report", action="store_true", help="train nothing, and report what is there")
     parser.add_argument("--work", type=Path, default=Path("runs/quality"), help="where runs and samples are kept")
     parser.add_argument("--worker", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     name = args.name or Path(args.source).name
-    work = args.work / f"{name}-{args.image_size}-{args.minutes:g}min{'-1core' if args.at_once else ''}"
+    work = args.work / f"{name}-{args.image_size}-{args.minutes:g}min"
     if args.worker:
         method, seed = args.worker
         paint(method, int(seed), args, work)
         return
     methods = args.methods.split(",")
-    side_by_side = available_cores() if args.at_once else 1
-    for seed in range(args.seeds):
-        missing = [method for method in methods if not samples_file(work, method, seed).exists()]
-        for start in range(0, len(missing), side_by_side):
-            train(missing[start : start + side_by_side], seed, args.at_once)
+    jobs = [(method, seed) for seed in range(args.seeds) for method in methods]
+    jobs = [job for job in jobs if not args.report and not samples_file(work, *job).exists()]
+    for job in jobs:
+        if job[0] not in args.one_core.split(","):
+            train([job])
+    bound = [job for job in jobs if job[0] in args.one_core.split(",")]
+    for start in range(0, len(bound), available_cores()):
+        train(bound[start : start + available_cores()], one_core=True)
     report(args, work, methods, name)
 
 
-def train(methods: list[str], seed: int, at_once: bool) -> None:
-    """Train some methods, each in a process of its own: `at_once` on a core each, else one after the other on all."""
+def train(jobs: list[tuple[str, int]], one_core: bool = False) -> None:
+    """Train methods, each with a seed and in a process of its own, side by side; where asked for, on one core each."""
     workers = []
-    for core, method in zip(sorted(os.sched_getaffinity(0)), methods, strict=False):
+    for core, (method, seed) in zip(sorted(os.sched_getaffinity(0)), jobs, strict=False):
         worker = [sys.executable, __file__, *sys.argv[1:], "--worker", method, str(seed)]
-        bound = partial(os.sched_setaffinity, 0, {core}) if at_once else None
-        workers.append(subprocess.Popen(worker, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, preexec_fn=bound))
-    failed = [method for method, worker in zip(methods, workers, strict=True) if worker.wait()]
+        bind = partial(os.sched_setaffinity, 0, {core}) if one_core else None
+        workers.append(subprocess.Popen(worker, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, preexec_fn=bind))
+    failed = [
+        f"{method} with seed {seed}" for (method, seed), worker in zip(jobs, workers, strict=True) if worker.wait()
+    ]
     if failed:
-        sys.exit(f"Training {', '.join(failed)} with seed {seed} failed, as said above; what others painted is kept.")
+        sys.exit(f"Training {', '.join(failed)} failed, as said above; what others painted is kept.")
 
 
 def samples_file(work: Path, method: str, seed: int) -> Path:
@@ -126,6 +132,7 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
         (method, seed): np.load(samples_file(work, method, seed))["images"]
         for method in methods
         for seed in range(args.seeds)
+        if samples_file(work, method, seed).exists()
     }
     rows = []
     for network in args.features.split(","):
@@ -142,7 +149,7 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
         "image_size": args.image_size,
         "minutes": args.minutes,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "cores_each": 1 if args.at_once else available_cores(),
+        "cores": {method: 1 if method in args.one_core.split(",") else available_cores() for method in methods},
         "versions": {package: version(package) for package in ("keras", "tensorflow-cpu")},
     }
     learnt = measure.colours(dataset.split(Settings().held_out)[0][:])
@@ -153,18 +160,18 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
     }
     (results / f"quality-{name}.json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
-    print(f"{name} at {args.image_size}×{args.image_size}, {args.minutes:g} minutes, {about['machine']}", end="")
-    print(", of which one each" if args.at_once else "")
-    print(f"medians of {args.seeds} seeds; {PICTURES:,} pictures against {len(held_out):,} held-out ones")
-    print("| features | method | KID | FID | precision | recall |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print(f"{name} at {args.image_size}×{args.image_size}, {args.minutes:g} minutes, {about['machine']}")
+    print(f"medians; {PICTURES:,} pictures against {len(held_out):,} held-out ones")
+    print("| features | method | cores | seeds | KID | FID | precision | recall |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for network in args.features.split(","):
         for method in methods:
             mine = [row for row in rows if (row["method"], row["network"]) == (method, network)]
             kid, fid, precision, recall = (
                 statistics.median(row[score] for row in mine) for score in ("kid", "fid", "precision", "recall")
             )
-            print(f"| {network} | {method} | {kid:.4f} | {fid:.1f} | {precision:.2f} | {recall:.2f} |")
+            figures = f"{kid:.4f} | {fid:.1f} | {precision:.2f} | {recall:.2f}"
+            print(f"| {network} | {method} | {about['cores'][method]} | {len(mine)} | {figures} |")
 
     for method in methods:
         print(method, *comparison(tints[method, 0], learnt), sep="\n  ")
