@@ -122,6 +122,10 @@ def nested(y):
     return layers.Add()([inner(y), inner(layers.Dropout(0.5)(y))])
 
 
+def around(mode, width):
+    return lambda y: keras.ops.pad(y, ((0, 0), (width, width), (width, width), (0, 0)), mode=mode)
+
+
 KINDS = {
     "strided": [layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")],
     "valid": [layers.Conv2D(8, 3, activation="silu", use_bias=False)],
@@ -153,6 +157,8 @@ KINDS = {
         layers.Cropping2D(((0, 6), (0, 0))),
     ],
     "padded": [layers.ZeroPadding2D(((1, 2), (2, 1))), layers.Cropping2D(((1, 0), (0, 1)))],
+    "repeated at the edge": [around("symmetric", 1), layers.Conv2D(4, 3), around("symmetric", 1), layers.Conv2D(4, 3)],
+    "zeros around": [around("constant", 2)],
     "average": [summed(layers.Average)],
     "maximum": [summed(layers.Maximum)],
     "minimum": [summed(layers.Minimum)],
@@ -176,6 +182,13 @@ def test_a_layer_that_is_not_known_is_named(tmp_path):
         export(trained(model), "onnx", tmp_path / "g.onnx")
     assert "\n" not in str(problem.value)
     assert not os.listdir(tmp_path)
+
+
+def test_padding_that_onnx_has_not_is_refused(tmp_path):
+    with pytest.raises(
+        ExportError, match=r"Only zeros, or one pixel repeated, .*Received: symmetric by \(\(0, 0\), \(2"
+    ):
+        export(trained(maps(around("symmetric", 2))), "onnx", tmp_path / "g.onnx")
 
 
 def test_a_layer_of_ones_own_is_not_taken_for_what_it_inherits_from():

@@ -8,7 +8,7 @@ from keras import layers
 
 from pippin import engines, networks
 from pippin.errors import NetworkError
-from pippin.networks.layers import depth_to_space, space_to_depth
+from pippin.networks.layers import depth_to_space, space_to_depth, with_margin
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,6 +98,21 @@ def test_depth_to_space_is_the_inverse():
     images = np.random.default_rng(1).normal(size=(2, 4, 6, 8)).astype("float32")
     np.testing.assert_array_equal(apply(lambda x: depth_to_space(space_to_depth(x)), images), images)
     np.testing.assert_array_equal(apply(lambda x: space_to_depth(depth_to_space(x)), images), images)
+
+
+def test_a_margin_repeats_the_outermost_pixels():
+    images = np.random.default_rng(2).normal(size=(2, 4, 6, 3)).astype("float32")
+    np.testing.assert_array_equal(apply(with_margin, images), np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"))
+
+
+@pytest.mark.parametrize("layer", ["conv16a", "conv16b", "details"])
+def test_the_last_convolutions_of_the_generator_paint_no_frame_around_what_is_even(layer):
+    generator = networks.build("standard", 32, 8).generator
+    convolution = generator.get_layer(layer)
+    margin = convolution.input._keras_history.operation
+    painted = keras.Model(margin.input, convolution.output)(keras.ops.ones((1, *margin.input.shape[1:])))
+    assert np.ptp(numpy(painted), axis=(1, 2)).max() < 1e-5
+    assert np.abs(numpy(painted)).max() > 0.01
 
 
 # -- checking somebody's own -----------------------------------------------------------------------------------------

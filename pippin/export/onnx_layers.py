@@ -96,7 +96,9 @@ Handler = Callable[[Writer, Any, list[Value], tuple[int, ...]], tuple[str, bool]
 
 
 def _handler(layer: Any) -> Handler:
-    """Find what writes a layer's class, or a class that it inherits its computation from."""
+    """Find what writes a layer's class, or a class that it inherits its computation from; or an operation."""
+    if not isinstance(layer, layers.Layer) and type(layer).__name__ in OPERATIONS:
+        return OPERATIONS[type(layer).__name__]
     for kind in type(layer).__mro__:
         if kind in HANDLERS and type(layer).call is kind.call:
             return HANDLERS[kind]
@@ -326,6 +328,18 @@ def _pad(writer: Writer, layer: Any, values: list[Value], shape: tuple[int, ...]
     return writer.add("Pad", [value.name, writer.constant([0, top, left, 0, 0, bottom, right, 0], "int64")]), False
 
 
+def _margin(writer: Writer, operation: Any, values: list[Value], shape: tuple[int, ...]) -> tuple[str, bool]:
+    """What `keras.ops.pad` does with the pixels at the edge, or with zeros."""
+    (value,) = values
+    widths = np.array(operation.pad_width)[[0, 3, 1, 2] if value.first else ...]
+    modes = {"constant": "constant", "symmetric": "edge" if widths.max() <= 1 else None}
+    mode = modes.get(operation.mode)
+    if mode is None:
+        received = f"{operation.mode} by {operation.pad_width}"
+        raise ExportError(f"Only zeros, or one pixel repeated, can be put around for ONNX. Received: {received}")
+    return writer.add("Pad", [value.name, writer.constant(widths.T.ravel(), "int64")], mode=mode), value.first
+
+
 def _crop(writer: Writer, layer: Any, values: list[Value], shape: tuple[int, ...]) -> tuple[str, bool]:
     value = writer.last(values[0])
     (top, _), (left, _) = layer.cropping
@@ -417,3 +431,6 @@ HANDLERS: dict[type[layers.Layer], Handler] = {
     layers.ZeroPadding2D: _pad,
 }
 """What writes each kind of layer."""
+
+OPERATIONS: dict[str, Handler] = {"Pad": _margin}
+"""What writes each of Keras' operations that stand in a model without a layer around them, by their class."""

@@ -1,14 +1,14 @@
-"""Resampling, kept apart from convolution.
+"""Resampling, kept apart from convolution, and what is beyond a picture's edge.
 
 A strided or transposed convolution has second derivatives that some engines compute many times slower than the
 convolution itself, and a transposed one leaves a checkerboard in the pictures. Moving pixels between space and
-channels costs no arithmetic, loses nothing, and differentiates into its own inverse. Both functions are made of
-layers that Keras ships, so a saved network opens without Pippin.
+channels costs no arithmetic, loses nothing, and differentiates into its own inverse. All are made of layers and
+operations that Keras ships, so a saved network opens without Pippin.
 """
 
 from typing import Any
 
-from keras import layers
+from keras import layers, ops
 
 
 def space_to_depth(x: Any, name: str | None = None) -> Any:
@@ -41,6 +41,18 @@ def depth_to_space(x: Any, name: str | None = None) -> Any:
     x = layers.Reshape((h, w, 2, 2, c // 4), name=_name(name, "split"))(x)
     x = layers.Permute((1, 3, 2, 4, 5), name=_name(name, "scatter"))(x)
     return layers.Reshape((2 * h, 2 * w, c // 4), name=name)(x)
+
+
+def with_margin(x: Any) -> Any:
+    """Repeat the outermost pixels once around, for a 3×3 convolution without padding of its own.
+
+    Args:
+        x: Keras tensor (B, H, W, C).
+
+    Returns:
+        Keras tensor (B, H + 2, W + 2, C).
+    """
+    return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
 
 
 def _name(prefix: str | None, suffix: str) -> str | None:

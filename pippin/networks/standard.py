@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from pippin.networks.layers import space_to_depth
+from pippin.networks.layers import space_to_depth, with_margin
 
 SMALLEST = 4
 """Side of the smallest feature maps, in pixels."""
@@ -115,15 +115,16 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: 
     first, sketch = filters[SMALLEST], None
     x = layers.Add(name="seeds")([_seed(given, first, 0.4, "seed"), _seed(mapped, first, 0.57, "mapped")])
     for r in resolutions:
-        y = _conv(_norm_act(x, f"norm{r}a"), filters[r], name=f"conv{r}a")
-        y = _conv(_norm_act(y, f"norm{r}b"), filters[r], gain=0.3, name=f"conv{r}b")
+        conv = _stroke if r == resolutions[-1] else _conv
+        y = conv(_norm_act(x, f"norm{r}a"), filters[r], name=f"conv{r}a")
+        y = conv(_norm_act(y, f"norm{r}b"), filters[r], gain=0.3, name=f"conv{r}b")
         x = layers.Add(name=f"stage{r}")([x, y])
         if r != resolutions[-1]:
             colour = _conv(_norm_act(x, f"norm{r}"), channels, kernel=1, name=f"sketch{r}")
             sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
             x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
     x = _up(_conv(_norm_act(x, "norm_narrow"), DETAIL_FILTERS, kernel=1, name="narrow"))
-    details = _conv(_norm_act(x, "norm_details"), channels, gain=0.5, name="details")
+    details = _stroke(_norm_act(x, "norm_details"), channels, gain=0.5, name="details")
     total = layers.Add(name="sum")([details, _up(sketch)])
     return keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
 
@@ -176,6 +177,11 @@ def _fitting(logit: Any, seen: Any, kinds: list[Any], name: str) -> Any:
 
 def _conv(x: Any, filters: int, kernel: int = 3, gain: float = 1.0, name: str | None = None) -> Any:
     return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=_he(gain), name=name)(x)
+
+
+def _stroke(x: Any, filters: int, gain: float = 1.0, name: str | None = None) -> Any:
+    """A 3×3 convolution that goes on beyond the edge as at it: the last ones, finding zeros, would paint a frame."""
+    return layers.Conv2D(filters, 3, kernel_initializer=_he(gain), name=name)(with_margin(x))
 
 
 def _he(gain: float = 1.0) -> keras.initializers.Initializer:
