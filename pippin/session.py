@@ -21,6 +21,7 @@ from pippin.callbacks import Callbacks, Measures, check_callbacks
 from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
 from pippin.folder import FIXED, check_writable
+from pippin.networks import Networks
 from pippin.pictures import Dataset, Preparation
 from pippin.planning import Plan, plan
 from pippin.report import EventLog, write_page
@@ -298,4 +299,18 @@ def _as_begun(run: Run, made: Plan) -> Plan:
             f"The run in {run.path} was made with pictures of {run.channels} channels; go on with --channels "
             f"{run.channels}, or choose another folder with --run. Received: channels={made.dataset.channels}"
         )
-    return dataclasses.replace(made, choice=begun)
+    return dataclasses.replace(made, choice=begun, networks=_networks_as_begun(run, made.networks))
+
+
+def _networks_as_begun(run: Run, new: Networks) -> Networks:
+    """Return the networks that the run has kept, with the weights of the new ones, where these fit.
+
+    A later Pippin may build others of the same weights, and paint other pictures with what the run's have learnt. Where
+    the weights do not fit either, the checkpoint will not, and says so.
+    """
+    kept = Networks(run.network("generator"), run.network("discriminator"), new.projector)
+    for old, fresh in zip(kept[:2], new[:2], strict=True):
+        if [weight.shape for weight in old.weights] != [weight.shape for weight in fresh.weights]:
+            return new
+        old.set_weights(fresh.get_weights())
+    return kept

@@ -299,6 +299,16 @@ def test_minutes_go_on_where_they_were(tmp_path, monkeypatch):
     assert seen[1].seconds > spent
 
 
+def test_a_run_goes_on_with_the_networks_that_it_was_begun_with(tmp_path):
+    whole = tiny.train(tmp_path / "whole", batches=20)
+    tiny.train_until(2, tmp_path / "parted", batches=20)
+    linear = keras.Sequential(
+        [keras.Input((tiny.LATENT_DIM,)), layers.Dense(tiny.SIZE**2 * 3), layers.Reshape((tiny.SIZE, tiny.SIZE, 3))]
+    )
+    parted = tiny.train(tmp_path / "parted", batches=20, generator=linear)
+    assert tiny.same(tiny.state(whole), tiny.state(parted))
+
+
 # -- refused -------------------------------------------------------------------------------------------------------
 
 
