@@ -49,7 +49,7 @@ NEEDS = {
     "jax": Need(2615 * MIB, 32, 0.58, 3, 1.38),
     "torch": Need(2423 * MIB, 32, 6.85, 3, 1.42),
 }
-"""Fitted to the peaks of whole trainings; six with TensorFlow 2.21 and the networks of today are within 11 per cent
+"""Fitted to the peaks of whole trainings; six with TensorFlow 2.21 and the networks of today are within 13 per cent
 (`benchmarks/results/memory.json`). JAX 0.10 and PyTorch 2.13 were fitted to three each, with earlier networks, and not
 measured since. They do checkups without compiling them, which is most of what they need before the first picture."""
 
