@@ -128,7 +128,8 @@
       await breathe();
       if (wanted.sheet) return;
     }
-    status.textContent = `${painted} pictures, ${(1000 * painted / spent).toFixed(1)} a second here`;
+    const speed = spent ? `, ${(1000 * painted / spent).toFixed(1)} a second here` : ""; // some clocks stand still
+    status.textContent = `${painted} pictures${speed}`;
   }
 
   // -- the walk -------------------------------------------------------------------------------------------------------
