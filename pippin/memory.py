@@ -30,7 +30,7 @@ class Need(NamedTuple):
     Attributes:
         base: bytes of the process before there is any network, and of what looks at the pictures.
         weights: times the bytes of the trained weights.
-        painting: times the bytes that the generator's layers give for a picture of the batch.
+        painting: times the bytes that the generator's layers and operations give for a picture of the batch.
         judging: the same of the discriminator, for a real and a painted picture.
         seeing: the same of the projector.
     """
@@ -45,9 +45,9 @@ class Need(NamedTuple):
 MIB = 2**20
 
 NEEDS = {
-    "tensorflow": Need(916 * MIB, 32, 1.27, 1.5, 0.56),
-    "jax": Need(2615 * MIB, 32, 0.58, 3, 1.38),
-    "torch": Need(2423 * MIB, 32, 6.85, 3, 1.42),
+    "tensorflow": Need(916 * MIB, 32, 1.1, 1.5, 0.56),
+    "jax": Need(2615 * MIB, 32, 0.5, 3, 1.38),
+    "torch": Need(2423 * MIB, 32, 5.9, 3, 1.42),
 }
 """Fitted to the peaks of whole trainings; six with TensorFlow 2.21 and the networks of today are within 13 per cent
 (`benchmarks/results/memory.json`). JAX 0.10 and PyTorch 2.13 were fitted to three each, with earlier networks, and not
@@ -71,9 +71,9 @@ def needed(engine: str, networks: Networks, batch_size: int) -> int:
 
 
 def activations(model: Any) -> int:
-    """Return how many bytes of float32 a model's layers give for one picture, all of them together."""
+    """Return how many bytes of float32 a model's layers and operations give for one picture, all of them together."""
     total = 0
-    for layer in model.layers:
+    for layer in getattr(model, "operations", model.layers):  # a Sequential model has layers only
         if isinstance(layer, keras.Model):
             total += activations(layer)
         else:
