@@ -50,8 +50,9 @@ NEEDS = {
     "torch": Need(2423 * MIB, 32, 5.9, 3, 1.42),
 }
 """Fitted to the peaks of whole trainings; six with TensorFlow 2.21 and the networks of today are within 13 per cent
-(`benchmarks/results/memory.json`). JAX 0.10 and PyTorch 2.13 were fitted to three each, with earlier networks, and not
-measured since. They do checkups without compiling them, which is most of what they need before the first picture."""
+(`benchmarks/results/memory.json`), and three with JAX 0.10 within 11. PyTorch 2.13 was fitted to three, with earlier
+networks, and not measured since. These two do checkups without compiling them, which is most of what they need before
+the first picture."""
 
 
 def needed(engine: str, networks: Networks, batch_size: int) -> int:
