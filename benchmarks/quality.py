@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument(
         "--features", default="efficientnet-lite1,efficientnet-lite0", help="whose are compared, with commas between"
     )
-    parser.add_argument("--one-core", default="", help="which methods get one core only, with commas between")
+    parser.add_argument(
+        "--one-core", type=lambda text: text.split(","), default=[], help="which get one core only, with commas between"
+    )
     parser.add_argument("--report", action="store_true", help="train nothing, and report what is there")
     parser.add_argument("--work", type=Path, default=Path("runs/quality"), help="where runs and samples are kept")
     parser.add_argument("--worker", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
@@ -60,20 +62,22 @@ def main() -> None:
     jobs = [(method, seed) for seed in range(args.seeds) for method in methods]
     jobs = [job for job in jobs if not args.report and not samples_file(work, *job).exists()]
     for job in jobs:
-        if job[0] not in args.one_core.split(","):
+        if job[0] not in args.one_core:
             train([job])
-    bound = [job for job in jobs if job[0] in args.one_core.split(",")]
-    for start in range(0, len(bound), available_cores()):
-        train(bound[start : start + available_cores()], one_core=True)
+    bound = [job for job in jobs if job[0] in args.one_core]
+    cores = available_cores()
+    for start in range(0, len(bound), cores):
+        train(bound[start : start + cores], one_core=True)
     report(args, work, methods, name)
 
 
 def train(jobs: list[tuple[str, int]], one_core: bool = False) -> None:
-    """Train methods, each with a seed and in a process of its own, side by side; where asked for, on one core each."""
+    """Train methods, each with a seed and in a process of its own, side by side; on one core each on Linux only."""
+    cores = sorted(os.sched_getaffinity(0)) if one_core else []
     workers = []
-    for core, (method, seed) in zip(sorted(os.sched_getaffinity(0)), jobs, strict=False):
+    for n, (method, seed) in enumerate(jobs):
         worker = [sys.executable, __file__, *sys.argv[1:], "--worker", method, str(seed)]
-        bind = partial(os.sched_setaffinity, 0, {core}) if one_core else None
+        bind = partial(os.sched_setaffinity, 0, {cores[n]}) if one_core else None
         workers.append(subprocess.Popen(worker, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, preexec_fn=bind))
     failed = [
         f"{method} with seed {seed}" for (method, seed), worker in zip(jobs, workers, strict=True) if worker.wait()
@@ -134,6 +138,9 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
         for seed in range(args.seeds)
         if samples_file(work, method, seed).exists()
     }
+    missing = [method for method in methods if (method, 0) not in painted]
+    if missing:
+        sys.exit(f"Nothing of {', '.join(missing)} with seed 0 is in {work}; run this without --report first.")
     rows = []
     for network in args.features.split(","):
         references = measure.extract(held_out, network)
@@ -149,7 +156,7 @@ def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) 
         "image_size": args.image_size,
         "minutes": args.minutes,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "cores": {method: 1 if method in args.one_core.split(",") else available_cores() for method in methods},
+        "cores": {method: 1 if method in args.one_core else available_cores() for method in methods},
         "versions": {package: version(package) for package in ("keras", "tensorflow-cpu")},
     }
     learnt = measure.colours(dataset.split(Settings().held_out)[0][:])

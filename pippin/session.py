@@ -96,10 +96,12 @@ def train(
     reporter.prepared(made.dataset)
     path = Path(run) if run is not None else default_path(made.dataset, made.settings)
     if is_run(path):
-        made = _as_begun(open_run(path), made)
-        if open_run(path).finished:
-            reporter.finished(open_run(path), already=True)
-            return open_run(path)
+        begun = open_run(path)
+        made = _as_begun(begun, made)
+        if begun.finished:
+            reporter.finished(begun, already=True)
+            return begun
+        made = dataclasses.replace(made, networks=_networks_as_begun(begun, made.networks))
     made.check_memory()
     sitting = Sitting.begin(path, made)
     sitting.train(Several(reporter, Callbacks(callbacks, sitting.trainer)) if callbacks else reporter)
@@ -299,7 +301,7 @@ def _as_begun(run: Run, made: Plan) -> Plan:
             f"The run in {run.path} was made with pictures of {run.channels} channels; go on with --channels "
             f"{run.channels}, or choose another folder with --run. Received: channels={made.dataset.channels}"
         )
-    return dataclasses.replace(made, choice=begun, networks=_networks_as_begun(run, made.networks))
+    return dataclasses.replace(made, choice=begun)
 
 
 def _networks_as_begun(run: Run, new: Networks) -> Networks:
