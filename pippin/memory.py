@@ -49,10 +49,10 @@ NEEDS = {
     "jax": Need(2615 * MIB, 32, 0.5, 3, 1.38),
     "torch": Need(2423 * MIB, 32, 5.9, 3, 1.42),
 }
-"""Fitted to the peaks of whole trainings; six with TensorFlow 2.21 and the networks of today are within 13 per cent
-(`benchmarks/results/memory.json`), and three with JAX 0.10 within 11. PyTorch 2.13 was fitted to three, with earlier
-networks, and not measured since. These two do checkups without compiling them, which is most of what they need before
-the first picture."""
+"""Fitted to the peaks of whole trainings; six with TensorFlow 2.21, one of them with the networks of today, are within
+13 per cent (`benchmarks/results/memory.json`), and three with JAX 0.10 within 11. PyTorch 2.13 was fitted to three,
+with earlier networks, and not measured since. These two do checkups without compiling them, which is most of what they
+need before the first picture."""
 
 
 def needed(engine: str, networks: Networks, batch_size: int) -> int:
