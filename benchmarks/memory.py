@@ -64,7 +64,7 @@ def run(engine: str, source: str, job: str, preset: str, side: str, batch: str) 
 def work(source: str, job: str, preset: str, image_size: int, batch_size: int) -> dict[str, Any]:
     """Predict, or train and look at the peak."""
     import pippin
-    from pippin import memory
+    from pippin.session import memory
 
     settings: dict[str, Any] = {
         "image_size": image_size,

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from pippin.cores import available_cores
+from pippin.host.cores import available_cores
 
 METHODS = ("classic", "dcgan", "low-data", "standard")
 HERE = Path(__file__).parent

@@ -8,14 +8,14 @@ from pippin import engines
 if TYPE_CHECKING:
     from pippin.auditing import audit
     from pippin.collecting import collect
-    from pippin.curation import curate
-    from pippin.diagrams import diagram
-    from pippin.evaluation import evaluate
     from pippin.pictures import Preparation
-    from pippin.planning import plan
-    from pippin.recipes import again
-    from pippin.run import Run, open_run
-    from pippin.session import train
+    from pippin.runs.curation import curate
+    from pippin.runs.diagrams import diagram
+    from pippin.runs.evaluation import evaluate
+    from pippin.runs.provenance import again
+    from pippin.runs.run import Run, open_run
+    from pippin.session.plan import plan
+    from pippin.session.train import train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,16 +37,16 @@ engines.settle()
 
 _HOMES = {
     "Preparation": "pippin.pictures",
-    "Run": "pippin.run",
-    "again": "pippin.recipes",
+    "Run": "pippin.runs.run",
+    "again": "pippin.runs.provenance",
     "audit": "pippin.auditing",
     "collect": "pippin.collecting",
-    "curate": "pippin.curation",
-    "diagram": "pippin.diagrams",
-    "evaluate": "pippin.evaluation",
-    "open_run": "pippin.run",
-    "plan": "pippin.planning",
-    "train": "pippin.session",
+    "curate": "pippin.runs.curation",
+    "diagram": "pippin.runs.diagrams",
+    "evaluate": "pippin.runs.evaluation",
+    "open_run": "pippin.runs.run",
+    "plan": "pippin.session.plan",
+    "train": "pippin.session.train",
 }
 
 

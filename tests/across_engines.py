@@ -17,13 +17,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-import pippin.run
+import pippin.runs.run
 from pippin import engines, networks
-from pippin.directions import find_directions
-from pippin.inversion import find
-from pippin.mixing import mix
 from pippin.networks import Networks
-from pippin.painting import latents_of, paint
+from pippin.sampling.directions import find_directions
+from pippin.sampling.inversion import find
+from pippin.sampling.mixing import mix
+from pippin.sampling.painting import latents_of, paint
 from pippin.settings import choose
 from pippin.training import anchors, draws
 from pippin.training.augment import augment
@@ -211,7 +211,7 @@ def many_steps(bench: Bench) -> dict:
     """`STEPS` steps of a tiny pair, with a checkpoint half-way to `EXACT_STEPS`; and how often Python ran the step."""
     engine, pair = bench.engine, (painter(), critic())
     trainer = bench.trainer(*pair)
-    run = pippin.run.Run.create(bench.folder / engine.name, bench.choice, ABOUT, pair)
+    run = pippin.runs.run.Run.create(bench.folder / engine.name, bench.choice, ABOUT, pair)
     calls, call = [], trainer.generator.stateless_call
     trainer.generator.stateless_call = lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs)
     d_loss, g_loss, kept = [], [], {}
@@ -240,7 +240,7 @@ def resumed(bench: Bench) -> dict:
 
 
 def go_on(bench: Bench, name: str) -> dict:
-    run, trainer = pippin.run.open_run(bench.folder / name), bench.heir
+    run, trainer = pippin.runs.run.open_run(bench.folder / name), bench.heir
     trainer.load(*run.load_checkpoint(trainer.state_on_host()))
     begun, seconds = trainer.batches, trainer.seconds
     for _ in range(EXACT_STEPS // 2):

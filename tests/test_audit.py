@@ -14,7 +14,7 @@ import pippin
 from pippin import cli, measure
 from pippin.auditing import unlikeness, write_page
 from pippin.errors import PippinError
-from pippin.pictures.audit import size_class
+from pippin.pictures.verdicts import size_class
 
 
 @pytest.fixture

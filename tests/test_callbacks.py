@@ -6,8 +6,8 @@ import pytest
 import tiny
 
 import pippin
-from pippin.callbacks import Measures
 from pippin.errors import SettingsError
+from pippin.session.callbacks import Measures
 
 
 class Diary(keras.callbacks.Callback):

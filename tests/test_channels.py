@@ -345,7 +345,7 @@ def test_a_transparent_run_paints_transparent_pictures(tmp_path, sprites):
     with Image.open(run.path / "latest.png") as sheet:
         assert sheet.mode == "RGB"
     assert run.story()[0].shape == (64, 16, 16, 3)
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
 
     alone = Recipe.of(run, [3]).save(tmp_path / "one.png", run)
     with Image.open(alone) as picture:

@@ -131,7 +131,7 @@ def test_ctrl_c_while_looking_at_the_pictures_begins_again(place, call, monkeypa
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pippin.planning.prepare", interrupted)
+    monkeypatch.setattr("pippin.session.plan.prepare", interrupted)
     code, out, _ = call("train", "photos", *TRAIN, "--run", "never")
     assert code == 130
     assert out == "Stopped before training began; the same command begins again.\n"
@@ -176,7 +176,7 @@ def test_sample_with_chosen_seeds_writes_them_below(place, call):
 
 
 def test_sample_curated_says_so_in_words_and_in_the_file(place, call, monkeypatch):
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
 
     monkeypatch.setattr("pippin.measure.extract", lambda images, network: images.mean(axis=(1, 2), dtype=float))
     code, out, err = call("sample", "run", "-n", "4", "--curate", "-o", "a.png")
@@ -281,7 +281,7 @@ def test_the_plan_for_a_time_says_how_many_batches(place, call):
 
 
 def test_a_plan_that_does_not_fit_says_what_would(place, call, monkeypatch):
-    monkeypatch.setattr("pippin.memory.free", lambda: 1000)
+    monkeypatch.setattr("pippin.session.memory.free", lambda: 1000)
     code, out, err = call("plan", "photos", *TRAIN)
     assert code == 2
     assert "Memory: about" in out

@@ -9,8 +9,9 @@ import tiny
 from keras import layers
 
 import pippin
-from pippin import memory, networks
+from pippin import networks
 from pippin.errors import NetworkError, PippinError, SettingsError
+from pippin.session import memory
 from pippin.show import diagram
 from pippin.show.diagram import layout, png, themes
 from pippin.show.diagram.layout import Box, Line, Text

@@ -11,12 +11,12 @@ import tiny
 from PIL import Image
 
 import pippin
-from pippin.directions import Directions, find_directions
-from pippin.edits import format_edits, parse_edits, parse_naming
 from pippin.errors import NetworkError, RunError, SettingsError
-from pippin.mixing import mix, sides
-from pippin.painting import latents_of, paint
-from pippin.recipes import Recipe
+from pippin.runs.provenance import Recipe
+from pippin.sampling.directions import Directions, find_directions
+from pippin.sampling.edits import format_edits, parse_edits, parse_naming
+from pippin.sampling.mixing import mix, sides
+from pippin.sampling.painting import latents_of, paint
 from pippin.show import save_picture, strips
 
 # -- edits, as people write them -----------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_what_is_mixed_with_itself_stays_the_same():
 
 def test_channels_get_the_means_and_deviations_of_the_other_latent_and_keep_their_places(monkeypatch):
     """Seen where nothing comes behind: a generator that only enlarges, pixel by pixel."""
-    monkeypatch.setattr("pippin.mixing.to_uint8", lambda images: images)
+    monkeypatch.setattr("pippin.sampling.mixing.to_uint8", lambda images: images)
     dense = keras.layers.Dense(48)
     generator = keras.Sequential(
         [keras.Input((6,)), dense, keras.layers.Reshape((4, 4, 3)), keras.layers.UpSampling2D(4)]

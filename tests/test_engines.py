@@ -12,8 +12,8 @@ import pytest
 
 import pippin
 from pippin import engines
-from pippin.cores import available_cores
 from pippin.errors import EngineError
+from pippin.host.cores import available_cores
 
 # -- the choice ------------------------------------------------------------------------------------------------------
 

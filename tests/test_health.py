@@ -7,9 +7,10 @@ import pytest
 import tiny
 
 import pippin
-from pippin import checkups, measure
-from pippin.checkups import is_checkup
+from pippin import measure
 from pippin.errors import TrainingError
+from pippin.session import checkups
+from pippin.session.checkups import is_checkup
 from pippin.training.health import PATIENCE, SETBACKS, Checkup, Health, overfitting
 from pippin.training.trainer import Trainer
 

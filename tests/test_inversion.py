@@ -8,10 +8,10 @@ from PIL import Image
 
 import pippin
 from pippin.errors import SettingsError, SourceError
-from pippin.inversion import RANDOM, STARTS, find
 from pippin.measure import perceptual_distances
-from pippin.painting import latents_of, paint
 from pippin.pictures import Preparation, prepare_one_photo
+from pippin.sampling.inversion import RANDOM, STARTS, find
+from pippin.sampling.painting import latents_of, paint
 from pippin.training.anchors import Anchors
 
 

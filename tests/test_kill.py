@@ -84,7 +84,8 @@ def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):
 def test_killed_while_it_writes_its_checkpoint_the_old_one_holds(uninterrupted):
     script = f"""
 import os, signal, sys
-from pippin import checkpoint, cli
+from pippin import cli
+from pippin.runs import checkpoint
 fsync, saves = os.fsync, []
 def killed(descriptor):
     saves.append(descriptor)

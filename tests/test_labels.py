@@ -12,12 +12,13 @@ import tiny
 from PIL import Image
 
 import pippin
-from pippin import networks, painting
+from pippin import networks
 from pippin.engines import current
 from pippin.errors import ExportError, NetworkError, SettingsError, SourceError
 from pippin.export import export, huggingface
 from pippin.pictures import Labels, Preparation, in_turn, one_hot, prepare
 from pippin.pictures.labels import from_folders
+from pippin.sampling import painting
 from pippin.settings import choose
 from pippin.training import anchors, draws
 from pippin.training.trainer import Trainer
@@ -215,7 +216,7 @@ def test_a_run_paints_each_kind_that_is_asked_for(run):
 
 
 def test_a_picture_says_its_label_and_is_painted_again(run, tmp_path):
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
 
     picture = Recipe.of(run, [3, 5], label="star").save(tmp_path / "stars.png", run)
     assert Recipe.read(picture).label == "star"

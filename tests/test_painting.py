@@ -6,8 +6,8 @@ import pytest
 import tiny
 
 from pippin.errors import SettingsError
-from pippin.painting import closed_path, fingerprint, latents_of, paint
-from pippin.seeds import check_seeds, format_seeds, parse_seeds, seeds_from
+from pippin.sampling.painting import closed_path, fingerprint, latents_of, paint
+from pippin.sampling.seeds import check_seeds, format_seeds, parse_seeds, seeds_from
 from pippin.training import draws
 
 
@@ -145,7 +145,7 @@ def deep():
 
 
 def test_a_picture_is_the_same_alone_and_beside_others_to_the_last_bit(monkeypatch):
-    monkeypatch.setattr("pippin.painting.to_uint8", lambda images: images)
+    monkeypatch.setattr("pippin.sampling.painting.to_uint8", lambda images: images)
     generator, latents = deep(), latents_of(range(20), 32)
     together = paint(generator, latents)
     for n in (0, 7, 19):

@@ -8,9 +8,10 @@ import pytest
 import tiny
 
 import pippin
-from pippin import memory, networks
+from pippin import networks
 from pippin.errors import RunError, SettingsError
-from pippin.planning import fitting
+from pippin.session import memory
+from pippin.session.plan import fitting
 from pippin.settings import FEW_AUGMENT_P, Choice, choose
 
 
@@ -121,7 +122,7 @@ def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_pat
             pippin.train(tiny.pictures(), tmp_path / "run", **asked)
     begun = pippin.open_run(tmp_path / "run").settings
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pippin.planning._shrunk", shrink_to_four)
+        patch.setattr("pippin.session.plan._shrunk", shrink_to_four)
         assert pippin.plan(tiny.pictures(), **asked).settings.batch_size == 4
         run = pippin.train(tiny.pictures(), tmp_path / "run", **asked)
     assert run.finished

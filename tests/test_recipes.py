@@ -12,8 +12,8 @@ from PIL import Image
 import pippin
 from pippin import engines
 from pippin.errors import ExportError, RunError, SettingsError
-from pippin.folder import FIXED
-from pippin.recipes import Recipe
+from pippin.runs.folder import FIXED
+from pippin.runs.provenance import Recipe
 from pippin.show import read_note, save_picture
 from pippin.training import draws
 

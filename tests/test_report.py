@@ -11,15 +11,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import pippin
 from pippin.cli import app
-from pippin.report import write_page
-from pippin.report.curves import curves
+from pippin.runs.report import write_page
+from pippin.runs.report.curves import curves
 from pippin.training.health import Checkup
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of 120 batches with four checkups, the second of which found the pictures alike."""
-    from pippin import checkups
+    from pippin.session import checkups
 
     place = tmp_path_factory.mktemp("report")
     photos = tiny.save(place / "photos", tiny.pictures(40))

@@ -19,8 +19,8 @@ from PIL import Image
 import pippin
 from pippin import engines
 from pippin.errors import RunError, SettingsError
-from pippin.folder import FIXED
-from pippin.run import Run
+from pippin.runs.folder import FIXED
+from pippin.runs.run import Run
 from pippin.settings import choose
 from pippin.show import GAP, grid, timeline
 from pippin.training import draws
@@ -53,7 +53,7 @@ def copied(run, tmp_path):
 
 
 def test_the_folder_holds_what_the_docstring_lists_and_nothing_else(run):
-    listed = {line.split()[0].rstrip("/") for line in pippin.folder.__doc__.splitlines()[2:]}
+    listed = {line.split()[0].rstrip("/") for line in pippin.runs.folder.__doc__.splitlines()[2:]}
     later = {"anchors.npz", "checkups.jsonl", "best.safetensors", "evaluation.json", "directions.json"}
     assert {item.name for item in run.path.iterdir()} == listed - later
     assert {item.name for item in (run.path / "pictures").iterdir()} == {f"batch-{n:06d}.png" for n in MOMENTS}

@@ -16,7 +16,7 @@ from PIL import Image
 
 import pippin
 from pippin.errors import NetworkError, RunError, SettingsError, SourceError, TrainingError
-from pippin.session import is_moment, log_entry
+from pippin.session.train import is_moment, log_entry
 from pippin.training import anchors
 from pippin.training.trainer import Trainer
 

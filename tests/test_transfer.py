@@ -12,8 +12,8 @@ import pippin
 from pippin import networks
 from pippin.errors import RunError
 from pippin.networks import graph, standard
+from pippin.session.transfer import Taken, take_over
 from pippin.settings import Settings
-from pippin.transfer import Taken, take_over
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image
 
 import pippin
 from pippin.networks import Networks
-from pippin.reporting import Reporter
+from pippin.session.reporting import Reporter
 from pippin.training.trainer import Trainer
 
 SIZE, LATENT_DIM = 16, 4

@@ -9,7 +9,7 @@ import numpy as np
 from pippin import engines
 from pippin.auditing.outliers import FEWEST, UNLIKE, unlikeness
 from pippin.pictures import Dataset, Preparation, prepare
-from pippin.pictures.audit import NAMED_IN_SUMMARY, Entry, listed, printable
+from pippin.pictures.verdicts import NAMED_IN_SUMMARY, Entry, listed, printable
 
 MOST = 4096
 """Pictures that a network looks at; of more, so many are drawn."""

@@ -15,8 +15,8 @@ from PIL import Image, ImageFile
 
 from pippin.auditing.inspection import Inspection
 from pippin.errors import PippinError
-from pippin.pictures.audit import Entry, printable
 from pippin.pictures.decoding import PIXEL_LIMIT
+from pippin.pictures.verdicts import Entry, printable
 from pippin.show import grid
 
 SHOWN = 144

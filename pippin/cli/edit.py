@@ -27,8 +27,8 @@ def find(
 
     check_ending(output, NOTED)
     opened = pippin.open_run(run)
-    from pippin.inversion import STEPS
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
+    from pippin.sampling.inversion import STEPS
 
     steps = STEPS if steps is None else steps
     with Narrator.choose() as reporter:
@@ -52,8 +52,8 @@ def directions(
     ] = False,
 ) -> None:
     """Show in which directions RUN's pictures can be edited: a strip each, with its number and its name."""
-    from pippin.edits import parse_naming
-    from pippin.seeds import parse_seeds
+    from pippin.sampling.edits import parse_naming
+    from pippin.sampling.seeds import parse_seeds
     from pippin.show import save_picture, strips
 
     chosen, namings = parse_seeds(seeds), [parse_naming(text) for text in name or []]
@@ -93,14 +93,14 @@ def mix(
     truncation: Truncation = 1.0,
 ) -> None:
     """Paint each pair of two seeds: the arrangement of the one, the looks of the other."""
-    from pippin.seeds import parse_seeds
+    from pippin.sampling.seeds import parse_seeds
     from pippin.show import NOTED, check_ending
 
     check_ending(output, NOTED)
     places, looks = parse_seeds(coarse), parse_seeds(fine)
     opened = pippin.open_run(run)
-    from pippin.mixing import choose_side
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
+    from pippin.sampling.mixing import choose_side
 
     side = choose_side(opened.generator, side)
     with Narrator.choose() as reporter:

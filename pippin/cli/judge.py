@@ -13,7 +13,7 @@ from pippin.cli.words import RunFolder, explained, table
 from pippin.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
-    from pippin.run import Run
+    from pippin.runs.run import Run
 
 
 class Network(StrEnum):
@@ -41,7 +41,7 @@ def evaluate(
 
 def report(run: RunFolder) -> None:
     """Write RUN's report.html: pictures, curves, scores, nearest photographs, and the settings with their reasons."""
-    from pippin.report import EventLog, write_page
+    from pippin.runs.report import EventLog, write_page
 
     opened = pippin.open_run(run)
     if (opened.evaluation() or {}).get("batches") != opened.batches:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from pippin.reporting import Reporter
+from pippin.session.reporting import Reporter
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
-    from pippin.run import Run
+    from pippin.runs.run import Run
     from pippin.training.trainer import Tick
 
 

@@ -14,8 +14,8 @@ from pippin.errors import SettingsError
 if TYPE_CHECKING:
     import numpy as np
 
-    from pippin.recipes import Recipe
-    from pippin.run import Run
+    from pippin.runs.provenance import Recipe
+    from pippin.runs.run import Run
 
 SEEDS = "0-4"
 GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
@@ -55,8 +55,8 @@ def sample(
     separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
 ) -> None:
     """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
-    from pippin.edits import parse_edits
-    from pippin.seeds import parse_seeds, seeds_from
+    from pippin.sampling.edits import parse_edits
+    from pippin.sampling.seeds import parse_seeds, seeds_from
     from pippin.show import NOTED, check_ending
 
     edits = parse_edits(edit or [])
@@ -75,7 +75,7 @@ def sample(
     if not curate:
         chosen = seeds_from(first, count) if seeds is None else parse_seeds(seeds)
     opened = pippin.open_run(run)
-    from pippin.recipes import Recipe  # loads Keras, which an opened run has already loaded without a sound
+    from pippin.runs.provenance import Recipe  # loads Keras, which an opened run has already loaded without a sound
 
     with Narrator.choose() as reporter:
         progress = reporter.working("painting and looking" if curate else "painting")
@@ -99,7 +99,7 @@ def sample(
 def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
     """Paint once more what a picture file of a run was painted from, edited."""
     opened = pippin.open_run(run)
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
 
     recipe = Recipe.read(picture)
     recipe.check(opened)
@@ -112,7 +112,7 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
 
 def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path) -> Path:
     """Write each picture into a file of its own, with a recipe of its own, and return their folder."""
-    from pippin.seeds import parse_seeds
+    from pippin.sampling.seeds import parse_seeds
 
     folder, ending = output.with_suffix(""), output.suffix or ".png"
     seeds = parse_seeds(recipe.seeds)
@@ -152,7 +152,7 @@ def walk(
     label: Label = None,
 ) -> None:
     """Walk in a smooth loop through pictures of RUN, from one to the next and back to the first."""
-    from pippin.seeds import parse_seeds
+    from pippin.sampling.seeds import parse_seeds
     from pippin.show import check_video, save_video
 
     chosen = [] if seeds is None else parse_seeds(seeds)
@@ -172,7 +172,7 @@ def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
     """Return the latents of picture files of a run, one after the other."""
     import numpy as np
 
-    from pippin.recipes import Recipe
+    from pippin.runs.provenance import Recipe
 
     recipes = [Recipe.read(picture) for picture in pictures]
     for recipe in recipes:

@@ -14,7 +14,7 @@ from pippin.cli.words import Source, explained, table
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pippin.planning import Plan
+    from pippin.session.plan import Plan
 
 
 class Preset(StrEnum):
@@ -117,7 +117,8 @@ def _asked(override: list[str] | None, **options: Any) -> dict[str, Any]:
 
 def _outlook(made: "Plan") -> Iterator[str]:
     """Yield what the machine says to a plan: memory, speed and time. Raises where it does not fit."""
-    from pippin import engines, memory
+    from pippin import engines
+    from pippin.session import memory
 
     engine, settings = engines.current(), made.settings
     learnt, held_out = made.dataset.split(settings.held_out)

@@ -16,12 +16,12 @@ from pippin.auditing import Inspection, audit
 from pippin.collecting.credits import Credits
 from pippin.collecting.openverse import API, Result, parse_licence, permitted, search
 from pippin.collecting.web import Unreachable, Web, is_local
-from pippin.disk import read_lines, whole
 from pippin.errors import PippinError, SettingsError, SourceError
-from pippin.pictures.audit import kind, plural
+from pippin.host.files import read_lines, whole
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import MIN_SIDE, read_picture
 from pippin.pictures.sources.files import CREDITS_FILE
+from pippin.pictures.verdicts import kind, plural
 
 MOST_PICTURES = 10_000
 """That may be asked for: more is what data sets are for, not a search that serves everybody."""

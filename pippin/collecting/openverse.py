@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from pippin.collecting.web import Unreachable, Web
 from pippin.errors import SettingsError, SourceError
-from pippin.pictures.audit import printable
 from pippin.pictures.colour import Refused
+from pippin.pictures.verdicts import printable
 
 API = "https://api.openverse.org/v1/images/"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pippin.cores import available_cores
+from pippin.host.cores import available_cores
 
 name = "tensorflow"
 

@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pippin.disk import whole
 from pippin.errors import ExportError
+from pippin.host.files import whole
 from pippin.pictures import in_turn, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
@@ -146,7 +146,7 @@ def need(module: str, package: str, purpose: str) -> Any:
 
 
 def writing(path: Path) -> AbstractContextManager[Path]:
-    """Give a name beside `path` to write to; see `pippin.disk.whole`. Raises an `ExportError`."""
+    """Give a name beside `path` to write to; see `pippin.host.files.whole`. Raises an `ExportError`."""
     return whole(path, "export", ExportError)
 
 

@@ -1,6 +1,5 @@
 """A folder of anything → one dataset."""
 
-from pippin.pictures.audit import Audit, Entry
 from pippin.pictures.channels import GREY, RGB, RGBA, to_float, to_rgb, to_uint8
 from pippin.pictures.dataset import Dataset
 from pippin.pictures.labels import Labels, in_turn, one_hot
@@ -9,6 +8,7 @@ from pippin.pictures.prepare import prepare
 from pippin.pictures.single import prepare_one_photo
 from pippin.pictures.sources import typical_side
 from pippin.pictures.split import Subset, split
+from pippin.pictures.verdicts import Audit, Entry
 
 __all__ = [
     "GREY",

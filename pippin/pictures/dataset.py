@@ -7,13 +7,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pippin.pictures.audit import GREY_TO_RGB, Audit, Entry, plural
 from pippin.pictures.channels import GREY, RGB, RGBA
 from pippin.pictures.labels import Labels
 from pippin.pictures.listing import read_about, read_files
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.split import Subset, merged, split
+from pippin.pictures.verdicts import GREY_TO_RGB, Audit, Entry, plural
 
 PICTURES_FILE = "pictures.npy"
 MANIFEST_FILE = "manifest.json"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from pippin.errors import SettingsError
-from pippin.pictures.audit import Entry
 from pippin.pictures.dataset import Dataset, reopen
 from pippin.pictures.sources import Found
+from pippin.pictures.verdicts import Entry
 
 MAKING = "making-"
 """Begins the name of a folder in which a preparation is under way."""

@@ -9,9 +9,9 @@ from types import TracebackType
 
 import numpy as np
 
-from pippin.pictures.audit import EXACT, REFUSED, Entry
 from pippin.pictures.dataset import PICTURES_FILE, write_header
 from pippin.pictures.packed import Packed
+from pippin.pictures.verdicts import EXACT, REFUSED, Entry
 
 JOURNAL_FILE = "journal.jsonl"
 

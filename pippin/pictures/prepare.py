@@ -18,7 +18,6 @@ import platformdirs
 from filelock import FileLock
 
 from pippin.errors import SourceError
-from pippin.pictures.audit import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
 from pippin.pictures.channels import RGB, RGBA
 from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
@@ -34,6 +33,7 @@ from pippin.pictures.preparation import USUAL, Preparation
 from pippin.pictures.sources import Found, Sharing, Source, open_source
 from pippin.pictures.sources.files import FileSource
 from pippin.pictures.sources.moving import unfold
+from pippin.pictures.verdicts import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
 from pippin.pictures.workers import TIME_LIMIT, in_order
 from pippin.settings import check_image_size
 

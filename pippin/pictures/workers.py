@@ -17,7 +17,7 @@ import psutil
 from loky import ProcessPoolExecutor
 from PIL import Image
 
-from pippin.cores import available_cores
+from pippin.host.cores import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
-from pippin.disk import whole
 from pippin.errors import SettingsError
+from pippin.host.files import whole
 from pippin.pictures import GREY
 from pippin.show.grounds import on_paper
 

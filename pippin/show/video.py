@@ -11,8 +11,8 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
-from pippin.disk import whole
 from pippin.errors import SettingsError
+from pippin.host.files import whole
 from pippin.pictures import GREY
 from pippin.show.files import check_ending
 from pippin.show.grounds import on_paper

@@ -8,7 +8,7 @@ import numpy as np
 
 from pippin.errors import SettingsError
 from pippin.pictures import to_uint8
-from pippin.seeds import check_seeds
+from pippin.sampling.seeds import check_seeds
 from pippin.training import draws
 from pippin.training.trainer import sample_batch
 

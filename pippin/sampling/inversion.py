@@ -19,8 +19,8 @@ from pippin import engines
 from pippin.errors import SettingsError
 from pippin.measure import perceptual_distances
 from pippin.networks import projector
-from pippin.painting import Progress, latents_of, paint, silent
 from pippin.pictures import to_float
+from pippin.sampling.painting import Progress, latents_of, paint, silent
 from pippin.show import grid
 from pippin.training.anchors import Anchors
 

@@ -10,7 +10,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from pippin.run import Run
+from pippin.runs.run import Run
 
 FOLDER = "tensorboard"
 GROUPS = {

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
-    from pippin.run import Run
+    from pippin.runs.run import Run
     from pippin.training.trainer import Tick
 
 

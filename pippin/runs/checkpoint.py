@@ -10,8 +10,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pippin.disk import damaged
 from pippin.errors import RunError
+from pippin.host.files import damaged
 from pippin.training.step import State
 
 NAME, BEST = "checkpoint.safetensors", "best.safetensors"

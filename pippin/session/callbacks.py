@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 from pippin.errors import SettingsError
-from pippin.reporting import Reporter
-from pippin.run import Run
+from pippin.runs.run import Run
+from pippin.session.reporting import Reporter
 from pippin.training.trainer import Tick, Trainer
 
 

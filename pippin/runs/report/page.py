@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from pippin.report.curves import curves
-from pippin.run import Run
+from pippin.runs.report.curves import curves
+from pippin.runs.run import Run
 
 NAME = "report.html"
 
@@ -25,7 +25,7 @@ def write_page(run: Run) -> Path:
     Raises:
         RunError: the run cannot be read, or the page not be written.
     """
-    templates = Environment(loader=PackageLoader("pippin.report", "."), autoescape=True, trim_blocks=True)
+    templates = Environment(loader=PackageLoader("pippin.runs.report", "."), autoescape=True, trim_blocks=True)
     reasons = run.about["reasons"]
     page = templates.get_template("page.html").render(
         run=run,

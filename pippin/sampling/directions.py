@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from pippin.edits import check_edits
 from pippin.errors import NetworkError, SettingsError
-from pippin.painting import fingerprint, latents_of
+from pippin.sampling.edits import check_edits
+from pippin.sampling.painting import fingerprint, latents_of
 from pippin.training.anchors import principal_components
 
 MOST = 12
@@ -31,7 +31,7 @@ class Directions:
     """Directions among latents, the one that changes most first; they have numbers from 1.
 
     Attributes:
-        weights: fingerprint of the generator's weights, see `pippin.painting.fingerprint`.
+        weights: fingerprint of the generator's weights, see `pippin.sampling.painting.fingerprint`.
         vectors: float32 (K, latent_dim), each of length 1. Latents are standard normal, so among the pictures that are
             painted from seeds the deviation along each is 1.
         names: name → number, of those that somebody has named.

@@ -15,8 +15,8 @@ from keras import layers
 
 from pippin.errors import RunError
 from pippin.networks import Networks
-from pippin.recipes import painted_at
-from pippin.run import Run
+from pippin.runs.provenance import painted_at
+from pippin.runs.run import Run
 
 
 class Taken(NamedTuple):

@@ -31,12 +31,12 @@ import keras
 import numpy as np
 from PIL import Image
 
-from pippin import checkpoint
-from pippin.directions import Directions
-from pippin.disk import damaged, read_json, read_lines, whole, write_text, writing
 from pippin.errors import NetworkError, RunError, SettingsError
+from pippin.host.files import damaged, read_json, read_lines, whole, write_text, writing
 from pippin.pictures import RGB, Audit, Preparation
 from pippin.pictures.listing import read_about, write_listing
+from pippin.runs import checkpoint
+from pippin.sampling.directions import Directions
 from pippin.settings import Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training.anchors import Anchors
@@ -56,7 +56,7 @@ FIXED = 64
 
 
 class Folder:
-    """The folder of a run. What is done with a run is `pippin.run.Run`'s.
+    """The folder of a run. What is done with a run is `pippin.runs.run.Run`'s.
 
     Attributes:
         path: the folder.

@@ -12,18 +12,19 @@ import keras
 import numpy as np
 from PIL import Image
 
-from pippin import engines, mixing, painting
+from pippin import engines
 from pippin import export as exports
-from pippin.directions import Directions, find_directions
-from pippin.edits import parse_naming
 from pippin.errors import RunError, SettingsError
-from pippin.folder import Folder
-from pippin.inversion import STEPS, Found
-from pippin.inversion import find as find_latent
 from pippin.networks import projector
-from pippin.painting import Progress, silent
 from pippin.pictures import in_turn, one_hot, prepare_one_photo
-from pippin.seeds import seeds_from
+from pippin.runs.folder import Folder
+from pippin.sampling import mixing, painting
+from pippin.sampling.directions import Directions, find_directions
+from pippin.sampling.edits import parse_naming
+from pippin.sampling.inversion import STEPS, Found
+from pippin.sampling.inversion import find as find_latent
+from pippin.sampling.painting import Progress, silent
+from pippin.sampling.seeds import seeds_from
 from pippin.show import diagram, film, grid, timeline
 
 RUNTIME = "onnxruntime"
@@ -31,7 +32,7 @@ RUNTIME = "onnxruntime"
 
 
 class Run(Folder):
-    """A run, opened. `pippin.train` makes one, `pippin.open_run` opens one; what lies in it: `pippin.folder`.
+    """A run, opened. `pippin.train` makes one, `pippin.open_run` opens one; what lies in it: `pippin.runs.folder`.
 
     Attributes:
         path: the folder.
@@ -58,7 +59,7 @@ class Run(Folder):
         return self._generator
 
     def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """Paint latents of your own, float32 (N, latent_dim), or with labels: see `pippin.painting.with_labels`.
+        """Paint latents, float32 (N, latent_dim), or with labels; see `pippin.sampling.painting.with_labels`.
 
         Returns:
             uint8 (N, S, S, C): grey, RGB or RGBA.
@@ -107,7 +108,7 @@ class Run(Folder):
             n: how many.
             seed: of the first one; the others have seed + 1, seed + 2, …
             seeds: of each picture, instead of `n` and `seed`.
-            truncation: how far from the average picture, 0 to 2; see `pippin.painting.latents_of`.
+            truncation: how far from the average picture, 0 to 2; see `pippin.sampling.painting.latents_of`.
             edits: name or number of a direction → how far to go, in deviations; see `directions`.
             label: of all pictures, or of each; None: each seed has one of the run's `labels`, in turn.
             progress: told how many are painted, of how many.
@@ -197,7 +198,7 @@ class Run(Folder):
     ) -> np.ndarray:
         """Paint a smooth loop through at least two pictures, `frames` from each to the next.
 
-        Args, errors: see `sample`; the path: see `pippin.painting.closed_path`.
+        Args, errors: see `sample`; the path: see `pippin.sampling.painting.closed_path`.
             latents: float32 (L, latent_dim), such as found ones; they are passed before the seeds.
 
         Returns:
@@ -227,7 +228,7 @@ class Run(Folder):
             progress: told how far the work is.
 
         Returns:
-            See `pippin.inversion.Found`: the latent, what is painted from it, and how near that came.
+            See `pippin.sampling.inversion.Found`: the latent, what is painted from it, and how near that came.
 
         Raises:
             SourceError: the photograph cannot be read.
@@ -287,7 +288,7 @@ class Run(Folder):
 
         Args:
             coarse, fine: seeds.
-            side, progress: see `pippin.mixing.mix`.
+            side, progress: see `pippin.sampling.mixing.mix`.
             truncation: see `sample`.
 
         Returns:

@@ -6,10 +6,10 @@ import numpy as np
 
 from pippin import measure
 from pippin.errors import PippinError, SettingsError
-from pippin.painting import Progress, silent
 from pippin.pictures import prepare
-from pippin.run import Run
-from pippin.seeds import seeds_from
+from pippin.runs.run import Run
+from pippin.sampling.painting import Progress, silent
+from pippin.sampling.seeds import seeds_from
 
 TIMES = 4
 """Pictures that are painted for each that is kept."""

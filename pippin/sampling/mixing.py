@@ -15,8 +15,8 @@ from keras import ops
 
 from pippin.errors import NetworkError, SettingsError
 from pippin.networks import graph
-from pippin.painting import Progress, silent
 from pippin.pictures import to_uint8
+from pippin.sampling.painting import Progress, silent
 from pippin.training.trainer import sample_batch
 
 COARSEST = 1 / 8

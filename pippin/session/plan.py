@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 
-from pippin import engines, memory, networks
+from pippin import engines, networks
 from pippin.errors import NetworkError, SettingsError
 from pippin.networks import Networks
 from pippin.pictures import GREY, RGB, Dataset, Preparation, prepare, typical_side
+from pippin.session import memory
 from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
 from pippin.training.trainer import Trainer
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pippin import networks
 from pippin.errors import SettingsError
-from pippin.run import Run, is_run, open_run
+from pippin.runs.run import Run, is_run, open_run
 from pippin.settings import PRESETS, choose
 from pippin.show.diagram import draw
 

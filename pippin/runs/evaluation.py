@@ -14,7 +14,7 @@ from pippin.errors import SettingsError
 from pippin.measure import Colours, Memorisation, Scores, colours
 from pippin.measure.colours import comparison
 from pippin.pictures import Dataset, Subset, prepare
-from pippin.run import Run, is_run, open_run
+from pippin.runs.run import Run, is_run, open_run
 from pippin.show import grid
 
 MOST = 4096

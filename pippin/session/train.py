@@ -17,20 +17,20 @@ import keras
 
 import pippin
 from pippin import engines
-from pippin.callbacks import Callbacks, Measures, check_callbacks
-from pippin.checkups import Examiner, is_checkup
 from pippin.errors import RunError, TrainingError
-from pippin.folder import FIXED, check_writable
 from pippin.networks import Networks
 from pippin.pictures import Dataset, Preparation
-from pippin.planning import Plan, plan
-from pippin.report import EventLog, write_page
-from pippin.reporting import Reporter, Several
-from pippin.run import Run, is_run, open_run
+from pippin.runs.folder import FIXED, check_writable
+from pippin.runs.report import EventLog, write_page
+from pippin.runs.run import Run, is_run, open_run
+from pippin.session.callbacks import Callbacks, Measures, check_callbacks
+from pippin.session.checkups import Examiner, is_checkup
+from pippin.session.plan import Plan, plan
+from pippin.session.reporting import Reporter, Several
+from pippin.session.transfer import start_from
 from pippin.settings import Choice, Settings
 from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
-from pippin.transfer import start_from
 
 SAVE_SECONDS = 60
 """Seconds of work that a power cut may cost."""
@@ -66,7 +66,7 @@ def train(
         from_run: a run, or its folder, whose layers this run starts from: those of the same name, as far as they fit.
             Its pictures must have as many channels, and not be larger.
         reporter: who is told how it goes.
-        callbacks: Keras' callbacks, told as `fit` tells them, a tick being an epoch; see `pippin.callbacks.Callbacks`.
+        callbacks: Keras callbacks, called as in `fit`, a tick being an epoch; see `pippin.session.callbacks`.
         **settings: any other field of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
 
     Returns:

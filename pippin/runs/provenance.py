@@ -14,12 +14,12 @@ import keras
 import numpy as np
 
 import pippin
-from pippin import painting
-from pippin.edits import format_edits, parse_edits
 from pippin.errors import RunError, SettingsError
-from pippin.painting import Progress, silent
-from pippin.run import Run, is_run, open_run
-from pippin.seeds import format_seeds, parse_seeds
+from pippin.runs.run import Run, is_run, open_run
+from pippin.sampling import painting
+from pippin.sampling.edits import format_edits, parse_edits
+from pippin.sampling.painting import Progress, silent
+from pippin.sampling.seeds import format_seeds, parse_seeds
 from pippin.show import NOTED, check_ending, grid, read_note, save_picture, strips
 
 
@@ -31,11 +31,11 @@ class Recipe:
         run: the run's folder, as a whole path.
         batches: that its weights were trained for.
         weights: fingerprint of the generator's weights.
-        seeds: of the pictures in their order, as `pippin.seeds.format_seeds` writes them.
-        truncation: see `pippin.painting.latents_of`.
+        seeds: of the pictures in their order, as `pippin.sampling.seeds.format_seeds` writes them.
+        truncation: see `pippin.sampling.painting.latents_of`.
         labels: whether the seeds stand below the pictures.
         curated: how the seeds were chosen; "" where nobody chose among the pictures.
-        edits: what was done to the latents, as `pippin.edits.format_edits` writes it, with numbers of directions.
+        edits: what was done to the latents, with numbers of directions; see `pippin.sampling.edits.format_edits`.
         latents: where they come from no seeds but were found: float32, little-endian, in base64.
         fine: where pictures were mixed, the seeds of their looks; `seeds` are those of their arrangement.
         side: of the maps from which on they were.

@@ -1,0 +1,1 @@
+"""A training session: planned, trained, watched and reported."""
