@@ -264,16 +264,16 @@ def read_mutated(number):
 class Crashing(FileSource):
     """A folder with a file on which the decoder crashes."""
 
-    def read(self, found, *options):
-        if found.path == "007.png":
+    def read(self, item, *options):
+        if item.path == "007.png":
             os.kill(os.getpid(), signal.SIGSEGV)
-        return super().read(found, *options)
+        return super().read(item, *options)
 
 
 def open_crashing(folder):
     """Open a folder as one that holds such a file."""
     source = open_folder(folder)
-    return Crashing(source.folder, source.found, source.name, source.place)
+    return Crashing(source.folder, source.items, source.name, source.location)
 
 
 def double_or_die(number):

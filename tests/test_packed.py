@@ -8,7 +8,7 @@ import pytest
 
 from pippin.pictures.listing import read_about, read_files, write_listing
 from pippin.pictures.packed import Packed
-from pippin.pictures.sources import Found
+from pippin.pictures.sources import SourceItem
 from pippin.pictures.verdicts import Audit, Entry
 
 ENTRIES = [
@@ -36,7 +36,7 @@ def test_records_come_back_as_they_were():
 @pytest.mark.parametrize(
     ("kind", "most", "made"),
     [
-        (Found, 100, lambda n: Found(f"folder/{n:08}.jpg", 10**6 + n, 1_764_000_000 * 10**9 + n)),
+        (SourceItem, 100, lambda n: SourceItem(f"folder/{n:08}.jpg", 10**6 + n, 1_764_000_000 * 10**9 + n)),
         (
             Entry,
             300,

@@ -303,7 +303,7 @@ def test_the_built_in_apples(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = open_source("apples")
     assert isinstance(source, OrchardSource)
-    assert len(source.found) == BUILT_IN_COUNT == 2048
+    assert len(source.items) == BUILT_IN_COUNT == 2048
     monkeypatch.setattr("pippin.pictures.sources.apples.BUILT_IN_COUNT", 3)
     from pippin.pictures.orchard import paint_apples
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pippin import cli
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.earlier import Shard
+from pippin.pictures.reuse import Shard
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def content(cache):
     return {path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
-def never(found, **options):
-    raise AssertionError(f"{found.path} was read again")
+def never(item, **options):
+    raise AssertionError(f"{item.path} was read again")
 
 
 def sources(folder, kind):

@@ -71,8 +71,8 @@ def test_every_kind_gives_the_pictures_of_the_folder(folder, tmp_path, kind):
     assert dataset.name == "set"
     assert typical_side(path) == (None if kind in ("tar.gz", "tar.xz") else 16)
     source = pickle.loads(pickle.dumps(open_source(path)))
-    assert source.found == []  # other processes get one by one what is to be read
-    source.read(open_source(path).found[0], 16, 64, dataset.preparation)
+    assert source.items == []  # other processes get one by one what is to be read
+    source.read(open_source(path).items[0], 16, 64, dataset.preparation)
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])

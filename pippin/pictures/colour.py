@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFilter
 
 from pippin.pictures.channels import RGBA
-from pippin.pictures.preparation import BLUR, USUAL, Preparation
+from pippin.pictures.preparation import BLUR, DEFAULT_PREPARATION, Preparation
 
 COLOURS = {
     "1": "black and white",
@@ -35,7 +35,9 @@ class Refused(Exception):  # noqa: N818 - a verdict, not an error: it ends with 
     """One picture cannot be used. The message is the reason, in plain words."""
 
 
-def to_rgb(image: Image.Image, enough: int, preparation: Preparation = USUAL) -> tuple[Image.Image, list[str]]:
+def to_rgb(
+    image: Image.Image, enough: int, preparation: Preparation = DEFAULT_PREPARATION
+) -> tuple[Image.Image, list[str]]:
     """Turns a decoded picture of any colour mode into RGB, or RGBA.
 
     Args:

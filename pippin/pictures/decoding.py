@@ -8,7 +8,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pippin.pictures.colour import Refused, to_rgb
 from pippin.pictures.deep_tiff import read_deep_tiff
-from pippin.pictures.preparation import USUAL, Preparation
+from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 
 Image.preinit()  # the usual formats are tried first; a file's kind is found by trying
 pi_heif.register_heif_opener()  # teaches Pillow to read HEIC; AVIF it knows by itself
@@ -47,7 +47,11 @@ class Decoded(NamedTuple):
 
 
 def read_picture(
-    file: Path | BinaryIO, enough: int, preparation: Preparation = USUAL, name: str | None = None, frame: int = 0
+    file: Path | BinaryIO,
+    enough: int,
+    preparation: Preparation = DEFAULT_PREPARATION,
+    name: str | None = None,
+    frame: int = 0,
 ) -> Decoded:
     """Reads one file, whatever it holds, as an upright RGB picture.
 

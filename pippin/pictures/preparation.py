@@ -103,16 +103,16 @@ class Preparation:
 
     def unusual(self) -> dict[str, Any]:
         """Returns the options that somebody asked for, by their names: those that are not the usual ones."""
-        usual = USUAL.to_dict()
+        usual = DEFAULT_PREPARATION.to_dict()
         return {name: value for name, value in self.to_dict().items() if value != usual[name]}
 
     @classmethod
     def from_dict(cls, options: dict[str, Any] | None) -> "Preparation":
         """Returns what `to_dict` gave; of runs that were begun before there was an option, what was done then."""
-        return cls(**{**BEFORE, **(options or {})})
+        return cls(**{**LEGACY_OPTIONS, **(options or {})})
 
 
-BEFORE = {"frames": "first", "focus": "centre", "channels": RGB}
+LEGACY_OPTIONS = {"frames": "first", "focus": "centre", "channels": RGB}
 
-USUAL = Preparation()
+DEFAULT_PREPARATION = Preparation()
 """What is done if nothing is said."""

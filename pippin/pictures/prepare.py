@@ -23,14 +23,14 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset, publish, reopen, tidy, write_header
 from pippin.pictures.decoding import Decoded
 from pippin.pictures.duplicates import likeness, near_groups
-from pippin.pictures.earlier import MAKING, SHARD, Earlier, Shard
 from pippin.pictures.framing import read_trimmed, squares_of
 from pippin.pictures.journal import JOURNAL_FILE, Journal, digest_of
 from pippin.pictures.labels import FOLDERS, NO_FOLDER, from_folders
 from pippin.pictures.listing import write_listing
 from pippin.pictures.packed import Packed
-from pippin.pictures.preparation import USUAL, Preparation
-from pippin.pictures.sources import Found, Sharing, Source, open_source
+from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
+from pippin.pictures.reuse import MAKING, SHARD, Earlier, Shard
+from pippin.pictures.sources import Sharing, Source, SourceItem, open_source
 from pippin.pictures.sources.files import FileSource
 from pippin.pictures.sources.moving import unfold
 from pippin.pictures.verdicts import BLANK, ENLARGED, KEPT, MENDED, NEAR, REFUSED, Audit, Entry, name_refused, plural
@@ -54,7 +54,7 @@ def prepare(
     image_size: int,
     cache: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    preparation: Preparation = USUAL,
+    preparation: Preparation = DEFAULT_PREPARATION,
     shard: str | None = None,
 ) -> Dataset:
     """Prepares pictures for training, once: if nothing has changed since, what was prepared then is opened.
@@ -82,7 +82,7 @@ def prepare(
     part = Shard(shard) if shard is not None else None
     opened = open_source(source)
     options = json.dumps(preparation.to_dict(), sort_keys=True)
-    shelf = _cache_folder(cache) / _key([opened.place, str(image_size), str(PREPARATION_VERSION), options])
+    shelf = _cache_folder(cache) / _key([opened.location, str(image_size), str(PREPARATION_VERSION), options])
     name = _key([opened.stamp()])
     place = shelf / name
     if dataset := reopen(place):
@@ -122,7 +122,7 @@ def _make(
 ) -> tuple[dict[str, Any], Sequence[Entry]]:
     """Writes the pictures and the manifest into a folder, or goes on with it; returns what the manifest holds."""
     folder.mkdir(exist_ok=True)
-    files = unfold(source.found, source.folder, preparation) if isinstance(source, FileSource) else source.found
+    files = unfold(source.items, source.folder, preparation) if isinstance(source, FileSource) else source.items
     files = shard.of(files) if shard else files
     total = len(files)
     keep_copies = shard is not None or preparation.duplicates == "keep"
@@ -150,7 +150,7 @@ def _make(
         raise
     manifest = {
         "name": source.name,
-        "source": source.place,
+        "source": source.location,
         "noun": source.noun,
         "image_size": image_size,
         "preparation": preparation.to_dict(),
@@ -163,11 +163,11 @@ def _make(
 
 
 def _made(
-    source: Source, files: Sequence[Found], image_size: int, preparation: Preparation, earlier: Earlier
+    source: Source, files: Sequence[SourceItem], image_size: int, preparation: Preparation, earlier: Earlier
 ) -> Iterator[Made]:
     """Yields each picture's entry and squares, in order: what is unchanged from earlier, the others anew."""
     work = partial(prepare_one, source=source, image_size=image_size, preparation=preparation)
-    new = Packed(Found, (found for found in files if not earlier.knows(found))) if earlier else files
+    new = Packed(SourceItem, (found for found in files if not earlier.knows(found))) if earlier else files
     if source.sharing is Sharing.ORDER:
         made: Iterator[Made] = map(work, new)
     else:
@@ -176,7 +176,9 @@ def _made(
         yield earlier.made(found) if earlier.knows(found) else next(made)
 
 
-def prepare_one(found: Found, source: Source, image_size: int, preparation: Preparation = USUAL) -> Made:
+def prepare_one(
+    found: SourceItem, source: Source, image_size: int, preparation: Preparation = DEFAULT_PREPARATION
+) -> Made:
     """Prepares one picture: reads it, trims padding bars, makes it a square or several, and resizes those.
 
     Args:
@@ -253,15 +255,15 @@ def _is_grey(squares: np.ndarray) -> bool:
     return all(bool((part[..., :1] == part[..., 1:]).all()) for part in parts)
 
 
-def _refused(found: Found, reason: str) -> Entry:
+def _refused(found: SourceItem, reason: str) -> Entry:
     return Entry(found.path, found.bytes, found.mtime_ns, REFUSED, (reason,), file=found.file)
 
 
-def _broke_a_process(found: Found) -> Made:
+def _broke_a_process(found: SourceItem) -> Made:
     return _refused(found, "its decoder crashes on it"), None
 
 
-def _took_too_long(found: Found) -> Made:
+def _took_too_long(found: SourceItem) -> Made:
     return _refused(found, f"it takes longer than {TIME_LIMIT:.0f} s to read"), None
 
 
@@ -341,7 +343,7 @@ def _check_enough(source: Source, entries: Sequence[Entry]) -> None:
     if any(digest != first for digest in digests):
         return
     audit = Audit(entries, source.noun)
-    found = f"Received: source={source.place!r} with {plural(len(entries), source.noun)}"
+    found = f"Received: source={source.location!r} with {plural(len(entries), source.noun)}"
     if first is None:
         named = f": {name_refused(audit.refused)}" if audit.refused else ""
         raise SourceError(f"No picture could be read; give a folder that holds pictures. {found}{named}")

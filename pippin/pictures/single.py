@@ -11,10 +11,12 @@ from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import read_picture
 from pippin.pictures.framing import read_trimmed, squares_of
-from pippin.pictures.preparation import USUAL, Preparation
+from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 
 
-def prepare_one_photo(path: str | os.PathLike[str], image_size: int, preparation: Preparation = USUAL) -> np.ndarray:
+def prepare_one_photo(
+    path: str | os.PathLike[str], image_size: int, preparation: Preparation = DEFAULT_PREPARATION
+) -> np.ndarray:
     """Reads one picture file and makes a square of it, as `prepare` does for a folder.
 
     Args:

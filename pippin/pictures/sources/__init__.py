@@ -12,12 +12,12 @@ from pippin.errors import SourceError
 from pippin.pictures.sources.apples import BUILT_IN, BUILT_IN_PLACE, OrchardSource
 from pippin.pictures.sources.archives import ARCHIVE_SUFFIXES, open_archive
 from pippin.pictures.sources.arrays import ARRAY_SUFFIXES, ArraySource, array_digest, open_array
-from pippin.pictures.sources.base import Found, Sharing, Source
+from pippin.pictures.sources.base import Sharing, Source, SourceItem
 from pippin.pictures.sources.files import open_folder, open_list
 from pippin.pictures.sources.keras_sets import PREFIX, open_keras_set
 from pippin.pictures.sources.parquet import SUFFIX, ParquetSource
 
-__all__ = ["Found", "Sharing", "Source", "open_source", "typical_side"]
+__all__ = ["Sharing", "Source", "SourceItem", "open_source", "typical_side"]
 
 LIST_SUFFIX = ".txt"
 SIDES = 100  # how many pictures are asked for their size
@@ -62,9 +62,9 @@ def open_source(source: Any) -> Source:
 def _open_directory(path: Path) -> Source:
     """Opens a folder, whose parquet files count if there are no pictures beside them."""
     folder = open_folder(path)
-    suffixes = {os.path.splitext(found.path)[1].lower() for found in folder.found}
+    suffixes = {os.path.splitext(item.path)[1].lower() for item in folder.items}
     if SUFFIX in suffixes and not suffixes & Image.registered_extensions().keys():
-        files = [folder.folder / found.path for found in folder.found if found.path.lower().endswith(SUFFIX)]
+        files = [folder.folder / item.path for item in folder.items if item.path.lower().endswith(SUFFIX)]
         return ParquetSource(folder.folder, files)
     return folder
 
@@ -96,6 +96,6 @@ def typical_side(source: Any) -> int | None:
         SourceError: If there is nothing, or nothing that holds pictures.
     """
     opened = open_source(source)
-    some = opened.found[:: max(1, len(opened.found) // SIDES)]
-    sides = [side for side in map(opened.side, (found for found in some if found.problem is None)) if side]
+    some = opened.items[:: max(1, len(opened.items) // SIDES)]
+    sides = [side for side in map(opened.side, (item for item in some if item.problem is None)) if side]
     return int(statistics.median(sides)) if sides else None

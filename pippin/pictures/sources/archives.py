@@ -9,7 +9,7 @@ from typing import Any
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.packed import Packed
-from pippin.pictures.sources.base import Contained, Found, Sharing, file_stamp
+from pippin.pictures.sources.base import Contained, Sharing, SourceItem, file_stamp
 from pippin.pictures.sources.moving import is_video
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -26,23 +26,23 @@ class ArchiveSource(Contained):
 
     Args:
         path: The archive.
-        found: What was found in it.
+        items: What was found in it.
         sharing: How the work on it can be shared out.
     """
 
     noun = "file"
     trims_bars = True
 
-    def __init__(self, path: Path, found: list[Found], sharing: Sharing) -> None:
+    def __init__(self, path: Path, items: list[SourceItem], sharing: Sharing) -> None:
         self.path, self.sharing = path, sharing
-        found = list({one.path: one for one in found}.values())  # of equal names the last, as when it is unpacked
+        items = list({one.path: one for one in items}.values())  # of equal names the last, as when it is unpacked
         if sharing is not Sharing.ORDER:
-            found.sort(key=lambda one: (one.path, one.row))
-        self.found = Packed(Found, found)
+            items.sort(key=lambda one: (one.path, one.row))
+        self.items = Packed(SourceItem, items)
         self.name = path.name.partition(".")[0]
-        self.place = str(path)
-        if not found:
-            raise SourceError(f"The archive is empty. Received: source={self.place!r}")
+        self.location = str(path)
+        if not items:
+            raise SourceError(f"The archive is empty. Received: source={self.location!r}")
         self._closed()
 
     def _closed(self) -> None:
@@ -51,25 +51,25 @@ class ArchiveSource(Contained):
 
     def __getstate__(self) -> dict[str, Any]:
         """Goes to other processes without its list, and opens the archive anew there."""
-        return {"path": self.path, "sharing": self.sharing, "name": self.name, "place": self.place}
+        return {"path": self.path, "sharing": self.sharing, "name": self.name, "location": self.location}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, found=[])
+        self.__dict__.update(state, items=[])
         self._closed()
 
     def stamp(self) -> str:
         """Returns the archive's length and time of change."""
         return file_stamp(self.path)
 
-    def content(self, found: Found) -> bytes:
+    def content(self, item: SourceItem) -> bytes:
         """Returns the bytes of one file, never more than were announced and allowed."""
-        if is_video(found.path):
+        if is_video(item.path):
             raise Refused("a video in an archive: unpack it first")
         try:
             with self._lock:
                 if self._opened is None:
                     self._opened = self._open()
-                return self._read(found)
+                return self._read(item)
         except Refused:
             raise
         except Exception as error:  # a damaged archive leads its reader into zlib.error, EOFError, BadZipFile, ...
@@ -78,7 +78,7 @@ class ArchiveSource(Contained):
     def _open(self) -> Any:
         raise NotImplementedError
 
-    def _read(self, found: Found) -> bytes:
+    def _read(self, item: SourceItem) -> bytes:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -93,51 +93,51 @@ class ArchiveSource(Contained):
 
 
 class ZipSource(ArchiveSource):
-    """A zip archive; `Found.row` is a file's place in its directory."""
+    """A zip archive; `SourceItem.row` is a file's place in its directory."""
 
     def _open(self) -> zipfile.ZipFile:
         return zipfile.ZipFile(self.path)
 
-    def _read(self, found: Found) -> bytes:
-        member = self._opened.infolist()[found.row]
+    def _read(self, item: SourceItem) -> bytes:
+        member = self._opened.infolist()[item.row]
         with self._opened.open(member) as file:
-            return _at_most(file.read(found.bytes + 1), found.bytes)
+            return _at_most(file.read(item.bytes + 1), item.bytes)
 
 
 class TarSource(ArchiveSource):
-    """A tar archive that is not compressed; `Found.row` is where a file begins in it."""
+    """A tar archive that is not compressed; `SourceItem.row` is where a file begins in it."""
 
     def _open(self) -> Any:
         return self.path.open("rb")
 
-    def _read(self, found: Found) -> bytes:
-        self._opened.seek(found.row)
-        return self._opened.read(found.bytes)
+    def _read(self, item: SourceItem) -> bytes:
+        self._opened.seek(item.row)
+        return self._opened.read(item.bytes)
 
 
 class CompressedTarSource(ArchiveSource):
-    """A compressed tar archive, which can only be read from front to back; `Found.row` is a file's number in it."""
+    """A compressed tar archive, which can only be read from front to back. `SourceItem.row` numbers its files."""
 
     _held: tuple[int, bytes] | None = None
 
     def _open(self) -> tarfile.TarFile:
         return tarfile.open(self.path, "r:*")
 
-    def _read(self, found: Found) -> bytes:
+    def _read(self, item: SourceItem) -> bytes:
         members = self._opened.getmembers()
-        file = self._opened.extractfile(members[found.row])
+        file = self._opened.extractfile(members[item.row])
         if file is None:
             raise Refused("not a file")
         with file:
-            return _at_most(file.read(found.bytes + 1), found.bytes)
+            return _at_most(file.read(item.bytes + 1), item.bytes)
 
-    def content(self, found: Found) -> bytes:
+    def content(self, item: SourceItem) -> bytes:
         """Returns the bytes of one file, and keeps them: whoever asks again would unpack all that is before it."""
-        if self._held is None or self._held[0] != found.row:
-            self._held = (found.row, super().content(found))
+        if self._held is None or self._held[0] != item.row:
+            self._held = (item.row, super().content(item))
         return self._held[1]
 
-    def side(self, found: Found) -> int | None:
+    def side(self, item: SourceItem) -> int | None:
         """Returns None: going back to the beginning would unpack all of it again."""
         return None
 
@@ -175,7 +175,7 @@ def _zip_members(archive: zipfile.ZipFile) -> Any:
         problem = _too_large(member.file_size, member.compress_size)
         if member.flag_bits & ENCRYPTED:
             problem = "locked with a password: unpack it first"
-        yield Found(member.filename, member.file_size, problem=problem, row=row)
+        yield SourceItem(member.filename, member.file_size, problem=problem, row=row)
 
 
 def _tar_members(archive: tarfile.TarFile, by_place: bool) -> Any:
@@ -185,7 +185,7 @@ def _tar_members(archive: tarfile.TarFile, by_place: bool) -> Any:
         problem = _too_large(member.size, None)
         if not member.isreg() or member.issparse():
             problem = "not a file but a link, which is not followed in an archive, or a device"
-        yield Found(member.name, member.size, problem=problem, row=member.offset_data if by_place else row)
+        yield SourceItem(member.name, member.size, problem=problem, row=member.offset_data if by_place else row)
 
 
 def _hidden(name: str) -> bool:

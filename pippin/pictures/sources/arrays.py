@@ -11,7 +11,7 @@ from pippin.pictures.colour import to_rgb
 from pippin.pictures.decoding import MIN_SIDE, Decoded
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.sources.base import Found, Sharing, file_stamp
+from pippin.pictures.sources.base import Sharing, SourceItem, file_stamp
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 ARRAY_ROWS = 256  # how many pictures of an array are looked at in one go
@@ -23,7 +23,7 @@ class ArraySource:
     Args:
         array: Shape `(N, H, W)` or `(N, H, W, 1 | 3 | 4)`, uint8 in [0, 255] or float in [0, 1] or [−1, 1].
         name: A short name for people.
-        place: What the array is, the same whenever it is opened.
+        location: What the array is, the same whenever it is opened.
         stamp: A string that changes when the array does.
 
     Raises:
@@ -34,8 +34,8 @@ class ArraySource:
     trims_bars = False
     sharing = Sharing.THREADS
 
-    def __init__(self, array: np.ndarray, name: str, place: str, stamp: str) -> None:
-        self.array, self.name, self.place, self._stamp = array, name, place, stamp
+    def __init__(self, array: np.ndarray, name: str, location: str, stamp: str) -> None:
+        self.array, self.name, self.location, self._stamp = array, name, location, stamp
         channels = array.shape[3] if array.ndim == 4 else 1
         if array.ndim not in (3, 4) or channels not in (1, 3, 4) or min(array.shape[1:3]) < MIN_SIDE:
             raise SourceError(
@@ -44,7 +44,7 @@ class ArraySource:
             )
         self._low = self._lowest()
         each = array.nbytes // max(1, len(array))
-        self.found = Packed(Found, (Found(f"{index:06}", each, row=index) for index in range(len(array))))
+        self.items = Packed(SourceItem, (SourceItem(f"{index:06}", each, row=index) for index in range(len(array))))
 
     def _lowest(self) -> float:
         """Returns the value that stands for black: 0 or −1."""
@@ -75,9 +75,9 @@ class ArraySource:
         """Returns the stamp that the array was opened with."""
         return self._stamp
 
-    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Returns one picture of the array."""
-        pixels = np.asarray(self.array[found.row])
+        pixels = np.asarray(self.array[item.row])
         if pixels.dtype != np.uint8:
             pixels = np.rint((pixels.astype(np.float64) - self._low) * (255.0 / (1.0 - self._low))).astype(np.uint8)
         if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -85,7 +85,7 @@ class ArraySource:
         image = Image.fromarray(np.ascontiguousarray(pixels))
         return Decoded(*to_rgb(image, enough, preparation), "array", image.mode, *image.size)
 
-    def side(self, found: Found) -> int | None:
+    def side(self, item: SourceItem) -> int | None:
         """Returns the shorter side, which all pictures share."""
         return min(self.array.shape[1:3])
 

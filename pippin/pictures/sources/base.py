@@ -25,7 +25,7 @@ class Sharing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SourceItem:
     """One candidate picture, before it is read.
 
     Args:
@@ -54,20 +54,20 @@ class Source(Protocol):
 
     Attributes:
         name: A short name for people.
-        place: What the source is, the same whenever it is opened: its resolved path, or words.
+        location: What the source is, the same whenever it is opened: its resolved path, or words.
         noun: What one of them is called: `"file"` or `"picture"`.
         trims_bars: Whether padding bars are to be trimmed. Arrays and apples are taken as made.
         sharing: How the work can be shared out.
     """
 
     name: str
-    place: str
+    location: str
     noun: str
     trims_bars: bool
     sharing: Sharing
 
     @property
-    def found(self) -> Sequence[Found]:
+    def items(self) -> Sequence[SourceItem]:
         """Every candidate picture, in a fixed order. Other processes get the source without this list."""
         ...
 
@@ -75,11 +75,11 @@ class Source(Protocol):
         """Returns a string that changes when the source's content does."""
         ...
 
-    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Returns one picture in mode RGB and what was mended; raises `Refused` if there is none to be had."""
         ...
 
-    def side(self, found: Found) -> int | None:
+    def side(self, item: SourceItem) -> int | None:
         """Returns the shorter side of one picture in pixels without reading it; None if nothing can be said."""
         ...
 
@@ -87,18 +87,18 @@ class Source(Protocol):
 class Contained:
     """What sources share that hold their pictures as the contents of files."""
 
-    def content(self, found: Found) -> bytes:
+    def content(self, item: SourceItem) -> bytes:
         """Returns one picture as the content of its file; raises `Refused` if there is none to be had."""
         raise NotImplementedError
 
-    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Reads one picture; see `read_picture`."""
-        return read_picture(io.BytesIO(self.content(found)), enough, preparation, found.path)
+        return read_picture(io.BytesIO(self.content(item)), enough, preparation, item.path)
 
-    def side(self, found: Found) -> int | None:
+    def side(self, item: SourceItem) -> int | None:
         """Looks at the head of one picture."""
         try:
-            return shorter_side(io.BytesIO(self.content(found)))
+            return shorter_side(io.BytesIO(self.content(item)))
         except Refused:  # the audit will say why
             return None
 

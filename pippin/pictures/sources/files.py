@@ -11,7 +11,7 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.sources.base import Found, Sharing, hashed, shorter_side
+from pippin.pictures.sources.base import Sharing, SourceItem, hashed, shorter_side
 from pippin.pictures.sources.moving import read_frame
 
 CREDITS_FILE = "CREDITS.csv"
@@ -27,41 +27,41 @@ class FileSource:
 
     Args:
         folder: What their paths are relative to.
-        found: The files.
+        items: The files.
         name: A short name for people.
-        place: What the source is, the same whenever it is opened.
+        location: What the source is, the same whenever it is opened.
     """
 
     noun = "file"
     trims_bars = True
     sharing = Sharing.PROCESSES
 
-    def __init__(self, folder: Path, found: Sequence[Found], name: str, place: str) -> None:
-        self.folder, self.found, self.name, self.place = folder, found, name, place
+    def __init__(self, folder: Path, items: Sequence[SourceItem], name: str, location: str) -> None:
+        self.folder, self.items, self.name, self.location = folder, items, name, location
 
     def __getstate__(self) -> dict[str, Any]:
         """Goes to other processes without its list, which may be long."""
-        return {**self.__dict__, "found": []}
+        return {**self.__dict__, "items": []}
 
     def stamp(self) -> str:
         """Returns a hash of every file's path, length and time of change."""
-        return hashed(f"{found.path}\0{found.bytes}\0{found.mtime_ns}\0{found.problem}" for found in self.found)
+        return hashed(f"{item.path}\0{item.bytes}\0{item.mtime_ns}\0{item.problem}" for item in self.items)
 
-    def read(self, found: Found, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
         """Reads one file, or one frame of it; see `read_picture`."""
-        path = self.folder / (found.file or found.path)
-        if found.file is not None:
-            decoded = read_frame(path, found, enough, preparation)
+        path = self.folder / (item.file or item.path)
+        if item.file is not None:
+            decoded = read_frame(path, item, enough, preparation)
         else:
             decoded = read_picture(path, enough, preparation)
         now = path.stat()
-        if (now.st_size, now.st_mtime_ns) != (found.bytes, found.mtime_ns):
+        if (now.st_size, now.st_mtime_ns) != (item.bytes, item.mtime_ns):
             raise Refused("changed while the pictures were looked at: do it again when it is ready")
         return decoded
 
-    def side(self, found: Found) -> int | None:
+    def side(self, item: SourceItem) -> int | None:
         """Looks at the head of one file."""
-        return shorter_side(self.folder / found.path)
+        return shorter_side(self.folder / item.path)
 
 
 def open_folder(folder: Path) -> FileSource:
@@ -74,14 +74,14 @@ def open_folder(folder: Path) -> FileSource:
     """
     folder = folder.resolve()
     try:
-        found = Packed(Found, sorted(_walk(folder, folder), key=lambda one: one.path))
+        items = Packed(SourceItem, sorted(_walk(folder, folder), key=lambda one: one.path))
     except OSError as error:
         raise SourceError(
             f"The folder cannot be read ({error.strerror}); check its permissions. Received: source={str(folder)!r}"
         ) from None
-    if not found:
+    if not items:
         raise SourceError(f"The folder is empty; put at least two pictures into it. Received: source={str(folder)!r}")
-    return FileSource(folder, found, folder.name or str(folder), str(folder))
+    return FileSource(folder, items, folder.name or str(folder), str(folder))
 
 
 def open_list(path: Path) -> FileSource:
@@ -100,26 +100,28 @@ def open_list(path: Path) -> FileSource:
         raise SourceError(f"The list is not a text with a path in each line. Received: source={str(path)!r}")
     if not paths:
         raise SourceError(f"The list is empty; write a path in each line. Received: source={str(path)!r}")
-    return FileSource(path.parent, Packed(Found, (_look(path.parent, line) for line in paths)), path.stem, str(path))
+    return FileSource(
+        path.parent, Packed(SourceItem, (_look(path.parent, line) for line in paths)), path.stem, str(path)
+    )
 
 
-def _look(folder: Path, path: str) -> Found:
+def _look(folder: Path, path: str) -> SourceItem:
     """Finds out what there is at one path."""
     try:
         status = os.stat(os.path.join(folder, path))
     except PermissionError:
-        return Found(path, problem=FORBIDDEN)
+        return SourceItem(path, problem=FORBIDDEN)
     except OSError:
         nowhere = (folder / path).is_symlink()
-        return Found(path, problem=NOWHERE if nowhere else "there is no such file")
+        return SourceItem(path, problem=NOWHERE if nowhere else "there is no such file")
     if stat.S_ISDIR(status.st_mode):
-        return Found(path, problem="a folder, and the list names files")
+        return SourceItem(path, problem="a folder, and the list names files")
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        return Found(path, problem=NO_FILE)
-    return Found(path, status.st_size, status.st_mtime_ns)
+        return SourceItem(path, problem=NO_FILE)
+    return SourceItem(path, status.st_size, status.st_mtime_ns)
 
 
-def _walk(top: Path, folder: Path) -> Iterator[Found]:
+def _walk(top: Path, folder: Path) -> Iterator[SourceItem]:
     """Goes through a folder. Links are followed, but no folder is entered twice, so a loop of links ends.
 
     A loop rather than a recursion, since folders may be nested deeper than Python calls.
@@ -140,7 +142,7 @@ def _walk(top: Path, folder: Path) -> Iterator[Found]:
         except OSError as error:
             if folder == top:
                 raise
-            yield Found(path, problem=f"a folder that cannot be read ({error.strerror})")
+            yield SourceItem(path, problem=f"a folder that cannot be read ({error.strerror})")
             continue
         above = "" if folder == top else f"{path}/"
         for name in names:

@@ -15,7 +15,7 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import PIXEL_LIMIT, STILL, Decoded, read_picture
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.sources.base import Found
+from pippin.pictures.sources.base import SourceItem
 from pippin.pictures.workers import in_order
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi")
@@ -33,11 +33,11 @@ SAFE = ("-protocol_whitelist", "file,pipe", "-format_whitelist", "mov,mp4,matros
 """For FFmpeg: a list of addresses that is called a video must make it fetch nothing."""
 
 
-def unfold(found: Sequence[Found], folder: Path, preparation: Preparation) -> Sequence[Found]:
+def unfold(items: Sequence[SourceItem], folder: Path, preparation: Preparation) -> Sequence[SourceItem]:
     """Turn files that move into their frames.
 
     Args:
-        found: Files below a folder.
+        items: Files below a folder.
         folder: What their paths are relative to.
         preparation: Which frames are wanted.
 
@@ -45,11 +45,11 @@ def unfold(found: Sequence[Found], folder: Path, preparation: Preparation) -> Se
         The same, with several entries in place of a file of which several frames are wanted.
     """
     look = partial(_frames, folder=folder, frames=preparation.frames)
-    moving = [one for one in found if one.problem is None and _may_move(one, preparation.frames)]
+    moving = [one for one in items if one.problem is None and _may_move(one, preparation.frames)]
     if not moving:
-        return found
+        return items
     unfolded = dict(zip((one.path for one in moving), in_order(look, moving, False, _as_it_is), strict=True))
-    return Packed(Found, (frame for one in found for frame in unfolded.get(one.path, [one])))
+    return Packed(SourceItem, (frame for one in items for frame in unfolded.get(one.path, [one])))
 
 
 def is_video(path: str) -> bool:
@@ -57,19 +57,19 @@ def is_video(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in VIDEO_SUFFIXES
 
 
-def read_frame(path: Path, found: Found, enough: int, preparation: Preparation) -> Decoded:
+def read_frame(path: Path, item: SourceItem, enough: int, preparation: Preparation) -> Decoded:
     """Read one frame of a file that moves; see `read_picture`.
 
     Args:
         path: The file.
-        found: The frame, as `unfold` gave it.
+        item: The frame, as `unfold` gave it.
         enough: A side in pixels that suffices.
         preparation: What transparent pictures are laid over.
     """
-    file = found.file or found.path
+    file = item.file or item.path
     if not is_video(file):
-        return read_picture(path, enough, preparation, frame=found.frame)
-    where = ("-ss", f"{found.second:.6f}", *_input(path))
+        return read_picture(path, enough, preparation, frame=item.frame)
+    where = ("-ss", f"{item.second:.6f}", *_input(path))
     content = _ffmpeg(*where, "-map", "0:V:0", "-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "pipe:1")
     if not content:
         raise Refused("a video whose end is missing")
@@ -78,27 +78,29 @@ def read_frame(path: Path, found: Found, enough: int, preparation: Preparation) 
     return decoded._replace(format=format, reasons=["frame of a video taken", *decoded.reasons])
 
 
-def _may_move(found: Found, frames: str) -> bool:
-    return found.bytes > 0 and (is_video(found.path) or frames not in ("auto", "first"))
+def _may_move(item: SourceItem, frames: str) -> bool:
+    return item.bytes > 0 and (is_video(item.path) or frames not in ("auto", "first"))
 
 
-def _as_it_is(found: Found) -> list[Found]:
-    return [found]
+def _as_it_is(item: SourceItem) -> list[SourceItem]:
+    return [item]
 
 
-def _frames(found: Found, folder: Path, frames: str) -> list[Found]:
+def _frames(item: SourceItem, folder: Path, frames: str) -> list[SourceItem]:
     """Returns the wanted frames of a file; the file itself where it does not move."""
-    path = folder / found.path
+    path = folder / item.path
     try:
-        count, seconds = _video_length(path) if is_video(found.path) else (_count(path), 0.0)
+        count, seconds = _video_length(path) if is_video(item.path) else (_count(path), 0.0)
     except Refused as refusal:
-        return [Found(found.path, found.bytes, found.mtime_ns, str(refusal))]
-    if count < 2 and not is_video(found.path):
-        return [found]
+        return [SourceItem(item.path, item.bytes, item.mtime_ns, str(refusal))]
+    if count < 2 and not is_video(item.path):
+        return [item]
     wanted = {"auto": FRAMES, "first": 1, "all": MOST_FRAMES}.get(frames) or int(frames)
     numbers = [0] if frames == "first" else _spread(count, min(wanted, MOST_FRAMES))
     return [
-        Found(f"{found.path}#{n:05}", found.bytes, found.mtime_ns, file=found.path, frame=n, second=n / count * seconds)
+        SourceItem(
+            f"{item.path}#{n:05}", item.bytes, item.mtime_ns, file=item.path, frame=n, second=n / count * seconds
+        )
         for n in numbers
     ]
 

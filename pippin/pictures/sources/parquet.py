@@ -7,7 +7,7 @@ from typing import Any
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.packed import Packed
-from pippin.pictures.sources.base import Contained, Found, Sharing, file_stamp, hashed
+from pippin.pictures.sources.base import Contained, Sharing, SourceItem, file_stamp, hashed
 
 SUFFIX = ".parquet"
 
@@ -28,14 +28,14 @@ class ParquetSource(Contained):
     sharing = Sharing.PROCESSES
 
     def __init__(self, folder: Path, files: list[Path]) -> None:
-        self.files, self.name, self.place = files, folder.name, str(folder)
+        self.files, self.name, self.location = files, folder.name, str(folder)
         self._group: tuple[int, int, list[Any]] | None = None  # the row group that was read last
         try:
             import pyarrow.parquet as parquet
         except ImportError:
             raise SourceError(
                 "Parquet files need pyarrow, which is not installed: pip install 'pippin[parquet]'. "
-                f"Received: source={self.place!r}"
+                f"Received: source={self.location!r}"
             ) from None
         self._starts: list[tuple[int, int, int]] = []  # first row, file and number of every row group
         count = 0
@@ -53,21 +53,21 @@ class ParquetSource(Contained):
             raise SourceError(
                 f"The parquet file cannot be read ({' '.join(str(error).split())}). Received: {str(file)!r}"
             ) from None
-        self.found = Packed(Found, (Found(f"{row:07}", row=row) for row in range(count)))
+        self.items = Packed(SourceItem, (SourceItem(f"{row:07}", row=row) for row in range(count)))
 
     def __getstate__(self) -> dict[str, Any]:
         """Goes to other processes without its list and what it read."""
-        return {**self.__dict__, "found": [], "_group": None}
+        return {**self.__dict__, "items": [], "_group": None}
 
     def stamp(self) -> str:
         """Returns a hash of the files' names, lengths and times of change."""
         return hashed(f"{file.name}\0{file_stamp(file)}" for file in self.files)
 
-    def content(self, found: Found) -> bytes:
+    def content(self, item: SourceItem) -> bytes:
         """Returns the bytes in one row."""
         import pyarrow.parquet as parquet
 
-        first, file, group = self._starts[bisect.bisect_right(self._starts, (found.row, len(self.files), 0)) - 1]
+        first, file, group = self._starts[bisect.bisect_right(self._starts, (item.row, len(self.files), 0)) - 1]
         held = self._group
         if held is None or held[:2] != (file, group):
             try:
@@ -76,7 +76,7 @@ class ParquetSource(Contained):
             except Exception as error:
                 raise Refused(f"damaged in its parquet file: {' '.join(str(error).split())}") from None
             held = self._group = (file, group, cells)
-        cell = held[2][found.row - first].as_py()
+        cell = held[2][item.row - first].as_py()
         content = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(content, bytes):
             raise Refused("no picture in this row")

@@ -8,7 +8,7 @@ import numpy as np
 
 from pippin.errors import SettingsError
 from pippin.pictures.dataset import Dataset, reopen
-from pippin.pictures.sources import Found
+from pippin.pictures.sources import SourceItem
 from pippin.pictures.verdicts import Entry
 
 MAKING = "making-"
@@ -37,7 +37,7 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.number}-of-{self.count}"
 
-    def of(self, files: Sequence[Found]) -> Sequence[Found]:
+    def of(self, files: Sequence[SourceItem]) -> Sequence[SourceItem]:
         """Returns this part of the files."""
         return files[len(files) * (self.number - 1) // self.count : len(files) * self.number // self.count]
 
@@ -66,7 +66,7 @@ class Earlier:
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def knows(self, found: Found) -> bool:
+    def knows(self, found: SourceItem) -> bool:
         """Whether a file is unchanged. What was left out as a copy is read again: its original may be gone."""
         if found.path not in self._known or found.problem:
             return False
@@ -76,7 +76,7 @@ class Earlier:
             return False
         return found.path in self._same or (entry.bytes, entry.mtime_ns) == (found.bytes, found.mtime_ns)
 
-    def made(self, found: Found) -> tuple[Entry, np.ndarray | None]:
+    def made(self, found: SourceItem) -> tuple[Entry, np.ndarray | None]:
         """Returns what was made of it then, as `prepare_one` would."""
         dataset, n = self._known[found.path]
         entry = dataset.files[n]
