@@ -1,4 +1,4 @@
-"""What README and `examples/` show, run as it stands there, but with tiny networks for a few batches.
+"""The Python of the README, the docs and `examples/`, run unchanged, but with tiny networks for a few batches.
 
 The notebook's cells are run one after the other in one namespace: a kernel (nbclient, ipykernel and all that they need)
 would only show that the same lines run.
@@ -52,11 +52,11 @@ def test_the_script_runs(small, capsys):
 
 
 @pytest.mark.slow
-def test_what_the_readme_shows_in_python_runs(small):
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_python_examples_of_a_page_run(small, page):
     (small / "photo.jpg").write_bytes((small / "photos" / "000.png").read_bytes())
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = text.split("## In Python\n")[1].split("```python\n")[1].split("```")[0]
+    blocks = (ROOT / page).read_text(encoding="utf-8").split("```python\n")[1:]
     names = {}
-    exec(block, names)
+    exec("".join(block.split("```")[0] for block in blocks), names)
     assert names["images"].dtype == np.uint8
     assert (names["run"].path / "generator.onnx").exists()
