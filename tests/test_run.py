@@ -407,7 +407,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
 def test_an_empty_folder_will_do_and_so_will_one_that_was_only_begun(tmp_path):
     (tmp_path / "run").mkdir()
     assert make(tmp_path / "run").batches == 0
-    (tmp_path / "run" / "settings.json").rename(tmp_path / "run" / "settings.json.part")  # killed just before
+    (tmp_path / "run" / "settings.json").rename(tmp_path / "run" / f".{'a1' * 8}.part.json")  # killed just before
     assert make(tmp_path / "run").settings.image_size == 16
 
 
@@ -422,12 +422,18 @@ def test_a_checkpoint_is_on_disk_before_it_takes_the_place_of_the_old_one(copied
     monkeypatch.setattr(os, "fsync", lambda descriptor: [synced.append(os.fstat(descriptor)), fsync(descriptor)])
     left = copied.path / ".tmpKilled"
     left.touch()
+    others = [copied.path / name for name in (".tmp", ".tmp-notes-of-mine", ".tmpFolder", ".tmpLinked")]
+    others[0].touch()
+    others[1].touch()
+    others[2].mkdir()
+    others[3].symlink_to(copied.path / "log.jsonl")
     copied.save_checkpoint(tiny.state(copied), seconds=1, health=Health())
     kept, plain = (copied.path / "checkpoint.safetensors").stat(), copied.path / "plain"
     plain.touch()
     assert [(file.st_ino, file.st_size) for file in synced] == [(kept.st_ino, kept.st_size)]
     assert kept.st_mode == plain.stat().st_mode
     assert not left.exists()
+    assert all(path.exists() for path in others)
 
 
 def test_a_full_disk_costs_neither_the_old_checkpoint_nor_a_traceback(copied, monkeypatch):

@@ -17,7 +17,7 @@ from pippin.collecting.credits import Credits
 from pippin.collecting.openverse import API, Result, parse_licence, permitted, search
 from pippin.collecting.web import Unreachable, Web, is_local
 from pippin.errors import PippinError, SettingsError, SourceError
-from pippin.host.files import read_lines, whole
+from pippin.host.files import output_path, read_lines
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import MIN_SIDE, read_picture
 from pippin.pictures.sources.files import CREDITS_FILE
@@ -202,7 +202,7 @@ class _Gathering:
         self._check_size(decoded.width, decoded.height)
         path = self._place(result, ENDINGS.get(decoded.format, f".{decoded.format.lower()}"), content)
         if not path.exists():
-            with whole(path, "picture", SourceError) as part:
+            with output_path(path, "picture", SourceError) as part:
                 part.write_bytes(content)
         self.credits.add(path.name, result, self.query)
         self._there.add(result.address)

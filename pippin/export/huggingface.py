@@ -1,7 +1,5 @@
 """A folder as Hugging Face keeps models: the generator, a model card that tells what is known, and pictures."""
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from jinja2 import Environment, PackageLoader
 from pippin.errors import ExportError
 from pippin.export import keras_file, onnx_file
 from pippin.export.trained import Trained, need
+from pippin.host.files import atomic_files, write_errors
 from pippin.pictures import GREY, RGBA
 from pippin.show import grid, save_picture
 
@@ -29,18 +28,11 @@ def write(trained: Trained, path: Path) -> None:
     Raises:
         ExportError: see `pippin.export.onnx_file.write`, or it cannot be written there.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path, prefix=".part") as name:
-            part = Path(name)
-            keras_file.write(trained, part / "generator.keras")
-            onnx_file.write(trained, part / "generator.onnx")
-            save_picture(grid(trained.samples(SAMPLES)), part / "samples.png")
-            (part / "README.md").write_text(card(trained), encoding="utf-8")
-            for file in FILES:
-                shutil.move(part / file, path / file)
-    except OSError as problem:
-        raise ExportError(f"The folder cannot be written: {problem.strerror or problem}. Received: {path}") from None
+    with write_errors(path, "folder", ExportError), atomic_files(path, FILES) as part:
+        keras_file.write(trained, part / "generator.keras")
+        onnx_file.write(trained, part / "generator.onnx")
+        save_picture(grid(trained.samples(SAMPLES)), part / "samples.png")
+        (part / "README.md").write_text(card(trained), encoding="utf-8")
 
 
 def card(trained: Trained) -> str:

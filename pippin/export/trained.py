@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from pippin.errors import ExportError
-from pippin.host.files import whole
+from pippin.host.files import output_path
 from pippin.pictures import in_turn, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
@@ -146,8 +146,8 @@ def need(module: str, package: str, purpose: str) -> Any:
 
 
 def writing(path: Path) -> AbstractContextManager[Path]:
-    """Give a name beside `path` to write to; see `pippin.host.files.whole`. Raises an `ExportError`."""
-    return whole(path, "export", ExportError)
+    """Yield a temporary path to write to; see `pippin.host.files.output_path`. Raises an `ExportError`."""
+    return output_path(path, "export", ExportError)
 
 
 def check_agreement(painted: np.ndarray, trained: Trained, what: str) -> None:

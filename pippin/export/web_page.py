@@ -8,8 +8,6 @@ import base64
 import gzip
 import importlib.metadata
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -19,6 +17,7 @@ from jinja2 import Environment, PackageLoader
 from pippin.errors import ExportError
 from pippin.export import onnx_file
 from pippin.export.trained import Trained
+from pippin.host.files import atomic_files, write_errors
 
 RUNTIME = "onnxruntime-web"
 LOADER, LIBRARY, BINARY = "ort-wasm-simd-threaded.mjs", "ort.wasm.min.js", "ort-wasm-simd-threaded.wasm.gz"
@@ -35,15 +34,9 @@ def write(trained: Trained, path: Path) -> None:
         ExportError: see `pippin.export.onnx_file.write`, or it cannot be written there.
     """
     files = _files(trained, onnx_file.serialised(trained))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path, prefix=".part") as part:
-            for name, text in files.items():
-                (Path(part) / name).write_text(text, encoding="utf-8")
-            for name in files:  # the page itself is last, so that it never opens without the rest
-                shutil.move(Path(part) / name, path / name)
-    except OSError as problem:
-        raise ExportError(f"The page cannot be written: {problem.strerror or problem}. Received: {path}") from None
+    with write_errors(path, "page", ExportError), atomic_files(path, files) as part:  # the page itself comes last
+        for name, text in files.items():
+            (part / name).write_text(text, encoding="utf-8")
 
 
 def _files(trained: Trained, model: bytes) -> dict[str, str]:

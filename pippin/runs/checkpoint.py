@@ -1,7 +1,6 @@
 """The state of training in one safetensors file (no pickle), which any engine can go on from."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import safetensors
 import safetensors.numpy
 
 from pippin.errors import RunError
-from pippin.host.files import damaged
+from pippin.host.files import atomic_path, damaged
 from pippin.training.step import State
 
 NAME, BEST = "checkpoint.safetensors", "best.safetensors"
@@ -26,20 +25,19 @@ def save(path: Path, state: State, about: dict[str, Any]) -> None:
             `generator/weights/0007`.
         about: what else to know, as JSON can hold it; kept in the file's metadata.
     """
-    part = path.with_suffix(".part")
-    for left in path.parent.glob(".tmp*"):  # by a kill while the library wrote: it writes a file beside, and renames it
-        left.unlink()
-    part.unlink(missing_ok=True)
-    part.touch()
-    mode = part.stat().st_mode  # as any file's here; the library's is for its owner alone
-    try:
-        safetensors.numpy.save_file(_flatten(state), part, metadata={"pippin": json.dumps(about)})
-    except safetensors.SafetensorError as problem:
-        raise OSError(str(problem)) from None
-    part.chmod(mode)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    _remove_leftovers(path.parent)
+    with atomic_path(path) as part:
+        try:
+            safetensors.numpy.save_file(_flatten(state), part, metadata={"pippin": json.dumps(about)})
+        except safetensors.SafetensorError as problem:
+            raise OSError(str(problem)) from None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that safetensors left when a process was killed while it wrote."""
+    for path in folder.glob(".tmp??????"):
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
 
 
 def read_about(path: Path) -> dict[str, Any]:

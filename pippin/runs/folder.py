@@ -32,7 +32,16 @@ import numpy as np
 from PIL import Image
 
 from pippin.errors import NetworkError, RunError, SettingsError
-from pippin.host.files import damaged, read_json, read_lines, whole, write_text, writing
+from pippin.host.files import (
+    atomic_path,
+    damaged,
+    is_leftover,
+    read_json,
+    read_lines,
+    remove_leftovers,
+    run_errors,
+    write_text,
+)
 from pippin.pictures import RGB, Audit, Preparation
 from pippin.pictures.listing import read_about, write_listing
 from pippin.runs import checkpoint
@@ -99,7 +108,7 @@ class Folder:
             RunError: the folder holds something else, or cannot be written.
         """
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(item.name not in _BEGUN for item in path.iterdir())):
+        if path.exists() and (not path.is_dir() or not all(map(_is_begun, path.iterdir()))):
             raise RunError(f"The run's folder holds something else; choose another with --run. Received: {path}")
         contents = {
             "format": FORMAT,
@@ -107,8 +116,9 @@ class Folder:
             "reasons": choice.reasons,
             **about,
         }
-        with writing(path):
+        with run_errors(path):
             path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(path)
             for name, model in zip(("generator", "discriminator"), networks, strict=True):
                 write_text(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
             write_text(path / "settings.json", json.dumps(contents, indent=1))
@@ -168,7 +178,7 @@ class Folder:
             finished: whether training came to its end.
         """
         about = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished, "health": health.to_dict()}
-        with writing(self.path):
+        with run_errors(self.path):
             checkpoint.save(self._checkpoint, state, about)
 
     def load_checkpoint(self, like: State) -> tuple[State, float, Health]:
@@ -185,10 +195,8 @@ class Folder:
 
     def save_anchors(self, anchors: Anchors) -> None:
         """Keep the latents of the real pictures."""
-        part = self._anchors.with_name("anchors.part.npz")
-        with writing(self.path):
+        with run_errors(self.path), atomic_path(self._anchors) as part:
             np.savez(part, **anchors._asdict())
-            os.replace(part, self._anchors)
 
     def load_anchors(self) -> Anchors | None:
         """Return the latents of the real pictures; None where there are none.
@@ -206,7 +214,7 @@ class Folder:
 
     def save_best(self, state: State, kid: float) -> None:
         """Keep the state whose pictures scored best."""
-        with writing(self.path):
+        with run_errors(self.path):
             checkpoint.save(self._best, state, {"batches": int(state["steps"]), "kid": kid})
 
     def load_best(self, like: State) -> State | None:
@@ -257,7 +265,7 @@ class Folder:
 
     def keep_audit(self, audit: Audit) -> None:
         """Write what was found in the source."""
-        with whole(self.path / PICTURES, "run", RunError) as part:
+        with run_errors(self.path), atomic_path(self.path / PICTURES) as part:
             write_listing(part, audit.about(), (entry.to_json() for entry in audit.entries))
 
     def about_audit(self) -> dict[str, Any]:
@@ -289,14 +297,17 @@ class Folder:
         return self._append(CHECKUPS, entry)
 
     def rewind(self) -> None:
-        """Forget the lines that were written after the last checkpoint: those batches will be trained again."""
-        for name in (LOG, CHECKUPS):
-            if (self.path / name).exists():
-                kept = [entry for entry in read_lines(self.path / name) if entry["batches"] <= self.batches]
-                write_text(self.path / name, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
+        """Remove what a killed process left: temporary files, and log entries after the last checkpoint."""
+        with run_errors(self.path):
+            remove_leftovers(self.path)
+            for name in (LOG, CHECKUPS):
+                if (self.path / name).exists():
+                    entries = [entry for entry in read_lines(self.path / name) if entry["batches"] <= self.batches]
+                    lines = (json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+                    write_text(self.path / name, "".join(lines))
 
     def _append(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
-        with writing(self.path), (self.path / name).open("a", encoding="utf-8") as file:
+        with run_errors(self.path), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         return entry
 
@@ -332,7 +343,7 @@ class Folder:
 
     def save_evaluation(self, found: Mapping[str, Any], pairs: np.ndarray | None) -> None:
         """Keep what an evaluation found, and the sheet of the nearest pairs."""
-        write_text(self.path / "evaluation.json", json.dumps(found, indent=1, ensure_ascii=False))
+        self.write_text("evaluation.json", json.dumps(found, indent=1, ensure_ascii=False))
         if pairs is not None:
             save_picture(pairs, self.path / "nearest.png")
 
@@ -358,20 +369,17 @@ class Folder:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file of text into the run, so that it is never half there, and return its path."""
-        write_text(self.path / name, text)
+        with run_errors(self.path):
+            write_text(self.path / name, text)
         return self.path / name
 
 
 _MOMENT = re.compile(r"batch-\d+")
 
-_BEGUN = {
-    "generator.json",
-    "generator.json.part",
-    "discriminator.json",
-    "discriminator.json.part",
-    "settings.json.part",
-}
-"""What a process leaves that was killed while it made the folder of a run."""
+
+def _is_begun(path: Path) -> bool:
+    """Return whether a file may be in the folder of a run that was killed before its settings were written."""
+    return is_leftover(path) or path.name in {"generator.json", "discriminator.json"}
 
 
 def check_writable(models: tuple[keras.Model, keras.Model]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from pippin.errors import SettingsError
-from pippin.host.files import whole
+from pippin.host.files import output_path
 from pippin.pictures import GREY
 from pippin.show.grounds import on_paper
 
@@ -60,7 +60,7 @@ def save_picture(image: np.ndarray | Image.Image, path: str | os.PathLike[str], 
         image = Image.fromarray(_fitting(image, path.suffix.lower()))
     if note or path.suffix.lower() not in Image.registered_extensions():
         check_ending(path, NOTED)
-    with whole(path, "picture") as part:
+    with output_path(path, "picture") as part:
         image.save(part, **OPTIONS.get(path.suffix.lower(), {}), **(_holding(note, path) if note else {}))
     return path
 
@@ -85,7 +85,7 @@ def save_text(text: str, path: str | os.PathLike[str]) -> Path:
     Raises:
         PippinError: it cannot be written there.
     """
-    with whole(Path(path), "picture") as part:
+    with output_path(Path(path), "picture") as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pippin.errors import SettingsError
-from pippin.host.files import whole
+from pippin.host.files import output_path
 from pippin.pictures import GREY
 from pippin.show.files import check_ending
 from pippin.show.grounds import on_paper
@@ -58,7 +58,7 @@ def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: 
     path = check_video(path, fps)
     rgb = (lambda frame: frame) if path.suffix.lower() == ".webp" else on_paper
     pictures = (_enlarged(rgb(frame)) for frame in frames)
-    with whole(path, "video") as part:
+    with output_path(path, "video") as part:
         if path.suffix.lower() == ".mp4":
             _write_mp4(pictures, part, fps)
         else:
