@@ -5,7 +5,7 @@ import pytest
 
 from pippin.measure import colours
 from pippin.measure.colours import comparison
-from pippin.pictures.orchard import apple_factors, paint_apples
+from pippin.pictures.built_in import apple_factors, render_apples
 
 
 def plain(*rgb, size=8):
@@ -46,7 +46,7 @@ def test_a_small_thing_on_white_gives_the_colour():
 
 def test_the_built_in_apples_on_white_have_the_colour_of_their_skin():
     factors = [apple_factors(index) for index in range(200)]
-    images = paint_apples(200, 32)
+    images = render_apples(200, 32)
     plain_skins = [n for n, it in enumerate(factors) if it.background == "white" and it.skin != "striped"]
     right = [colours(images[n : n + 1]).shares[factors[n].skin] for n in plain_skins]
     assert len(right) > 30

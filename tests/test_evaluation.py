@@ -10,7 +10,7 @@ from pippin import measure
 from pippin.cli import app
 from pippin.errors import NetworkError, SettingsError
 from pippin.pictures import prepare, split
-from pippin.pictures.sources import apples
+from pippin.pictures.sources import built_in
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_two_folders_are_compared(tmp_path):
 
 
 def test_a_run_of_the_built_in_set_finds_it_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(apples, "BUILT_IN_COUNT", 24)
+    monkeypatch.setattr(built_in, "BUILT_IN_COUNT", 24)
     monkeypatch.chdir(tmp_path)
     run = tiny.train(tmp_path / "run", source="apples", batches=2)
     (tmp_path / "apples").mkdir()

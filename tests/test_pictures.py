@@ -19,7 +19,7 @@ from pippin.pictures.decoding import PIXEL_LIMIT, read_picture
 from pippin.pictures.framing import Box, crops
 from pippin.pictures.prepare import is_blank
 from pippin.pictures.sources import open_source
-from pippin.pictures.sources.apples import BUILT_IN_COUNT, OrchardSource
+from pippin.pictures.sources.built_in import BUILT_IN_COUNT, BuiltInSource
 from pippin.pictures.sources.files import FileSource
 
 RED, GREEN, BLUE, WHITE = (200, 30, 30), (30, 160, 30), (30, 30, 200), (255, 255, 255)
@@ -302,12 +302,12 @@ def test_array_shapes(shape):
 def test_the_built_in_apples(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = open_source("apples")
-    assert isinstance(source, OrchardSource)
+    assert isinstance(source, BuiltInSource)
     assert len(source.items) == BUILT_IN_COUNT == 2048
-    monkeypatch.setattr("pippin.pictures.sources.apples.BUILT_IN_COUNT", 3)
-    from pippin.pictures.orchard import paint_apples
+    monkeypatch.setattr("pippin.pictures.sources.built_in.BUILT_IN_COUNT", 3)
+    from pippin.pictures.built_in import render_apples
 
-    assert (prepare("apples", 16).images == paint_apples(3, 16)).all()
+    assert (prepare("apples", 16).images == render_apples(3, 16)).all()
 
 
 def test_a_folder_called_apples_comes_first(tmp_path, monkeypatch, folder):

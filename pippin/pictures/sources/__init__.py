@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from pippin.errors import SourceError
-from pippin.pictures.sources.apples import BUILT_IN, BUILT_IN_PLACE, OrchardSource
 from pippin.pictures.sources.archives import ARCHIVE_SUFFIXES, open_archive
 from pippin.pictures.sources.arrays import ARRAY_SUFFIXES, ArraySource, array_digest, open_array
 from pippin.pictures.sources.base import Sharing, Source, SourceItem
+from pippin.pictures.sources.built_in import BUILT_IN, BUILT_IN_PLACE, BuiltInSource
 from pippin.pictures.sources.files import open_folder, open_list
 from pippin.pictures.sources.keras_sets import PREFIX, open_keras_set
 from pippin.pictures.sources.parquet import SUFFIX, ParquetSource
@@ -51,7 +51,7 @@ def open_source(source: Any) -> Source:
         return open_keras_set(source)
     path = Path(os.path.expanduser(source))  # leaves ~nobody as it is, where Path would raise
     if source == BUILT_IN_PLACE or (source == BUILT_IN and not path.is_dir()):
-        return OrchardSource()
+        return BuiltInSource()
     if path.is_dir():
         return _open_directory(path)
     if not path.exists():

@@ -1,41 +1,45 @@
-"""The built-in set of pictures, `apples`: which ones there are.
+"""The images of the built-in set `apples`.
 
-Everything that determines a picture is in its `AppleFactors`, so what a network has learned can be checked exactly.
-`renderer.py` paints them.
+`AppleFactors` holds everything that determines an image. The factors are known exactly, so what a network
+has learnt can be checked against them. `renderer.py` renders the images.
 """
 
 import numpy as np
 
 from pippin.errors import SettingsError
-from pippin.pictures.brushes import counted_draws
-from pippin.pictures.renderer import AppleFactors, paint
+from pippin.pictures.built_in.brushes import counter_based_generator
+from pippin.pictures.built_in.renderer import AppleFactors, render
 
 SKINS = ("red", "green", "yellow", "striped")
 SKIN_SHARES = (0.40, 0.22, 0.16, 0.22)
+"""Probability of each skin, in the order of `SKINS`."""
+
 BACKGROUNDS = ("white", "pastel", "gradient", "wood", "garden")
 BACKGROUND_SHARES = (0.28, 0.22, 0.18, 0.18, 0.14)
-MIN_SIZE, MAX_SIZE = 16, 256  # pixels
+"""Probability of each background, in the order of `BACKGROUNDS`."""
+
+MIN_SIZE, MAX_SIZE = 16, 256
+"""Smallest and largest side of an image, in pixels: the sizes that Pippin trains on."""
 
 
 def apple_factors(index: int, seed: int = 0) -> AppleFactors:
-    """Draws the factors of one picture.
+    """Draw the factors of one image.
 
-    The draws are keyed by `(seed, index)` alone, so picture `index` is the same one in a set of any count and at any
-    size.
+    The random draws depend on `(seed, index)` alone. Image `index` is therefore the same at every count and size.
 
     Args:
-        index: Which picture, 0 or more.
-        seed: Which set of pictures, 0 or more.
+        index: Index of the image, 0 or more.
+        seed: Seed of the set, 0 or more.
 
     Returns:
-        The picture's `AppleFactors`.
+        The `AppleFactors` of the image.
 
     Raises:
         SettingsError: If `index` or `seed` is negative.
     """
     if index < 0 or seed < 0:
         raise SettingsError(f"`index` and `seed` must be 0 or more. Received: index={index}, seed={seed}")
-    draws = counted_draws(seed, index)
+    draws = counter_based_generator(seed, index)
 
     def between(low: float, high: float) -> float:
         return float(draws.uniform(low, high))
@@ -69,16 +73,16 @@ def apple_factors(index: int, seed: int = 0) -> AppleFactors:
     )
 
 
-def paint_apples(count: int, image_size: int, seed: int = 0) -> np.ndarray:
-    """Paints the first `count` pictures of a set.
+def render_apples(count: int, image_size: int, seed: int = 0) -> np.ndarray:
+    """Render the first `count` images of a set.
 
     Args:
-        count: How many pictures, 1 or more.
-        image_size: Side of the pictures in pixels, 16 to 256.
-        seed: Which set of pictures, 0 or more.
+        count: Number of images, 1 or more.
+        image_size: Side of the images in pixels, 16 to 256.
+        seed: Seed of the set, 0 or more.
 
     Returns:
-        A uint8 array of shape `(count, image_size, image_size, 3)`, RGB, 0 to 255.
+        RGB images as a uint8 array of shape `(count, image_size, image_size, 3)`, 0 to 255.
 
     Raises:
         SettingsError: If `count`, `image_size` or `seed` is out of its range.
@@ -86,30 +90,31 @@ def paint_apples(count: int, image_size: int, seed: int = 0) -> np.ndarray:
     if count < 1:
         raise SettingsError(f"`count` must be 1 or more. Received: count={count}")
     _check_size(image_size)
-    pictures = np.empty((count, image_size, image_size, 3), np.uint8)
+    images = np.empty((count, image_size, image_size, 3), np.uint8)
     for index in range(count):
-        pictures[index] = paint_apple(apple_factors(index, seed), image_size)
-    return pictures
+        images[index] = render_apple(apple_factors(index, seed), image_size)
+    return images
 
 
-def paint_apple(factors: AppleFactors, image_size: int) -> np.ndarray:
-    """Paints one picture.
+def render_apple(factors: AppleFactors, image_size: int) -> np.ndarray:
+    """Render one image.
 
     Args:
-        factors: What to paint.
-        image_size: Side of the picture in pixels, 16 to 256.
+        factors: The factors of the image.
+        image_size: Side of the image in pixels, 16 to 256.
 
     Returns:
-        A uint8 array of shape `(image_size, image_size, 3)`, RGB, 0 to 255.
+        An RGB image as a uint8 array of shape `(image_size, image_size, 3)`, 0 to 255.
 
     Raises:
         SettingsError: If `image_size` is out of its range.
     """
     _check_size(image_size)
-    return paint(factors, image_size)
+    return render(factors, image_size)
 
 
 def _check_size(image_size: int) -> None:
+    """Raise a `SettingsError` if images of this size cannot be rendered."""
     if not MIN_SIZE <= image_size <= MAX_SIZE:
         raise SettingsError(
             f"`image_size` must be between {MIN_SIZE} and {MAX_SIZE} pixels. Received: image_size={image_size}"
