@@ -33,7 +33,7 @@ __all__ = [
     "train",
 ]
 
-engines.settle()
+engines.select_backend()
 
 _HOMES = {
     "Preparation": "pippin.pictures",

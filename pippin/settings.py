@@ -1,7 +1,6 @@
 """What a run is made with, and how it is chosen. Every choice carries its reason."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,34 +155,6 @@ class Settings:
         if unknown:
             raise SettingsError(f"Unknown setting. Known ones: {', '.join(known)}. Received: {', '.join(unknown)}")
         return cls(**values)
-
-    def schedule(self, progress: float, images_seen: int) -> dict[str, float]:
-        """Return the values of one step: what changes along the run, and what the step needs beside it.
-
-        Args:
-            progress: how much of the run is done, 0 to 1.
-            images_seen: real pictures seen before this step.
-
-        Returns:
-            `learning_rate`, `discriminator_rate`, `beta_1`, `beta_2`, `gamma`, `reconstruction`, `augment_p`,
-            `shift_p`, `blur` and `blur_floor` (in pixels), `early_rate`, `ema_decay`.
-        """
-        half_life = self.ema_fraction * images_seen
-        warm = min(1.0, (images_seen / self.batch_size + 1) / (self.warmup + 1))
-        return {
-            "learning_rate": warm * _cosine(self.learning_rate, self.learning_rate_end, progress),
-            "discriminator_rate": self.discriminator_rate,
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "gamma": _cosine(self.gamma, self.gamma_end, progress),
-            "reconstruction": _cosine(self.reconstruction, self.reconstruction_end, progress),
-            "augment_p": self.augment_p,
-            "shift_p": self.shift_p,
-            "blur": self.blur * self.image_size,
-            "blur_floor": self.blur * self.image_size * max(0.0, 1 - progress / max(self.blur_until, 1e-9)),
-            "early_rate": 1.0 if progress >= self.frozen else 0.0,
-            "ema_decay": 0.5 ** (self.batch_size / half_life) if half_life > 0 else 0.0,
-        }
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -352,7 +323,3 @@ def check_image_size(image_size: int) -> None:
     """Raise a `SettingsError` unless `image_size` is one of `IMAGE_SIZES`."""
     if image_size not in IMAGE_SIZES:
         raise SettingsError(f"image_size must be a power of two from 16 to 256. Received: image_size={image_size}")
-
-
-def _cosine(start: float, end: float, progress: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0))) / 2

@@ -28,6 +28,7 @@ from pippin.settings import choose
 from pippin.training import anchors, draws
 from pippin.training.augment import augment
 from pippin.training.health import Health
+from pippin.training.schedule import schedule_at
 from pippin.training.step import initial_state
 from pippin.training.trainer import Trainer
 
@@ -263,7 +264,7 @@ def two_passes(bench: Bench, players: Networks | None = None) -> dict:
     halves = [{key: value[part] for key, value in batch["augment"].items()} for part in parts]
 
     def see(images, half):
-        by = recipe.schedule(0.0, 0)
+        by = schedule_at(recipe, 0.0, 0)
         seen = augment(images, halves[half], by["augment_p"], by["blur"], by["blur_floor"], by["shift_p"])
         return [seen] if projector is None else projector(seen)
 
@@ -397,11 +398,11 @@ def own_networks(bench: Bench) -> dict:
         for player in ("generator", "discriminator", "ema_generator"):
             found[f"{name}/{player}_stats"] = [flat(state[player]["stats"]) for state in states]
         found |= {f"{name}/rule": trainer.rule, f"{name}/measures": measures}
-        found[f"{name}/alone"] = networks.treats_pictures_alone(discriminator)
+        found[f"{name}/alone"] = networks.treats_images_independently(discriminator)
     for preset in networks.BUILDERS:
-        found[f"{preset}/alone"] = networks.treats_pictures_alone(networks.build(preset, 16, LATENT_DIM)[1])
-    found["projected/alone"] = networks.treats_pictures_alone(bench.projected.discriminator)
-    found["forgetting/alone"] = networks.treats_pictures_alone(critic(layers.Dropout(0.5)))
+        found[f"{preset}/alone"] = networks.treats_images_independently(networks.build(preset, 16, LATENT_DIM)[1])
+    found["projected/alone"] = networks.treats_images_independently(bench.projected.discriminator)
+    found["forgetting/alone"] = networks.treats_images_independently(critic(layers.Dropout(0.5)))
     return found
 
 

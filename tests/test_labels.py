@@ -148,7 +148,7 @@ def test_a_batch_pairs_real_and_painted_pictures_of_one_kind(kinds, monkeypatch)
 def test_both_networks_of_standard_take_labels(features):
     built = networks.build("standard", 16, 8, features=features, labels=3)
     assert networks.check(built, 16, 3, 3) == 8
-    assert networks.treats_pictures_alone(built.discriminator)
+    assert networks.treats_images_independently(built.discriminator)
     latents = np.repeat(np.random.default_rng(0).standard_normal((1, 8)).astype("float32"), 3, axis=0)
     given = keras.ops.convert_to_tensor(painting.with_labels(latents, one_hot([0, 1, 2], 3)))
     images = built.generator(given, training=False)

@@ -42,7 +42,7 @@ def test_the_generators_slope_is_the_derivative_of_its_loss(engine, logits):
     real, fake = logits
     loss, pullback, _ = engine.vjp(lambda fake: (losses.relativistic_generator_loss(real, fake), None), fake)
     (expected,) = engine.to_host(pullback(ops.ones_like(loss)))
-    slope = engine.to_host(losses.relativistic_generator_slope(real, fake))
+    slope = engine.to_host(losses.relativistic_generator_gradient(real, fake))
     np.testing.assert_allclose(slope, expected, rtol=1e-6)
     np.testing.assert_allclose(slope, -1 / (1 + np.exp(FAKE - REAL)) / 4, rtol=1e-5)
 
@@ -82,7 +82,7 @@ def test_several_logits_are_several_pairs(engine):
     flat = engine.to_device((REAL, FAKE))
     for loss in (losses.relativistic_discriminator_loss, losses.relativistic_generator_loss):
         assert engine.to_host(loss(*pairs)) == pytest.approx(engine.to_host(loss(*flat)), rel=1e-6)
-    slopes = (engine.to_host(losses.relativistic_generator_slope(*logits)) for logits in (pairs, flat))
+    slopes = (engine.to_host(losses.relativistic_generator_gradient(*logits)) for logits in (pairs, flat))
     np.testing.assert_allclose(next(slopes).ravel(), next(slopes), rtol=1e-6)
 
 
@@ -101,6 +101,6 @@ def test_reconstruction_counts_anchored_pictures_alone(engine):
     assert engine.to_host(losses.reconstruction_loss(*tensors)) == pytest.approx(off, rel=1e-5)
     nothing = engine.to_device((real, fake, 0 * anchored))
     assert engine.to_host(losses.reconstruction_loss(*nothing)) == 0
-    for a, b, slope in zip(real, fake, engine.to_host(losses.reconstruction_slopes(*tensors)), strict=True):
+    for a, b, slope in zip(real, fake, engine.to_host(losses.reconstruction_gradients(*tensors)), strict=True):
         expected = 2 * anchored[:, None, None, None] * (b - a) / (4 * 2 * a[0].size)
         np.testing.assert_allclose(slope, expected, rtol=1e-5)

@@ -8,7 +8,7 @@ from keras import layers
 
 from pippin import engines, networks
 from pippin.errors import NetworkError
-from pippin.networks.layers import depth_to_space, space_to_depth, with_margin
+from pippin.networks.layers import depth_to_space, edge_padded, space_to_depth
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,7 +102,7 @@ def test_depth_to_space_is_the_inverse():
 
 def test_a_margin_repeats_the_outermost_pixels():
     images = np.random.default_rng(2).normal(size=(2, 4, 6, 3)).astype("float32")
-    np.testing.assert_array_equal(apply(with_margin, images), np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"))
+    np.testing.assert_array_equal(apply(edge_padded, images), np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"))
 
 
 @pytest.mark.parametrize("layer", ["conv16a", "conv16b", "details"])
@@ -250,10 +250,10 @@ class Deviation(layers.Layer):
     ],
     ids=["plain", "dropout", "pooling", "layer norm", "batch norm", "dropout and batch norm", "minibatch deviation"],
 )
-def test_who_treats_pictures_alone(middle, alone):
+def test_which_discriminators_treat_images_independently(middle, alone):
     discriminator = critic(*[make() for make in middle])
     before = [numpy(variable.value).copy() for variable in discriminator.variables]
-    assert networks.treats_pictures_alone(discriminator) is alone
+    assert networks.treats_images_independently(discriminator) is alone
     for variable, old in zip(discriminator.variables, before, strict=True):
         np.testing.assert_array_equal(numpy(variable.value), old)
 

@@ -87,36 +87,6 @@ def test_every_setting_has_one_line_of_help():
         assert not text.endswith(".")
 
 
-def test_the_schedule_follows_a_cosine_from_one_end_to_the_other():
-    settings = Settings(learning_rate=0.3, learning_rate_end=0.1, gamma=8.0, gamma_end=2.0, warmup=0)
-    at = {progress: settings.schedule(progress, 0) for progress in (0.0, 0.25, 0.5, 1.0)}
-    assert [at[p]["learning_rate"] for p in at] == pytest.approx([0.3, 0.1 + 0.2 * 0.8535534, 0.2, 0.1])
-    assert [at[p]["gamma"] for p in at] == pytest.approx([8, 2 + 6 * 0.8535534, 5, 2])
-    assert settings.schedule(1.5, 0) == at[1.0]
-
-
-def test_the_warm_up_ends_at_the_full_learning_rate():
-    settings = Settings(learning_rate=0.5, learning_rate_end=0.5, warmup=4, batch_size=10)
-    rates = [settings.schedule(0.1, 10 * n)["learning_rate"] for n in range(7)]
-    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5])
-
-
-def test_what_the_schedule_leaves_alone():
-    settings = Settings(beta_1=0.25, beta_2=0.75, augment_p=0.125)
-    schedule = settings.schedule(0.7, 5000)
-    assert (schedule["beta_1"], schedule["beta_2"], schedule["augment_p"]) == (0.25, 0.75, 0.125)
-    rates = {"learning_rate", "discriminator_rate", "beta_1", "beta_2", "ema_decay"}
-    names = rates | {"gamma", "reconstruction", "augment_p", "shift_p", "blur", "blur_floor", "early_rate"}
-    assert set(schedule) == names
-
-
-def test_the_averages_half_life_is_a_fraction_of_the_images_seen():
-    settings = Settings(ema_fraction=0.1, batch_size=10)
-    assert settings.schedule(0.5, 1000)["ema_decay"] ** (100 / 10) == pytest.approx(0.5)
-    assert settings.schedule(0.0, 0)["ema_decay"] == 0
-    assert Settings(ema_fraction=0).schedule(0.5, 1000)["ema_decay"] == 0
-
-
 @pytest.mark.parametrize("preset", list(PRESETS))
 @pytest.mark.parametrize("image_size", IMAGE_SIZES)
 def test_every_choice_that_leaves_a_default_has_a_reason(preset, image_size):
@@ -169,10 +139,3 @@ def test_larger_pictures_get_smaller_batches():
     assert "fit into memory" in choose("classic", 256).reasons["batch_size"]
     assert "fit into memory" not in choose("classic", 128).reasons["batch_size"]
     assert choose("classic", 256, batch_size=64).settings.batch_size == 64
-
-
-def test_the_blur_of_everything_fades_and_that_of_some_stays():
-    settings = Settings(image_size=32, blur=0.125, blur_until=0.5)
-    floors = [settings.schedule(progress, 0)["blur_floor"] for progress in (0, 0.25, 0.5, 0.75)]
-    assert floors == [4, 2, 0, 0]
-    assert {settings.schedule(progress, 0)["blur"] for progress in (0, 0.25, 0.75)} == {4}

@@ -13,7 +13,8 @@ from pippin.networks import Networks
 from pippin.settings import choose
 from pippin.training import draws
 from pippin.training.health import Health
-from pippin.training.step import ADAM_EPSILON, build_step
+from pippin.training.optimizer import EPSILON
+from pippin.training.step import build_step
 from pippin.training.trainer import Trainer
 
 SIDE, LATENT_DIM, BATCH = 4, 3, 5
@@ -83,7 +84,7 @@ def step_in_numpy(state, batch):
             mean = own["first_moment"][i] / (1 - np.float64(by["beta_1"]) ** t)
             square = own["second_moment"][i] / (1 - np.float64(by["beta_2"]) ** t)
             rate = by["learning_rate"] * (by["discriminator_rate"] if player == "discriminator" else 1)
-            own["weights"][i] = own["weights"][i] - rate * mean / (np.sqrt(square) + ADAM_EPSILON)
+            own["weights"][i] = own["weights"][i] - rate * mean / (np.sqrt(square) + EPSILON)
     for i, weight in enumerate(state["generator"]["weights"]):
         old = state["ema_generator"]["weights"][i]
         state["ema_generator"]["weights"][i] = by["ema_decay"] * old + (1 - by["ema_decay"]) * weight

@@ -14,6 +14,7 @@ from pippin.errors import RunError
 from pippin.networks import graph, standard
 from pippin.session.transfer import Taken, take_over
 from pippin.settings import Settings
+from pippin.training.schedule import schedule_at
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_the_first_half_of_each_way_is_early():
     model = keras.Model([image, coarse], layers.Concatenate()(ends))
     early = {
         v.path.split("/")[-2]
-        for v, is_early in zip(model.trainable_variables, graph.early(model), strict=True)
+        for v, is_early in zip(model.trainable_variables, graph.early_weight_mask(model), strict=True)
         if is_early
     }
     assert early == {"a", "b"}
@@ -93,7 +94,7 @@ def test_the_first_half_of_each_way_is_early():
 
 def test_every_head_of_standard_has_early_layers_but_never_a_score():
     discriminator = networks.build("standard", 32, 8, features="efficientnet-lite0").discriminator
-    flags = zip(discriminator.trainable_variables, graph.early(discriminator), strict=True)
+    flags = zip(discriminator.trainable_variables, graph.early_weight_mask(discriminator), strict=True)
     early = {variable.path.split("/")[-2] for variable, is_early in flags if is_early}
     assert {f"read{n}" for n in range(5)} <= early
     assert not any(name.startswith("score") for name in early)
@@ -101,7 +102,7 @@ def test_every_head_of_standard_has_early_layers_but_never_a_score():
 
 def test_frozen_layers_stand_still_for_their_share_of_the_run(parent, tmp_path):
     settings = Settings(frozen=0.5)
-    assert [settings.schedule(p, 0)["early_rate"] for p in (0, 0.49, 0.5, 1)] == [0, 0, 1, 1]
+    assert [schedule_at(settings, p, 0)["early_rate"] for p in (0, 0.49, 0.5, 1)] == [0, 0, 1, 1]
     judge = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]
     deep = tiny.train(tmp_path / "deep", batches=2, discriminator=tiny.discriminator(*judge))
     again = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]

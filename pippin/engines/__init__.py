@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from pippin.engines.hush import hushed
+from pippin.engines.stderr import suppressed_stderr
 from pippin.errors import EngineError
 
 ENGINES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
@@ -56,7 +56,7 @@ class Engine(Protocol):
         """Say in a word or two what the engine computes on."""
 
 
-def settle() -> None:
+def select_backend() -> None:
     """Tell Keras which engine to use, before it is loaded. Loads nothing, and leaves complaints to `current`."""
     if "keras" not in sys.modules:
         with contextlib.suppress(EngineError):
@@ -71,7 +71,7 @@ def current() -> Engine:
     """
     if "keras" not in sys.modules:
         choose()
-    with _hushed():
+    with _quiet_loading():
         import keras
 
         backend = keras.backend.backend()
@@ -83,13 +83,13 @@ def current() -> Engine:
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
+def _quiet_loading() -> Iterator[None]:
     """Hold back what TensorFlow's C++ says when it is loaded (no setting of its own does), unless loading fails."""
     if "pippin.engines.tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with hushed(replay=True):
+    with suppressed_stderr(replay=True):
         yield
 
 

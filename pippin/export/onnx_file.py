@@ -76,7 +76,7 @@ def _model(onnx: Any, trained: Trained) -> Any:
     def apply(layer: Any, values: list[Value], outputs: list[Any]) -> list[Value]:
         return [write_layer(writer, layer, values, tuple(outputs[0].shape[1:]))]
 
-    (value,) = graph.walk(signature, [Value(name, shape) for name, shape in inputs.items()], apply)
+    (value,) = graph.propagate(signature, [Value(name, shape) for name, shape in inputs.items()], apply)
     writer.nodes.append(("Identity", [writer.last(value).name], OUTPUT, {}))
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
     size = trained.image_size

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pippin.engines.hush import hushed
+from pippin.engines.stderr import suppressed_stderr
 from pippin.errors import ExportError
 from pippin.export.trained import Trained, check_agreement, need, writing
 
@@ -41,7 +41,7 @@ def _converted(trained: Trained) -> bytes:
     import tensorflow as tf
 
     one = keras.InputSpec(shape=(1, trained.latent_dim), dtype="float32")
-    with tempfile.TemporaryDirectory() as folder, hushed(replay=False):
+    with tempfile.TemporaryDirectory() as folder, suppressed_stderr(replay=False):
         try:
             trained.generator.export(folder, format="tf_saved_model", input_signature=[one], verbose=False)
             return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
@@ -53,7 +53,7 @@ def _converted(trained: Trained) -> bytes:
 def _painted(data: bytes, latents: np.ndarray) -> np.ndarray:
     """Paint with what was written, one picture after the other."""
     litert = need("ai_edge_litert.interpreter", "ai-edge-litert", "Trying a LiteRT file")
-    with hushed(replay=False):
+    with suppressed_stderr(replay=False):
         interpreter = litert.Interpreter(model_content=data)
         interpreter.allocate_tensors()
         (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()

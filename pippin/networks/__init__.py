@@ -103,7 +103,7 @@ def _check_judge(discriminator: keras.Model, images: tuple) -> None:
         raise NetworkError(f"The discriminator must end without a sigmoid: losses take logits. {_got(discriminator)}")
 
 
-def treats_pictures_alone(discriminator: keras.Model) -> bool:
+def treats_images_independently(discriminator: keras.Model) -> bool:
     """Say whether, in training, a picture's logit is the same whatever else is in the batch.
 
     Found out by trying: one picture's neighbours are exchanged. Batch normalisation and minibatch statistics give

@@ -10,13 +10,13 @@ from pippin.errors import NetworkError
 Value = TypeVar("Value")
 
 
-def walk(
+def propagate(
     model: keras.Model,
     inputs: Sequence[Value],
     apply: Callable[[Any, list[Value], list[Any]], list[Value]],
     whole: Callable[[keras.Model], bool] = lambda model: False,
 ) -> list[Value]:
-    """Lead values of any kind through a model, layer by layer, from its inputs to its outputs.
+    """Propagate values of any kind through a model, layer by layer, from its inputs to its outputs.
 
     Args:
         model: built, Sequential or functional.
@@ -31,7 +31,7 @@ def walk(
     Raises:
         NetworkError: the model is neither Sequential nor functional, so that its layers cannot be told from outside.
     """
-    check(model)
+    require_graph(model)
     function = _function(model)
     depths = function._nodes_by_depth
     known = {id(tensor): value for tensor, value in zip(function.inputs, inputs, strict=True)}
@@ -40,12 +40,12 @@ def walk(
             continue
         layer, values = node.operation, [known[id(tensor)] for tensor in node.input_tensors]
         inside = isinstance(layer, keras.Model) and is_graph(layer) and not whole(layer)
-        found = walk(layer, values, apply, whole) if inside else apply(layer, values, node.outputs)
+        found = propagate(layer, values, apply, whole) if inside else apply(layer, values, node.outputs)
         known.update((id(tensor), value) for tensor, value in zip(node.outputs, found, strict=True))
     return [known[id(tensor)] for tensor in function.outputs]
 
 
-def early(model: keras.Model) -> list[bool]:
+def early_weight_mask(model: keras.Model) -> list[bool]:
     """Say which of a model's trained weights belong to its early layers.
 
     A layer is early where more layers with trained weights follow than precede it, on the longest way on either side;
@@ -72,7 +72,7 @@ def early(model: keras.Model) -> list[bool]:
         return [nearest] * len(outputs)
 
     if is_graph(model):
-        walk(model, [frozenset[int]()] * len(model.inputs), apply)
+        propagate(model, [frozenset[int]()] * len(model.inputs), apply)
     for layer in reversed(behind):  # walked from the inputs on, so what follows a layer is counted before it
         after.setdefault(layer, 0)
         for one in behind[layer]:
@@ -81,7 +81,7 @@ def early(model: keras.Model) -> list[bool]:
     return [layer is not None and before[layer] < after[layer] for layer in layers]
 
 
-def check(model: keras.Model) -> None:
+def require_graph(model: keras.Model) -> None:
     """Raise a `NetworkError` unless a model is Sequential or functional, and built."""
     if not is_graph(model):
         raise NetworkError(f"A network must be Sequential or functional to be read. Received: {type(model).__name__}")

@@ -43,7 +43,7 @@ def depth_to_space(x: Any, name: str | None = None) -> Any:
     return layers.Reshape((2 * h, 2 * w, c // 4), name=name)(x)
 
 
-def with_margin(x: Any) -> Any:
+def edge_padded(x: Any) -> Any:
     """Repeat the outermost pixels once around, for a 3×3 convolution without padding of its own.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from pippin.networks.layers import space_to_depth, with_margin
+from pippin.networks.layers import edge_padded, space_to_depth
 
 SMALLEST = 4
 """Side of the smallest feature maps, in pixels."""
@@ -181,7 +181,7 @@ def _conv(x: Any, filters: int, kernel: int = 3, gain: float = 1.0, name: str | 
 
 def _stroke(x: Any, filters: int, gain: float = 1.0, name: str | None = None) -> Any:
     """A 3×3 convolution that goes on beyond the edge as at it: the last ones, finding zeros, would paint a frame."""
-    return layers.Conv2D(filters, 3, kernel_initializer=_he(gain), name=name)(with_margin(x))
+    return layers.Conv2D(filters, 3, kernel_initializer=_he(gain), name=name)(edge_padded(x))
 
 
 def _he(gain: float = 1.0) -> keras.initializers.Initializer:

@@ -23,6 +23,8 @@ from pippin.pictures import to_float
 from pippin.sampling.painting import Progress, latents_of, paint, silent
 from pippin.show import grid
 from pippin.training.anchors import Anchors
+from pippin.training.optimizer import adam, bias_corrections
+from pippin.training.schedule import cosine_decay
 
 STEPS = 200
 """Of the search; afterwards it hardly moves."""
@@ -37,7 +39,7 @@ The pictures of those seeds are what the found one is compared with, too."""
 PIXELS = 4.0
 """Of the pixels' mean squared difference beside the features': as much as a good match has left of either."""
 
-RATE, BETA_1, BETA_2, EPSILON = 0.1, 0.9, 0.99, 1e-8
+RATE, BETA_1, BETA_2 = 0.1, 0.9, 0.99
 """Adam's, the first falling to 0 along half a cosine. A latent's numbers are about 1."""
 
 BEYOND = 2.0
@@ -146,8 +148,8 @@ def find(
     for n in range(steps):
         if n in (0, steps // 20, steps // 4):
             way[n] = engine.to_host(state["latents"])
-        rate = RATE * (1 + math.cos(math.pi * n / steps)) / 2
-        powers = {"rate": rate, "first": 1 - BETA_1 ** (n + 1), "second": 1 - BETA_2 ** (n + 1)}
+        first, second = bias_corrections(BETA_1, BETA_2, n + 1)
+        powers = {"rate": cosine_decay(RATE, 0.0, n / steps), "first": first, "second": second}
         state, last = move(state, engine.to_device({name: np.float32(value) for name, value in powers.items()}))
         progress(rounds + n + 1, rounds + steps)
     best = int(engine.to_host(last).argmin())
@@ -206,10 +208,16 @@ def _mover(engine: engines.Engine, errors: Callable[[Any], Any]) -> Callable[[An
         latents = state["latents"]
         out, pullback, found = engine.vjp(total, latents)
         (gradient,) = pullback(ops.ones_like(out))
-        mean = BETA_1 * state["mean"] + (1 - BETA_1) * gradient
-        square = BETA_2 * state["square"] + (1 - BETA_2) * ops.square(gradient)
-        direction = mean / schedule["first"] / (ops.sqrt(square / schedule["second"]) + EPSILON)
-        latents = latents - schedule["rate"] * direction
+        (latents,), (mean,), (square,) = adam(
+            [latents],
+            [gradient],
+            [state["mean"]],
+            [state["square"]],
+            [schedule["rate"]],
+            BETA_1,
+            BETA_2,
+            (schedule["first"], schedule["second"]),
+        )
         farthest = latents.shape[1] ** 0.5 + BEYOND
         lengths = ops.sqrt(ops.sum(ops.square(latents), axis=1, keepdims=True))
         latents = latents * ops.minimum(1.0, farthest / ops.maximum(lengths, 1e-12))

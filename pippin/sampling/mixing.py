@@ -38,7 +38,7 @@ def sides(generator: keras.Model) -> list[int]:
             found.add(int(shapes[0][1]))
         return [tuple(output.shape) for output in outputs]
 
-    graph.walk(generator, [tuple(generator.input_shape)], see)
+    graph.propagate(generator, [tuple(generator.input_shape)], see)
     return sorted(found)
 
 
@@ -71,7 +71,7 @@ def mix(
         pair = [some[start : start + at_once] for some in (rows, columns)]
         count = len(pair[0])
         filled = np.concatenate([np.pad(some, ((0, at_once - count), (0, 0))) for some in pair])
-        (images,) = graph.walk(generator, [ops.convert_to_tensor(filled)], _exchanging(side))
+        (images,) = graph.propagate(generator, [ops.convert_to_tensor(filled)], _exchanging(side))
         painted.append(to_uint8(ops.convert_to_numpy(images))[:count])
         progress(start + count, len(rows))
     return np.concatenate(painted).reshape(len(coarse), len(fine), *generator.output_shape[1:])

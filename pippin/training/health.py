@@ -103,7 +103,7 @@ class Health:
         """Return the values of one step as they are after what was done.
 
         Args:
-            schedule: see `pippin.settings.Settings.schedule`.
+            schedule: see `pippin.training.schedule.schedule_at`.
         """
         augment_p = schedule["augment_p"]
         raised = min(augment_p + self.augment, max(MOST_AUGMENT, augment_p))

@@ -24,7 +24,7 @@ def relativistic_generator_loss(real_logits: Any, fake_logits: Any) -> Any:
     return ops.mean(ops.softplus(real_logits - fake_logits))
 
 
-def relativistic_generator_slope(real_logits: Any, fake_logits: Any) -> Any:
+def relativistic_generator_gradient(real_logits: Any, fake_logits: Any) -> Any:
     """∂L_G/∂D_k(x̂ᵢ) = −σ(−Δᵢₖ) / BK, which turns the gradients that R2 needs into the generator's.
 
     Returns:
@@ -63,7 +63,7 @@ def reconstruction_loss(real_maps: list[Any], fake_maps: list[Any], anchored: An
     return ops.sum(anchored * sum(apart)) / (len(apart) * ops.maximum(ops.sum(anchored), 1.0))
 
 
-def reconstruction_slopes(real_maps: list[Any], fake_maps: list[Any], anchored: Any) -> list[Any]:
+def reconstruction_gradients(real_maps: list[Any], fake_maps: list[Any], anchored: Any) -> list[Any]:
     """Return ∂/∂x̂ₖ of the sum over anchored pictures, of the means over maps and elements, divided by B.
 
     It is divided by B and not by how many are anchored, so that a picture counts the same as for the adversarial loss.

@@ -16,6 +16,7 @@ from pippin.networks import Networks, graph
 from pippin.pictures import RGB, RGBA
 from pippin.training import losses
 from pippin.training.augment import augment
+from pippin.training.optimizer import adam, bias_corrections
 
 State = dict[str, Any]
 Batch = dict[str, Any]
@@ -23,7 +24,6 @@ Measures = dict[str, Any]
 Step = Callable[[State, Batch], tuple[State, Measures]]
 
 RULES = ("relativistic", "alternating")
-ADAM_EPSILON = 1e-8
 
 
 def initial_state(generator: keras.Model, discriminator: keras.Model) -> State:
@@ -70,8 +70,8 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         `pippin.training.draws`), and `schedule`: float32 scalars `learning_rate`, `discriminator_rate`, `beta_1`,
         `beta_2`, `gamma`, `augment_p`, `shift_p`, `blur`, `blur_floor`, `reconstruction`, `ema_decay`, and
         `early_rate`, a factor on the rate of the discriminator's early layers (0: they are frozen, as in FreezeD, Mo et
-        al. 2020, arXiv 2002.10964; see `pippin.networks.graph.early`); and for the relativistic rule `anchored`
-        float32 (B,), 1 where the latents are the anchor of the real picture in the same place; and where
+        al. 2020, arXiv 2002.10964; see `pippin.networks.graph.early_weight_mask`); and for the relativistic rule
+        `anchored` float32 (B,), 1 where the latents are the anchor of the real picture in the same place; and where
         pictures have labels `labels` float32 (B, K), which are also behind the latents. `measures` are float32
         scalars. A step whose losses or gradients are not finite counts, but leaves all weights as they were and
         reports `finite` 0.
@@ -140,7 +140,7 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
             "fake_logits": ops.mean(fake_logits),
         }
         loss = measures["d_loss"] + schedule["gamma"] / 2 * (measures["r1_penalty"] + measures["r2_penalty"])
-        slopes = losses.relativistic_generator_slope(real_logits, fake_logits)
+        slopes = losses.relativistic_generator_gradient(real_logits, fake_logits)
         map_slopes = [slopes[:, k, None, None, None] * gradient[size:] for k, gradient in enumerate(gradients)]
         return loss, (measures, stats, map_slopes)
 
@@ -149,7 +149,7 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
     )
     (discriminator_gradients,) = pullback(ops.ones_like(loss))
     measures["reconstruction"] = losses.reconstruction_loss(real_maps, fake_maps, anchored)
-    towards = losses.reconstruction_slopes(real_maps, fake_maps, anchored)
+    towards = losses.reconstruction_gradients(real_maps, fake_maps, anchored)
     slopes = [slope + schedule["reconstruction"] * more for slope, more in zip(map_slopes, towards, strict=True)]
     (image_slopes,) = sight_pullback(slopes)
     (generator_gradients,) = generator_pullback(image_slopes)
@@ -252,7 +252,7 @@ def _judge_updated(
     """Move the discriminator at its own rate, and its early layers at a share of that."""
     factors = [
         schedule["discriminator_rate"] * (schedule["early_rate"] if early else 1.0)
-        for early in graph.early(networks.discriminator)
+        for early in graph.early_weight_mask(networks.discriminator)
     ]
     return _updated(state, "discriminator", gradients, stats, schedule, factors)
 
@@ -265,22 +265,21 @@ def _updated(
     schedule: dict[str, Any],
     factors: list[Any] | None = None,
 ) -> State:
-    """Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1) for one player, with a factor on each weight's rate."""
-    old = state[player]
-    beta_1, beta_2 = schedule["beta_1"], schedule["beta_2"]
-    factors = factors or [1.0] * len(gradients)
-    t = ops.cast(state["steps"] + 1, "float32")
-    new: State = {"weights": [], "stats": stats, "first_moment": [], "second_moment": []}
-    for weight, m, v, gradient, factor in zip(
-        old["weights"], old["first_moment"], old["second_moment"], gradients, factors, strict=True
-    ):
-        m = beta_1 * m + (1.0 - beta_1) * gradient
-        v = beta_2 * v + (1.0 - beta_2) * ops.square(gradient)
-        direction = m / (1.0 - beta_1**t) / (ops.sqrt(v / (1.0 - beta_2**t)) + ADAM_EPSILON)
-        new["weights"].append(weight - schedule["learning_rate"] * factor * direction)
-        new["first_moment"].append(m)
-        new["second_moment"].append(v)
-    return new
+    """Take one step of Adam for one player, with a factor on each weight's learning rate."""
+    old, beta_1, beta_2 = state[player], schedule["beta_1"], schedule["beta_2"]
+    learning_rates = [schedule["learning_rate"] * factor for factor in factors or [1.0] * len(gradients)]
+    corrections = bias_corrections(beta_1, beta_2, ops.cast(state["steps"] + 1, "float32"))
+    weights, first_moment, second_moment = adam(
+        old["weights"],
+        gradients,
+        old["first_moment"],
+        old["second_moment"],
+        learning_rates,
+        beta_1,
+        beta_2,
+        corrections,
+    )
+    return {"weights": weights, "stats": stats, "first_moment": first_moment, "second_moment": second_moment}
 
 
 def _averaged(old: Any, fresh: Any, decay: Any) -> Any:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from pippin.engines import Engine
-from pippin.networks import Networks, treats_pictures_alone
+from pippin.networks import Networks, treats_images_independently
 from pippin.pictures import Labels, in_turn, one_hot, to_float, to_uint8
 from pippin.settings import Settings
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
 from pippin.training.health import Health
+from pippin.training.schedule import schedule_at
 from pippin.training.step import State, build_step, initial_state
 
 TICK = 50
@@ -78,7 +79,7 @@ class Trainer:
         self.latent_dim: int = networks.generator.input_shape[1] - (len(self.labels) if self.labels else 0)
         self.rule = settings.rule
         if self.rule == "auto":
-            self.rule = "relativistic" if treats_pictures_alone(networks.discriminator) else "alternating"
+            self.rule = "relativistic" if treats_images_independently(networks.discriminator) else "alternating"
         self.networks, self.generator = networks, networks.generator
         self.state: State = engine.to_device(initial_state(networks.generator, networks.discriminator))
         self.seconds = 0.0
@@ -174,7 +175,7 @@ class Trainer:
         if self.labels is not None:
             drawn["labels"] = one_hot(self.labels.of[chosen], len(self.labels))
             drawn["latents"] = np.concatenate([drawn["latents"], drawn["labels"]], axis=1)
-        schedule = self.health.adjust(settings.schedule(self.progress, n * size))
+        schedule = self.health.adjust(schedule_at(settings, self.progress, n * size))
         batch = {
             "real_images": self.images[chosen],
             "anchored": (np.arange(size) < count).astype(np.float32),

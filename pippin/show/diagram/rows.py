@@ -102,9 +102,9 @@ def read(models: list[keras.Model]) -> list[Section]:
     values: list[_Part] = []
     rows: dict[int, Row] = {}
     for model in models:
-        graph.check(model)
+        graph.require_graph(model)
         parts = [] if values else [_Part(_called(tensor), [], [_shape(tensor)]) for tensor in model.inputs]
-        values = graph.walk(model, values or parts, partial(_use, parts), _whole)
+        values = graph.propagate(model, values or parts, partial(_use, parts), _whole)
         _fold(parts, values)
         groups = _ordered(parts)
         for group in groups:
@@ -139,7 +139,7 @@ def _within(model: keras.Model) -> tuple[int, int]:
         return [_shape(tensor) for tensor in outputs]
 
     if graph.is_graph(model):
-        graph.walk(model, [_shape(tensor) for tensor in model.inputs], apply)
+        graph.propagate(model, [_shape(tensor) for tensor in model.inputs], apply)
     return total[0], total[1]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def hushed(replay: bool) -> Iterator[None]:
+def suppressed_stderr(replay: bool) -> Iterator[None]:
     """Hold back what this process writes to standard error, by whichever code.
 
     Args:
