@@ -1,6 +1,9 @@
 """What a run is made with, and how it is chosen. Every choice carries its reason."""
 
 import dataclasses
+import math
+import numbers
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +124,10 @@ class Settings:
     from_run: str | None = _setting(None, "folder of the run whose layers this one starts from", "")
 
     def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            value, kind = getattr(self, item.name), _plain_type(item)
+            if value is not None or item.type is kind:
+                object.__setattr__(self, item.name, _checked(item.name, value, kind))
         check_image_size(self.image_size)
         if self.preset not in PRESETS:
             raise SettingsError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={self.preset}")
@@ -128,9 +135,8 @@ class Settings:
             received = f"batches={self.batches}, minutes={self.minutes}"
             raise SettingsError(f"Train for a number of batches or of minutes: give one of them. Received: {received}")
         for name, low, high in _RANGES:
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise SettingsError(f"{name} must be from {low:g} to {high:g}. Received: {name}={value}")
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), low, high)
         if self.features not in FEATURES:
             known = ", ".join(FEATURES)
             raise SettingsError(f"features must be one of {known}. Received: features={self.features}")
@@ -308,18 +314,84 @@ def parse(text: str) -> tuple[str, Any]:
         SettingsError: there is no such setting, or the value is not of its type.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
-    types = {item.name: item.type for item in dataclasses.fields(Settings)}
+    types = {item.name: _plain_type(item) for item in dataclasses.fields(Settings)}
     if not equals or name not in types:
         raise SettingsError(f"Give a setting as NAME=VALUE, one of {', '.join(types)}. Received: {text}")
-    kind = next(kind for kind in (int, float, str) if types[name] in (kind, kind | None))
     try:
-        return name, kind(value)
+        return name, types[name](value)
     except ValueError:
-        noun = "a whole number" if kind is int else "a number"
-        raise SettingsError(f"{name} must be {noun}. Received: {text}") from None
+        raise SettingsError(f"{name} must be {_NOUNS[types[name]]}. Received: {text}") from None
 
 
-def check_image_size(image_size: int) -> None:
-    """Raise a `SettingsError` unless `image_size` is one of `IMAGE_SIZES`."""
-    if image_size not in IMAGE_SIZES:
+def check_image_size(image_size: int) -> int:
+    """Return `image_size` as a Python integer, if it is one of `IMAGE_SIZES`.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if check_integer("image_size", image_size) not in IMAGE_SIZES:
         raise SettingsError(f"image_size must be a power of two from 16 to 256. Received: image_size={image_size}")
+    return operator.index(image_size)
+
+
+def check_integer(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> int:
+    """Return a number as a Python integer, if it is an integer from `low` to `high`.
+
+    Args:
+        name: what the caller calls it, for the message.
+        value: a Python or NumPy integer; a bool is none.
+        low, high: the smallest and the largest value allowed.
+
+    Raises:
+        SettingsError: it is no integer, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise SettingsError(f"{name} must be an integer. Received: {name}={value!r}")
+    _check_range(name, value, low, high)
+    return operator.index(value)
+
+
+def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return a number as a Python number, if it is finite and from `low` to `high`.
+
+    Args:
+        name: what the caller calls it, for the message.
+        value: a Python or NumPy number; a bool is none.
+        low, high: the smallest and the largest value allowed.
+
+    Raises:
+        SettingsError: it is no number, not finite, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise SettingsError(f"{name} must be a number. Received: {name}={value!r}")
+    if isinstance(value, numbers.Integral):
+        return check_integer(name, value, low, high)
+    if not math.isfinite(value):
+        raise SettingsError(f"{name} must be a finite number. Received: {name}={value}")
+    _check_range(name, value, low, high)
+    return float(value)
+
+
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
+    if not low <= value <= high:
+        allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
+        raise SettingsError(f"{name} must be {allowed}. Received: {name}={value}")
+
+
+def _checked(name: str, value: Any, kind: type) -> Any:
+    """Return a setting's value as a plain Python value of its type."""
+    if kind is int:
+        return check_integer(name, value)
+    if kind is float:
+        return check_number(name, value)
+    if not isinstance(value, str):
+        raise SettingsError(f"{name} must be {_NOUNS[kind]}. Received: {name}={value!r}")
+    return value
+
+
+def _plain_type(item: dataclasses.Field) -> type:
+    """Return the type of a setting's values other than None."""
+    return next(kind for kind in _NOUNS if item.type in (kind, kind | None))
+
+
+_NOUNS: dict[type, str] = {int: "an integer", float: "a number", str: "a string"}

@@ -306,7 +306,7 @@ BAD = {
     "no such setting": (("train", "photos", "--set", "depth=3"), "Give a setting as NAME=VALUE, one of preset"),
     "no value": (("plan", "photos", "--set", "gamma"), "Received: gamma"),
     "not a number": (("train", "photos", "--set", "gamma=much"), "gamma must be a number. Received: gamma=much"),
-    "not whole": (("train", "photos", "--set", "warmup=1.5"), "warmup must be a whole number"),
+    "not whole": (("train", "photos", "--set", "warmup=1.5"), "warmup must be an integer"),
     "an option of its own": (("train", "photos", "--set", "batch_size=4"), "Give this one as --batch-size"),
     "plan of nothing": (("plan", "nowhere"), "There is no such folder"),
     "missing folder": (("train", "nowhere", *TRAIN), "There is no such folder"),

@@ -1,10 +1,13 @@
 import dataclasses
 import json
+import math
+import re
 
+import numpy as np
 import pytest
 
 from pippin.errors import PippinError, SettingsError
-from pippin.settings import IMAGE_SIZES, PRESETS, Settings, choose
+from pippin.settings import IMAGE_SIZES, PRESETS, Settings, check_integer, check_number, choose
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,62 @@ def test_a_value_out_of_its_range_is_named(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(SettingsError, match=rf"^{name} must be .*Received: {name}={value}$"):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "noun"),
+    [
+        ({"batches": "100"}, "an integer"),
+        ({"batches": True}, "an integer"),
+        ({"batch_size": 8.0}, "an integer"),
+        ({"batch_size": None}, "an integer"),
+        ({"image_size": 64.0}, "an integer"),
+        ({"seed": 1.5}, "an integer"),
+        ({"seed": np.float32(1)}, "an integer"),
+        ({"latent_dim": [128]}, "an integer"),
+        ({"gamma": "5"}, "a number"),
+        ({"gamma": 1j}, "a number"),
+        ({"held_out": False}, "a number"),
+        ({"learning_rate": None}, "a number"),
+        ({"augment_p": np.array([0.5])}, "a number"),
+        ({"gamma": math.inf}, "a finite number"),
+        ({"minutes": math.nan, "batches": None}, "a finite number"),
+        ({"preset": None}, "a string"),
+        ({"rule": 1}, "a string"),
+        ({"from_run": b"runs/a"}, "a string"),
+    ],
+    ids=str,
+)
+def test_a_value_of_a_wrong_type_is_named(wrong, noun):
+    name, value = next(iter(wrong.items()))
+    with pytest.raises(SettingsError, match=rf"^{name} must be {noun}\. Received: {name}={re.escape(repr(value))}$"):
+        Settings(**wrong)
+
+
+def test_every_setting_refuses_a_wrong_type():
+    for item in dataclasses.fields(Settings):
+        with pytest.raises(SettingsError, match=rf"^{item.name} must be an? .*Received: {item.name}="):
+            Settings(**{item.name: object()})
+
+
+def test_numpy_numbers_become_plain_ones():
+    settings = Settings(batches=np.int64(100), seed=np.uint8(7), gamma=np.float32(0.5), augment_p=1)
+    assert (settings.batches, settings.seed, settings.gamma, settings.augment_p) == (100, 7, 0.5, 1)
+    assert {type(value) for value in settings.to_dict().values()} <= {int, float, str, type(None)}
+    assert choose(image_size=np.int32(32)).settings == choose(image_size=32).settings
+
+
+@pytest.mark.parametrize("check", [check_integer, check_number])
+def test_numbers_of_other_functions_are_checked_alike(check):
+    assert check("n", np.int16(3), 1, 5) == 3
+    assert type(check("n", np.int16(3))) is int
+    for wrong in (True, "3", None, 3 + 0j):
+        with pytest.raises(SettingsError, match=r"^n must be an? \w+\. Received: n="):
+            check("n", wrong)
+    with pytest.raises(SettingsError, match=r"^n must be from 1 to 5\. Received: n=6$"):
+        check("n", 6, 1, 5)
+    with pytest.raises(SettingsError, match=r"^n must be at least 1\. Received: n=0$"):
+        check("n", 0, 1)
 
 
 @pytest.mark.parametrize("image_size", [0, 8, 48, 512, -64])
