@@ -1,4 +1,4 @@
-"""What is taken away paints what Keras paints; what cannot be taken is said in one line."""
+"""Exported files return the same images as Keras, and what cannot be exported gives a one-line error."""
 
 import json
 import os
@@ -18,15 +18,15 @@ from keras import layers
 from pippin import networks
 from pippin.engines import ENGINES
 from pippin.errors import ExportError
-from pippin.export import Trained, export, huggingface, onnx_layers
-from pippin.export.trained import TOLERANCE
+from pippin.export import TrainedGenerator, export, huggingface, onnx_forward, onnx_layers
+from pippin.export.trained_generator import TOLERANCE
 from pippin.settings import Settings, choose
 
 ABOUT = {
-    "source": "home/somebody/apples",
+    "source": "home/username/apples",
     "pictures": 1083,
     "held_out": 120,
-    "reasons": {"seed": "any number will do"},
+    "reasons": {"seed": "any seed works"},
     "engine": "tensorflow",
     "versions": {"pippin": "0.1.0", "keras": "3.15.1"},
     "machine": "x86_64, 2 cores, CPU",
@@ -34,16 +34,16 @@ ABOUT = {
 AUDIT = {"kept": 1190, "mended": 13, "refused": 2}
 
 
-def trained(generator, evaluation=None, **changes):
-    """Return a generator as a run gives it away."""
+def trained_generator(generator, evaluation=None, **changes):
+    """Return a generator with the facts that a run would record about it."""
     size = generator.output_shape[1]
     settings = choose("standard", size if size in (16, 32) else 16).settings
     about = {"about": ABOUT, "batches": 500, "seconds": 600.0, "best": (400, 0.0123), "audit": AUDIT}
-    return Trained("apples", generator, settings, evaluation=evaluation, **{**about, **changes})
+    return TrainedGenerator("apples", generator, settings, evaluation=evaluation, **{**about, **changes})
 
 
-def shaken(model, seed=0):
-    """Return a model whose biases and statistics are no longer zero and one, as after training."""
+def with_random_vectors(model, seed=0):
+    """Set biases and normalisation statistics to random values, as after training, and return the model."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         for weight in layer.weights:
@@ -54,18 +54,18 @@ def shaken(model, seed=0):
 
 @pytest.fixture(scope="module", params=["classic", "standard"])
 def preset(request):
-    return shaken(networks.build(request.param, 16, 32).generator)
+    return with_random_vectors(networks.build(request.param, 16, 32).generator)
 
 
 def latents(count, latent_dim, seed=5):
     return np.random.default_rng(seed).standard_normal((count, latent_dim)).astype("float32")
 
 
-def painted_by_keras(model, given):
+def keras_images(model, given):
     return keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(given), training=False))
 
 
-def painted_by_onnx(file, given):
+def onnx_images(file, given):
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     (images,) = session.run(["images"], {"latents": given})
     return images
@@ -75,29 +75,29 @@ def painted_by_onnx(file, given):
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_onnx_paints_what_keras_paints_for_any_number_of_pictures(preset, tmp_path, count):
+def test_an_onnx_file_returns_the_images_of_keras_for_any_batch_size(preset, tmp_path, count):
     given = latents(count, 32)
-    file = export(trained(preset), "onnx", tmp_path / "new" / "generator.onnx")
-    images, expected = painted_by_onnx(file, given), painted_by_keras(preset, given)
+    file = export(trained_generator(preset), "onnx", tmp_path / "new" / "generator.onnx")
+    images, expected = onnx_images(file, given), keras_images(preset, given)
     assert images.shape == (count, 16, 16, 3)
     np.testing.assert_allclose(images, expected, atol=1e-4, rtol=0)
-    assert expected.std() > 0.01, "there is something to see"
+    assert expected.std() > 0.01, "the images are not constant"
     assert os.listdir(file.parent) == ["generator.onnx"]
 
 
-def test_onnx_says_what_it_is(tmp_path):
-    file = export(trained(tiny.generator()), "onnx", tmp_path / "generator.onnx")
+def test_an_onnx_file_has_metadata(tmp_path):
+    file = export(trained_generator(tiny.generator()), "onnx", tmp_path / "generator.onnx")
     model = onnx.load(file)
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert about["name"] == "apples"
     assert about["latent_dim"] == str(tiny.LATENT_DIM)
-    assert about["batches"] == "400", "those of the best"
+    assert about["batches"] == "400", "the batch of the best weights"
     assert json.loads(about["settings"])["latent_dim"] == Settings().latent_dim
-    assert "somebody" not in str(model), "whose machine it was is nobody's business"
+    assert "username" not in str(model), "the folders above the source are private"
 
 
-def maps(*more, inputs=(6, 6, 8)):
-    """Return a generator that leads a map through some layers."""
+def generator_of(*more, inputs=(6, 6, 8)):
+    """Return a generator that applies some layers to a feature map."""
     keras.utils.set_random_seed(3)
     x = keras.Input((4,))
     y = layers.Reshape(inputs)(layers.Dense(int(np.prod(inputs)))(x))
@@ -105,7 +105,7 @@ def maps(*more, inputs=(6, 6, 8)):
         y = layer(y)
     if len(y.shape) != 4:
         y = layers.Reshape((6, 6, 3))(layers.Dense(6 * 6 * 3)(layers.Flatten()(y)))
-    return shaken(keras.Model(x, layers.Conv2D(3, 1)(y)))
+    return with_random_vectors(keras.Model(x, layers.Conv2D(3, 1)(y)))
 
 
 def gated(y):
@@ -122,11 +122,11 @@ def nested(y):
     return layers.Add()([inner(y), inner(layers.Dropout(0.5)(y))])
 
 
-def around(mode, width):
+def padded(mode, width):
     return lambda y: keras.ops.pad(y, ((0, 0), (width, width), (width, width), (0, 0)), mode=mode)
 
 
-KINDS = {
+LAYER_STACKS = {
     "strided": [layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")],
     "valid": [layers.Conv2D(8, 3, activation="silu", use_bias=False)],
     "dilated": [layers.Conv2D(8, 3, dilation_rate=2, padding="same", activation="elu")],
@@ -157,8 +157,8 @@ KINDS = {
         layers.Cropping2D(((0, 6), (0, 0))),
     ],
     "padded": [layers.ZeroPadding2D(((1, 2), (2, 1))), layers.Cropping2D(((1, 0), (0, 1)))],
-    "repeated at the edge": [around("symmetric", 1), layers.Conv2D(4, 3), around("symmetric", 1), layers.Conv2D(4, 3)],
-    "zeros around": [around("constant", 2)],
+    "repeated at the edge": [padded("symmetric", 1), layers.Conv2D(4, 3), padded("symmetric", 1), layers.Conv2D(4, 3)],
+    "zeros around": [padded("constant", 2)],
     "average": [summed(layers.Average)],
     "maximum": [summed(layers.Maximum)],
     "minimum": [summed(layers.Minimum)],
@@ -168,30 +168,33 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_layer_agrees(kind, tmp_path):
-    model, given = maps(*KINDS[kind]), latents(3, 4)
-    images = painted_by_onnx(export(trained(model), "onnx", tmp_path / "g.onnx"), given)
-    expected = painted_by_keras(model, given)
+@pytest.mark.parametrize("stack", LAYER_STACKS)
+def test_each_kind_of_layer_agrees_with_keras(stack, tmp_path):
+    model, given = generator_of(*LAYER_STACKS[stack]), latents(3, 4)
+    images = onnx_images(export(trained_generator(model), "onnx", tmp_path / "g.onnx"), given)
+    expected = keras_images(model, given)
     np.testing.assert_allclose(images, expected, atol=1e-4 * max(1, np.abs(expected).max()), rtol=0)
 
 
-def test_a_layer_that_is_not_known_is_named(tmp_path):
-    model = maps(layers.GroupNormalization(2, name="odd"))
-    with pytest.raises(ExportError, match=r"these can: .*Conv2D.* Received: GroupNormalization \(odd\)") as problem:
-        export(trained(model), "onnx", tmp_path / "g.onnx")
+def test_an_unsupported_layer_is_named(tmp_path):
+    model = generator_of(layers.GroupNormalization(2, name="odd"))
+    with pytest.raises(
+        ExportError, match=r"use layers of these kinds: .*Conv2D.* Received: GroupNormalization \(odd\)"
+    ) as problem:
+        export(trained_generator(model), "onnx", tmp_path / "g.onnx")
     assert "\n" not in str(problem.value)
     assert not os.listdir(tmp_path)
 
 
-def test_padding_that_onnx_has_not_is_refused(tmp_path):
+def test_unsupported_padding_is_refused(tmp_path):
     with pytest.raises(
-        ExportError, match=r"Only zeros, or one pixel repeated, .*Received: symmetric by \(\(0, 0\), \(2"
+        ExportError,
+        match=r"Only padding with zeros, or with one repeated pixel, .*Received: symmetric by \(\(0, 0\), \(2",
     ):
-        export(trained(maps(around("symmetric", 2))), "onnx", tmp_path / "g.onnx")
+        export(trained_generator(generator_of(padded("symmetric", 2))), "onnx", tmp_path / "g.onnx")
 
 
-def test_a_layer_of_ones_own_is_not_taken_for_what_it_inherits_from():
+def test_a_subclass_with_its_own_call_is_not_exported_as_its_base_class():
     class Louder(layers.ReLU):
         def call(self, inputs):
             return 2 * super().call(inputs)
@@ -200,22 +203,41 @@ def test_a_layer_of_ones_own_is_not_taken_for_what_it_inherits_from():
         pass
 
     with pytest.raises(ExportError, match="Received: Louder"):
-        onnx_layers._handler(Louder())
-    assert onnx_layers._handler(Renamed()) is onnx_layers.HANDLERS[layers.ReLU]
+        onnx_layers.handler_of(Louder())
+    assert onnx_layers.handler_of(Renamed()) is onnx_layers.HANDLERS[layers.ReLU]
 
 
-def test_a_file_that_paints_something_else_is_not_kept(tmp_path, monkeypatch):
+def test_an_onnx_file_with_other_images_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setitem(onnx_layers.HANDLERS, layers.Rescaling, onnx_layers.HANDLERS[layers.Identity])
-    with pytest.raises(ExportError, match="The ONNX file paints other pictures than Keras"):
-        export(trained(maps(layers.Rescaling(0.5))), "onnx", tmp_path / "g.onnx")
+    with pytest.raises(ExportError, match="The ONNX file returns other images than Keras"):
+        export(trained_generator(generator_of(layers.Rescaling(0.5))), "onnx", tmp_path / "g.onnx")
     assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(("module", "to"), [("onnx", "onnx"), ("onnxruntime", "onnx"), ("onnx", "web")])
-def test_what_is_not_installed_is_said(module, to, tmp_path, monkeypatch):
+def test_a_package_that_is_not_installed_is_named(module, to, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ExportError, match=f"needs {module}, which is not installed: pip install {module}"):
-        export(trained(tiny.generator()), to, tmp_path / "g.onnx" if to == "onnx" else tmp_path / to)
+        export(trained_generator(tiny.generator()), to, tmp_path / "g.onnx" if to == "onnx" else tmp_path / to)
+
+
+def test_sampling_with_onnx_runtime_converts_and_checks_the_generator_once(monkeypatch):
+    sessions = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            sessions.append(self)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    generator, given = tiny.generator(), latents(3, tiny.LATENT_DIM)
+    forward = onnx_forward(trained_generator(generator))
+    np.testing.assert_allclose(forward(given), keras_images(generator, given), atol=TOLERANCE, rtol=0)
+    assert len(sessions) == 1
+
+
+def test_there_is_no_onnx_runtime_function_for_an_unsupported_layer():
+    assert onnx_forward(trained_generator(generator_of(layers.GroupNormalization(2)))) is None
 
 
 # -- Keras and LiteRT ------------------------------------------------------------------------------------------------
@@ -233,117 +255,124 @@ assert not any(name.startswith("pippin") for name in sys.modules)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_plain_keras_paints_the_same_on_every_engine(engine, tmp_path):
-    generators = {name: shaken(networks.build(name, 16, 32).generator) for name in ("classic", "standard")}
+def test_keras_without_pippin_returns_the_same_images_on_every_engine(engine, tmp_path):
+    generators = {name: with_random_vectors(networks.build(name, 16, 32).generator) for name in ("classic", "standard")}
     given = latents(3, 32)
     np.save(tmp_path / "latents.npy", given)
     for name, model in generators.items():
-        export(trained(model), "keras", tmp_path / f"{name}.keras")
+        export(trained_generator(model), "keras", tmp_path / f"{name}.keras")
     environment = {**os.environ, "KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3"}
     words = [sys.executable, "-c", PLAIN, engine]
     done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name, model in generators.items():
-        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), painted_by_keras(model, given), atol=1e-4, rtol=0)
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), keras_images(model, given), atol=1e-4, rtol=0)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT files are converted by TensorFlow")
-def test_litert_paints_what_keras_paints(preset, tmp_path):
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT export needs TensorFlow")
+def test_a_litert_file_returns_the_images_of_keras(preset, tmp_path):
     litert = pytest.importorskip("ai_edge_litert.interpreter")
-    file = export(trained(preset), "tflite", tmp_path / "generator.tflite")
+    file = export(trained_generator(preset), "tflite", tmp_path / "generator.tflite")
     interpreter = litert.Interpreter(model_path=str(file))
     interpreter.allocate_tensors()
-    (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert list(given["shape"]) == [1, 32]
-    for one in latents(2, 32):
-        interpreter.set_tensor(given["index"], one[None])
+    (input_,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert list(input_["shape"]) == [1, 32]
+    for latent in latents(2, 32):
+        interpreter.set_tensor(input_["index"], latent[None])
         interpreter.invoke()
-        images = interpreter.get_tensor(wanted["index"])
-        np.testing.assert_allclose(images, painted_by_keras(preset, one[None]), atol=TOLERANCE, rtol=0)
+        images = interpreter.get_tensor(output["index"])
+        np.testing.assert_allclose(images, keras_images(preset, latent[None]), atol=TOLERANCE, rtol=0)
 
 
-def test_litert_needs_tensorflow(tmp_path, monkeypatch):
+def test_litert_export_needs_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ExportError, match=r"set KERAS_BACKEND=tensorflow\. Received: jax"):
-        export(trained(tiny.generator()), "tflite", tmp_path / "g.tflite")
+        export(trained_generator(tiny.generator()), "tflite", tmp_path / "g.tflite")
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("to", "name", "told"),
+    ("to", "name", "message"),
     [
-        ("pickle", "a", "Export to one of keras, onnx, web, huggingface, tflite. Received: pickle"),
-        ("onnx", "a.keras", r"A file for onnx must end in \.onnx\. Received: .*a\.keras"),
-        ("keras", "folder.keras", "There is a folder of that name"),
-        ("web", "taken", "web writes a folder, and there is a file of that name"),
+        (
+            "pickle",
+            "a",
+            "no such export format; use one of keras, onnx, web, huggingface, tflite. Received: pickle",
+        ),
+        ("onnx", "a.keras", r"The name of a file for onnx must end in \.onnx\. Received: .*a\.keras"),
+        ("keras", "folder.keras", "keras is one file, but there is a folder of that name"),
+        ("web", "taken", "web is a folder, but there is a file of that name"),
         ("onnx", "taken/a.onnx", "The export cannot be written"),
         ("keras", "taken/a.keras", "The export cannot be written"),
         ("web", "taken/web", "The page cannot be written"),
         ("huggingface", "taken/model", "The folder cannot be written"),
     ],
 )
-def test_where_it_cannot_go_is_said(to, name, told, tmp_path):
+def test_a_path_that_cannot_be_written_is_named(to, name, message, tmp_path):
     (tmp_path / "taken").write_text("")
     (tmp_path / "folder.keras").mkdir()
-    with pytest.raises(ExportError, match=told):
-        export(trained(tiny.generator()), to, tmp_path / name)
+    with pytest.raises(ExportError, match=message):
+        export(trained_generator(tiny.generator()), to, tmp_path / name)
 
 
-def test_a_run_is_exported_into_its_folder_and_elsewhere(tmp_path):
+def test_a_run_is_exported_into_its_folder_or_to_a_given_path(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
     assert run.export("onnx") == tmp_path / "run" / "generator.onnx"
     given = latents(2, tiny.LATENT_DIM)
-    expected = painted_by_keras(run.generator, given)
-    np.testing.assert_allclose(painted_by_onnx(run.path / "generator.onnx", given), expected, atol=1e-4)
+    expected = keras_images(run.generator, given)
+    np.testing.assert_allclose(onnx_images(run.path / "generator.onnx", given), expected, atol=1e-4)
     file = run.export("keras", tmp_path / "mine.keras")
-    np.testing.assert_allclose(painted_by_keras(keras.models.load_model(file), given), expected, atol=1e-6)
+    np.testing.assert_allclose(keras_images(keras.models.load_model(file), given), expected, atol=1e-6)
     assert run.trained().audit["kept"] == 12
 
 
 # -- Hugging Face ----------------------------------------------------------------------------------------------------
 
 EVALUATION = {
-    "lines": ["KID 0.0123 ± 0.0010 of 2,048 pictures", "It paints new pictures: none is nearer than those held out"],
+    "lines": [
+        "KID 0.0123 ± 0.0010 of 2,048 pictures",
+        "It generates new pictures: none is nearer than held-out ones",
+    ],
     "memorisation": {"near": 0.01, "z": 0.3},
 }
 
 
-def test_the_model_card_tells_what_is_known(tmp_path):
-    folder = export(trained(tiny.generator(), EVALUATION), "huggingface", tmp_path / "model")
+def test_the_model_card_states_what_is_known(tmp_path):
+    folder = export(trained_generator(tiny.generator(), EVALUATION), "huggingface", tmp_path / "model")
     assert sorted(os.listdir(folder)) == ["README.md", "generator.keras", "generator.onnx", "samples.png"]
     card = (folder / "README.md").read_text(encoding="utf-8")
     front, text = card.removeprefix("---\n").split("\n---\n", 1)
-    assert "license:" in front.splitlines(), "left open"
+    assert "license:" in front.splitlines(), "the user must choose it"
     assert "library_name: keras" in front
-    for told in (
+    for phrase in (
         "1,083\npictures of apples",
-        "1,190 were kept",
-        "13 mended",
-        "2 refused",
-        "120 were held out",
+        "1,190 were kept unchanged",
+        "13 were repaired",
+        "2 were refused",
+        "120 others were held out",
         "- KID 0.0123 ± 0.0010",
-        "- It paints new pictures",
+        "- It generates new pictures",
         "batch 400",
-        "KID 0.0123",
-        "| seed | 0 | any number will do |",
+        "the best KID during training (0.0123)",
+        "| seed | 0 | any seed works |",
         "standard_normal((16, 4))",
     ):
-        assert told in text
-    assert "not looked at" not in text
-    assert "somebody" not in card
+        assert phrase in text
+    assert "not checked" not in text
+    assert "username" not in card
     assert "None" not in card
 
 
-def test_the_model_card_says_what_was_not_looked_at():
-    assert "It was not scored" in huggingface.card(trained(tiny.generator()))
-    scored = huggingface.card(trained(tiny.generator(), {"lines": ["KID 1"], "references": ""}))
-    assert "not looked at whether the generator knows pictures by heart" in scored
+def test_the_model_card_states_what_was_not_evaluated():
+    assert "The generator was not scored" in huggingface.model_card(trained_generator(tiny.generator()))
+    scored = huggingface.model_card(trained_generator(tiny.generator(), {"lines": ["KID 1"], "references": ""}))
+    assert "not checked whether the generator has memorised training pictures" in scored
 
 
-def test_the_models_own_example_works(tmp_path, monkeypatch):
-    folder = export(trained(tiny.generator()), "huggingface", tmp_path / "model")
+def test_the_examples_in_the_model_card_work(tmp_path, monkeypatch):
+    folder = export(trained_generator(tiny.generator()), "huggingface", tmp_path / "model")
     monkeypatch.chdir(folder)
     examples = (folder / "README.md").read_text(encoding="utf-8").split("```python\n")[1:]
     names: dict = {}
@@ -354,41 +383,41 @@ def test_the_models_own_example_works(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
-    [("/home/somebody/photos", "photos"), ("built-in:apples", "the built-in apples"), ("array:0a1b", "an array")],
+    ("source", "name"),
+    [("/home/username/photos", "photos"), ("built-in:apples", "the built-in apples"), ("array:0a1b", "an array")],
 )
-def test_a_source_is_said_without_the_folders_above_it(source, said):
-    assert trained(tiny.generator(), about={**ABOUT, "source": source}).source == said
+def test_the_source_is_named_without_the_folders_above_it(source, name):
+    assert trained_generator(tiny.generator(), about={**ABOUT, "source": source}).source_name == name
 
 
 class Hub(types.ModuleType):
-    """Stands for huggingface_hub."""
+    """A fake huggingface_hub that records its calls."""
 
     def __init__(self, problem=None):
         super().__init__("huggingface_hub")
-        self.problem, self.asked = problem, []
+        self.problem, self.calls = problem, []
 
     def create_repo(self, repo_id, *, private, exist_ok):
         if self.problem:
             raise self.problem
-        self.asked.append(("create", repo_id, private, exist_ok))
+        self.calls.append(("create", repo_id, private, exist_ok))
         return f"https://example.org/{repo_id}"
 
     def upload_folder(self, *, repo_id, folder_path, allow_patterns):
-        self.asked.append(("upload", repo_id, Path(folder_path), tuple(allow_patterns)))
+        self.calls.append(("upload", repo_id, Path(folder_path), tuple(allow_patterns)))
 
 
-def test_pushing_makes_a_private_repository_and_uploads_what_was_written(tmp_path, monkeypatch):
+def test_push_creates_a_private_repository_and_uploads_the_files(tmp_path, monkeypatch):
     hub = Hub()
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     assert huggingface.push(tmp_path, "me/apples") == "https://example.org/me/apples"
-    assert hub.asked == [("create", "me/apples", True, True), ("upload", "me/apples", tmp_path, huggingface.FILES)]
+    assert hub.calls == [("create", "me/apples", True, True), ("upload", "me/apples", tmp_path, huggingface.FILES)]
 
 
-def test_pushing_that_does_not_succeed_is_said_in_one_line(tmp_path, monkeypatch):
+def test_a_failed_push_gives_a_one_line_error(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(ValueError("no\ntoken")))
-    with pytest.raises(ExportError, match=r"The upload did not succeed: no token\. Received: me/apples"):
+    with pytest.raises(ExportError, match=r"The upload failed: no token\. Received: me/apples"):
         huggingface.push(tmp_path, "me/apples")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ExportError, match="Uploading needs huggingface_hub, which is not installed"):
-        huggingface.check_push()
+        huggingface.require_huggingface_hub()

@@ -241,7 +241,7 @@ def test_a_run_without_labels_says_so(tmp_path):
 
 def test_what_is_taken_away_takes_labels(run, tmp_path):
     given = run.trained()
-    latents, expected = given.probe
+    latents, expected = given.check_batch
     session = onnxruntime.InferenceSession(export(given, "onnx", tmp_path / "generator.onnx"))
     assert [(one.name, one.shape) for one in session.get_inputs()] == [
         ("latents", ["batch", 8]),
@@ -251,11 +251,11 @@ def test_what_is_taken_away_takes_labels(run, tmp_path):
     np.testing.assert_allclose(painted, expected, atol=1e-4)
     saved = keras.models.load_model(export(given, "keras", tmp_path / "generator.keras"))
     np.testing.assert_allclose(saved.predict([latents[:, :8], latents[:, 8:]], verbose=0), expected, atol=1e-4)
-    assert "kinds = [" in huggingface.card(given)
+    assert "names = [" in huggingface.model_card(given)
     page = (export(given, "web", tmp_path / "web") / "index.html").read_text(encoding="utf-8")
     assert re.findall("<option>(.*?)</option>", page) == ["disc", "square", "star"]
-    with pytest.raises(ExportError, match="LiteRT files know no labels yet"):
+    with pytest.raises(ExportError, match="LiteRT export does not support labels yet"):
         export(given, "tflite", tmp_path / "generator.tflite")
     assert "<select" not in (
-        export(test_export.trained(tiny.generator()), "web", tmp_path / "plain") / "index.html"
+        export(test_export.trained_generator(tiny.generator()), "web", tmp_path / "plain") / "index.html"
     ).read_text(encoding="utf-8")

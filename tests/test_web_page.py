@@ -1,4 +1,4 @@
-"""The exported page: in a real browser, from disk, without a network."""
+"""The exported page in a real browser, opened from disk, without a network."""
 
 import base64
 import gzip
@@ -25,15 +25,15 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    generator = test_export.shaken(tiny.generator())
-    return export(test_export.trained(generator), "web", tmp_path_factory.mktemp("page") / "web"), generator
+    generator = test_export.with_random_vectors(tiny.generator())
+    return export(test_export.trained_generator(generator), "web", tmp_path_factory.mktemp("page") / "web"), generator
 
 
-def script(text):
+def script_contents(text):
     return json.loads(text.partition(" = ")[2].rstrip(";\n"))
 
 
-def test_the_folder_holds_all_it_needs_and_names_nothing_else(page):
+def test_the_page_links_only_to_files_in_its_folder(page):
     folder, _ = page
     names = {file.name for file in folder.iterdir()}
     text = (folder / "index.html").read_text(encoding="utf-8")
@@ -48,36 +48,36 @@ def test_the_folder_holds_all_it_needs_and_names_nothing_else(page):
 
 def test_the_scripts_hold_the_model_and_the_runtime(page):
     folder, _ = page
-    model = script((folder / "model.js").read_text())
+    model = script_contents((folder / "model.js").read_text())
     assert (model["name"], model["latentDim"], model["imageSize"]) == ("apples", tiny.LATENT_DIM, tiny.SIZE)
     onnx.checker.check_model(onnx.load_from_string(gzip.decompress(base64.b64decode(model["onnx"]))))
-    binary = gzip.decompress(base64.b64decode(script((folder / "runtime.js").read_text())["binary"]))
+    binary = gzip.decompress(base64.b64decode(script_contents((folder / "runtime.js").read_text())["binary"]))
     assert binary.startswith(b"\0asm")
 
 
-def test_the_runtime_is_what_its_note_says():
+def test_the_runtime_has_the_checksums_in_its_readme():
     vendor = resources.files("pippin.export") / "vendor" / web_page.RUNTIME
-    note = (vendor / "README.md").read_text(encoding="utf-8")
-    sums = dict(re.findall(r"\| `(ort[^`]*)` \| `([0-9a-f]{64})` \|", note))
-    assert len(sums) == 3
-    for name, expected in sums.items():
+    readme = (vendor / "README.md").read_text(encoding="utf-8")
+    checksums = dict(re.findall(r"\| `(ort[^`]*)` \| `([0-9a-f]{64})` \|", readme))
+    assert len(checksums) == 3
+    for name, expected in checksums.items():
         file = vendor / (name + ".gz" if name.endswith(".wasm") else name)
         data = file.read_bytes()
         data = gzip.decompress(data) if file.name.endswith(".gz") else data
         assert hashlib.sha256(data).hexdigest() == expected, name
 
 
-def test_a_name_cannot_break_the_page(tmp_path):
-    odd = test_export.trained(tiny.generator())
-    object.__setattr__(odd, "name", '</script><b>"x')
-    folder = export(odd, "web", tmp_path / "web")
+def test_a_name_with_markup_is_escaped(tmp_path):
+    renamed = test_export.trained_generator(tiny.generator())
+    object.__setattr__(renamed, "name", '</script><b>"x')
+    folder = export(renamed, "web", tmp_path / "web")
     assert "<b>" not in (folder / "index.html").read_text(encoding="utf-8")
-    assert script((folder / "model.js").read_text())["name"] == '</script><b>"x'
+    assert script_contents((folder / "model.js").read_text())["name"] == '</script><b>"x'
 
 
 @pytest.fixture(scope="module")
 def opened(page):
-    """The page in a browser that has no network; gives its Playwright page and what was requested."""
+    """Open the page in a browser without a network. Yields its tab, the requested URLs and the errors on the page."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install playwright")
@@ -88,13 +88,13 @@ def opened(page):
         tab.on("request", lambda request: requested.append(request.url))
         tab.on("pageerror", lambda problem: problems.append(str(problem)))
         tab.goto((page[0] / "index.html").as_uri())
-        rest(tab)
+        wait_until_idle(tab)
         yield tab, requested, problems
         browser.close()
 
 
-def rest(tab):
-    """Wait until the page has painted what was asked for."""
+def wait_until_idle(tab):
+    """Wait until the page has generated all requested images."""
     tab.wait_for_function("document.body.dataset.busy === 'false'", timeout=120_000)
 
 
@@ -107,22 +107,22 @@ def pixels(tab, canvas):
 def slide(tab, position):
     move = "(slider, to) => { slider.value = to; slider.dispatchEvent(new Event('input')); }"
     tab.locator("#position").evaluate(move, str(position))
-    rest(tab)
+    wait_until_idle(tab)
 
 
 @pytest.mark.slow
-def test_the_page_paints_what_keras_paints(page, opened):
+def test_the_page_generates_the_images_of_keras(page, opened):
     tab, _, problems = opened
     assert problems == []
-    assert re.fullmatch(r"16 pictures, [\d.]+ a second here", tab.inner_text("#status"))
-    given = np.array([tab.evaluate("Array.from(pippin.draw(1))")], "float32")
+    assert re.fullmatch(r"16 pictures, [\d.]+ per second", tab.inner_text("#status"))
+    given = np.array([tab.evaluate("Array.from(pippin.latentOf(1))")], "float32")
     expected = keras.ops.convert_to_numpy(page[1](keras.ops.convert_to_tensor(given), training=False))
     wanted = np.clip(np.rint((expected[0] + 1) * 127.5), 0, 255)
     assert np.abs(pixels(tab, "#sheet canvas") - wanted).max() <= 1
 
 
 @pytest.mark.slow
-def test_no_request_leaves_the_folder(page, opened):
+def test_the_page_requests_only_files_in_its_folder(page, opened):
     _, requested, _ = opened
     home = page[0].as_uri() + "/"
     assert len(requested) >= 6
@@ -132,16 +132,16 @@ def test_no_request_leaves_the_folder(page, opened):
 @pytest.mark.slow
 def test_latents_are_standard_normal_and_the_walk_keeps_their_length(opened):
     tab, *_ = opened
-    drawn = np.array(tab.evaluate("Array.from({length: 2000}, (_, seed) => Array.from(pippin.draw(seed)))"))
+    drawn = np.array(tab.evaluate("Array.from({length: 2000}, (_, seed) => Array.from(pippin.latentOf(seed)))"))
     assert abs(drawn.mean()) < 0.04
     assert abs(drawn.std() - 1) < 0.04
     a, b = drawn[1] / np.linalg.norm(drawn[1]), drawn[2] / np.linalg.norm(drawn[2])
-    middle = tab.evaluate("([a, b]) => Array.from(pippin.between(a, b, 0.5))", [a.tolist(), b.tolist()])
+    middle = tab.evaluate("([a, b]) => Array.from(pippin.interpolate(a, b, 0.5))", [a.tolist(), b.tolist()])
     assert np.linalg.norm(middle) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.slow
-def test_the_slider_walks_from_one_picture_to_the_other(opened):
+def test_the_slider_walks_from_the_first_picture_to_the_second(opened):
     tab, *_ = opened
     slide(tab, 0)
     np.testing.assert_array_equal(pixels(tab, "#walk"), pixels(tab, "#from"))
@@ -155,10 +155,10 @@ def test_the_slider_walks_from_one_picture_to_the_other(opened):
 
 
 @pytest.mark.slow
-def test_pictures_can_be_chosen_and_taken_home(opened, tmp_path):
+def test_pictures_can_be_chosen_and_downloaded(opened, tmp_path):
     tab, *_ = opened
     tab.locator("#sheet button").nth(6).click()
-    rest(tab)
+    wait_until_idle(tab)
     chosen = pixels(tab, "#sheet button:nth-child(7) canvas")
     np.testing.assert_array_equal(pixels(tab, "#walk"), chosen)
     for button, name, side in (("#save-picture", "apples-walk.png", 16), ("#save-sheet", "apples-seeds-1-16.png", 70)):
@@ -173,35 +173,35 @@ def test_pictures_can_be_chosen_and_taken_home(opened, tmp_path):
 
 
 @pytest.mark.slow
-def test_new_pictures_come_with_the_next_seeds(opened):
+def test_the_next_button_shows_the_next_seeds(opened):
     tab, *_ = opened
     before = pixels(tab, "#sheet canvas")
     tab.click("#next")
-    rest(tab)
+    wait_until_idle(tab)
     assert tab.input_value("#seed") == "17"
     assert (pixels(tab, "#sheet canvas") != before).any()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 4])
-def test_the_page_paints_grey_and_transparent_pictures(opened, tmp_path, channels):
+def test_the_page_shows_grey_and_transparent_images(opened, tmp_path, channels):
     keras.utils.set_random_seed(3)
     count = tiny.SIZE * tiny.SIZE * channels
     stack = [layers.Dense(count, activation="tanh"), layers.Reshape((tiny.SIZE, tiny.SIZE, channels))]
     generator = keras.Sequential([keras.Input((tiny.LATENT_DIM,)), *stack])
-    folder = export(test_export.trained(generator), "web", tmp_path / "web")
+    folder = export(test_export.trained_generator(generator), "web", tmp_path / "web")
     tab = opened[0].context.browser.new_context(offline=True).new_page()
     tab.goto((folder / "index.html").as_uri())
-    rest(tab)
-    painted = np.array(tab.evaluate("pippin.paint(pippin.draw(1)).then((pixels) => Array.from(pixels.data))"))
-    given = np.array([tab.evaluate("Array.from(pippin.draw(1))")], "float32")
+    wait_until_idle(tab)
+    shown = np.array(tab.evaluate("pippin.generate(pippin.latentOf(1)).then((pixels) => Array.from(pixels.data))"))
+    given = np.array([tab.evaluate("Array.from(pippin.latentOf(1))")], "float32")
     wanted = to_uint8(keras.ops.convert_to_numpy(generator(keras.ops.convert_to_tensor(given), training=False)))[0]
-    painted = painted.reshape(tiny.SIZE, tiny.SIZE, 4)
+    shown = shown.reshape(tiny.SIZE, tiny.SIZE, 4)
     if channels == 1:
         wanted = np.concatenate([np.repeat(wanted, 3, axis=2), np.full_like(wanted, 255)], axis=2)
     plain = wanted[..., 3] > 2
     assert plain.sum() > 100
-    assert np.abs(painted.astype(int) - wanted)[plain].max() <= 1
-    assert np.abs(painted[..., 3].astype(int) - wanted[..., 3]).max() <= 1
+    assert np.abs(shown.astype(int) - wanted)[plain].max() <= 1
+    assert np.abs(shown[..., 3].astype(int) - wanted[..., 3]).max() <= 1
     checkered = tab.locator("#walk").evaluate("canvas => getComputedStyle(canvas).backgroundImage.includes('conic')")
     assert checkered == (channels == 4)

@@ -73,7 +73,7 @@ def export(
     from pippin.export import huggingface
 
     if push:
-        huggingface.check_push()
+        huggingface.require_huggingface_hub()
     written = opened.export(to.value, output)
     print(f"{_TAKEN[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})")
     if push:

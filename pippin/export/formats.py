@@ -1,4 +1,4 @@
-"""Which formats there are, and where their files go."""
+"""The export formats: what writes each one, and what its file or folder is called."""
 
 import os
 from collections.abc import Callable
@@ -6,56 +6,58 @@ from pathlib import Path
 
 from pippin.errors import ExportError
 from pippin.export import huggingface, keras_file, onnx_file, tflite_file, web_page
-from pippin.export.trained import Trained
+from pippin.export.trained_generator import TrainedGenerator
 
-FORMATS: dict[str, tuple[str, Callable[[Trained, Path], None]]] = {
+FORMATS: dict[str, tuple[str, Callable[[TrainedGenerator, Path], None]]] = {
     "keras": ("generator.keras", keras_file.write),
     "onnx": ("generator.onnx", onnx_file.write),
     "web": ("web", web_page.write),
     "huggingface": ("huggingface", huggingface.write),
     "tflite": ("generator.tflite", tflite_file.write),
 }
-"""Format → what its file or folder is called, and what writes it."""
+"""Format → the default name of its file or folder, and the function that writes it."""
 
 
-def export(trained: Trained, to: str, path: str | os.PathLike[str]) -> Path:
-    """Write a trained generator for use elsewhere.
+def export(trained: TrainedGenerator, to: str, path: str | os.PathLike[str]) -> Path:
+    """Export a trained generator.
 
     Args:
-        trained: see `Trained`.
-        to: a name in `FORMATS`.
-        path: the file, or the folder for `web` and `huggingface`. Missing folders are made, files are replaced.
+        trained: the generator and what is known about it.
+        to: the format: a key of `FORMATS`.
+        path: the file to write, or the folder for "web" and "huggingface". Missing folders are created, and existing
+            files are replaced.
 
     Returns:
-        The path.
+        `path` as a `Path`.
 
     Raises:
-        ExportError: an unknown format, a package that is missing, a layer that the format does not have, or a file that
-            cannot be written.
+        ExportError: the format is unknown, a package is not installed, the format does not support a layer, or the
+            file cannot be written.
     """
     path = Path(path)
     name, write = _format(to)
-    if ending := Path(name).suffix:
-        if path.suffix != ending:
-            raise ExportError(f"A file for {to} must end in {ending}. Received: {path}")
+    if suffix := Path(name).suffix:
+        if path.suffix != suffix:
+            raise ExportError(f"The name of a file for {to} must end in {suffix}. Received: {path}")
         if path.is_dir():
-            raise ExportError(f"There is a folder of that name. Received: {path}")
+            raise ExportError(f"{to} is one file, but there is a folder of that name. Received: {path}")
     elif path.exists() and not path.is_dir():
-        raise ExportError(f"{to} writes a folder, and there is a file of that name. Received: {path}")
+        raise ExportError(f"{to} is a folder, but there is a file of that name. Received: {path}")
     write(trained, path)
     return path
 
 
 def default_name(to: str) -> str:
-    """Return what the file or folder of a format is called.
+    """Return the default name of a format's file or folder.
 
     Raises:
-        ExportError: an unknown format.
+        ExportError: the format is unknown.
     """
     return _format(to)[0]
 
 
-def _format(to: str) -> tuple[str, Callable[[Trained, Path], None]]:
+def _format(to: str) -> tuple[str, Callable[[TrainedGenerator, Path], None]]:
+    """Return the entry of a format in `FORMATS`."""
     if to not in FORMATS:
-        raise ExportError(f"Export to one of {', '.join(FORMATS)}. Received: {to}")
+        raise ExportError(f"There is no such export format; use one of {', '.join(FORMATS)}. Received: {to}")
     return FORMATS[to]

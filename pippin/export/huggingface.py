@@ -1,4 +1,4 @@
-"""A folder as Hugging Face keeps models: the generator, a model card that tells what is known, and pictures."""
+"""Export as a Hugging Face model repository: the generator, sample images and a model card."""
 
 from pathlib import Path
 from typing import Any
@@ -7,35 +7,36 @@ from jinja2 import Environment, PackageLoader
 
 from pippin.errors import ExportError
 from pippin.export import keras_file, onnx_file
-from pippin.export.trained import Trained, need
+from pippin.export.trained_generator import TrainedGenerator, require_package
 from pippin.host.files import atomic_files, write_errors
 from pippin.pictures import GREY, RGBA
 from pippin.show import grid, save_picture
 
 SAMPLES = 64
-"""Uncurated pictures on the card."""
+"""Number of generated images on the model card. They are not selected."""
 
 FILES = ("generator.keras", "generator.onnx", "samples.png", "README.md")
+"""The files of the repository, in the order in which they are put in place."""
 
 
-def write(trained: Trained, path: Path) -> None:
-    """Write the folder. A model card that is there already is replaced, like the rest.
+def write(trained: TrainedGenerator, path: Path) -> None:
+    """Write the repository. Existing files are replaced, the model card too.
 
     Args:
-        trained: see `Trained`.
+        trained: the generator and what is known about it.
         path: the folder.
 
     Raises:
-        ExportError: see `pippin.export.onnx_file.write`, or it cannot be written there.
+        ExportError: see `pippin.export.onnx_file.write`; or the folder cannot be written.
     """
     with write_errors(path, "folder", ExportError), atomic_files(path, FILES) as part:
         keras_file.write(trained, part / "generator.keras")
         onnx_file.write(trained, part / "generator.onnx")
         save_picture(grid(trained.samples(SAMPLES)), part / "samples.png")
-        (part / "README.md").write_text(card(trained), encoding="utf-8")
+        (part / "README.md").write_text(model_card(trained), encoding="utf-8")
 
 
-def card(trained: Trained) -> str:
+def model_card(trained: TrainedGenerator) -> str:
     """Return the model card: Markdown with the front matter that Hugging Face reads."""
     reasons = trained.about["reasons"]
     settings = [(name, value, reasons.get(name, "")) for name, value in trained.settings.to_dict().items()]
@@ -51,32 +52,32 @@ def card(trained: Trained) -> str:
 
 
 def push(path: Path, repository: str) -> str:
-    """Upload the folder to Hugging Face, with the account that its own tools know.
+    """Upload the folder to Hugging Face, with the account that huggingface_hub is logged in to.
 
     Args:
-        path: what `write` wrote.
-        repository: "NAME/REPOSITORY"; it is made, private, if it is not there.
+        path: the folder that `write` wrote.
+        repository: "NAME/REPOSITORY". It is created, private, if it does not exist.
 
     Returns:
-        Its address.
+        The address of the repository.
 
     Raises:
-        ExportError: huggingface_hub is not installed, or the upload did not succeed.
+        ExportError: huggingface_hub is not installed, or the upload failed.
     """
-    hub = _hub()
+    hub = require_huggingface_hub()
     try:
         address = hub.create_repo(repository, private=True, exist_ok=True)
         hub.upload_folder(repo_id=repository, folder_path=path, allow_patterns=list(FILES))
-    except Exception as problem:  # it raises its own kinds, those of HTTP clients and ValueError
+    except Exception as problem:  # huggingface_hub raises errors of its own, of HTTP clients, and ValueError
         reason = " ".join(str(problem).split())
-        raise ExportError(f"The upload did not succeed: {reason}. Received: {repository}") from None
+        raise ExportError(f"The upload failed: {reason}. Received: {repository}") from None
     return str(address)
 
 
-def check_push() -> None:
-    """Raise an `ExportError` unless there is something to upload with, before anything is written."""
-    _hub()
+def require_huggingface_hub() -> Any:
+    """Return the module huggingface_hub. Call this before writing anything, to fail early.
 
-
-def _hub() -> Any:
-    return need("huggingface_hub", "huggingface_hub", "Uploading")
+    Raises:
+        ExportError: it is not installed.
+    """
+    return require_package("huggingface_hub", "huggingface_hub", "Uploading")

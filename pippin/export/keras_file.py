@@ -1,19 +1,19 @@
-"""The generator as `.keras`, which plain Keras 3 loads on every engine."""
+"""Export as a `.keras` file, which Keras 3 loads on every engine without Pippin."""
 
 from pathlib import Path
 
-from pippin.export.trained import Trained, writing
+from pippin.export.trained_generator import TrainedGenerator, export_path
 
 
-def write(trained: Trained, path: Path) -> None:
-    """Write the generator as Keras writes models.
+def write(trained: TrainedGenerator, path: Path) -> None:
+    """Write the generator with `keras.Model.save`.
 
     Args:
-        trained: see `Trained`.
+        trained: the generator and what is known about it.
         path: the file, ending in .keras.
 
     Raises:
-        ExportError: it cannot be written there.
+        ExportError: the file cannot be written.
     """
-    with writing(path) as part:
-        trained.signature.save(part)
+    with export_path(path) as part:
+        trained.exported_model.save(part)

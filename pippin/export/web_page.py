@@ -1,7 +1,7 @@
-"""The generator as a folder that opens in a browser and paints there, on the visitor's machine.
+"""Export as a folder with a web page that generates images in the browser, on the visitor's machine.
 
-The page opens by a double click. A page from disk may not fetch files, not even its neighbours, so the model and the
-runtime come as scripts that hold them as text. The runtime is ONNX Runtime Web, which lies in `vendor/`.
+The page opens with a double click. Browsers do not let a page from disk fetch files, not even from its own folder, so
+the model and the runtime are scripts that hold them as text. The runtime is ONNX Runtime Web, stored in `vendor/`.
 """
 
 import base64
@@ -16,39 +16,42 @@ from jinja2 import Environment, PackageLoader
 
 from pippin.errors import ExportError
 from pippin.export import onnx_file
-from pippin.export.trained import Trained
+from pippin.export.trained_generator import TrainedGenerator
 from pippin.host.files import atomic_files, write_errors
 
 RUNTIME = "onnxruntime-web"
+"""The folder of the runtime in `vendor/`."""
+
 LOADER, LIBRARY, BINARY = "ort-wasm-simd-threaded.mjs", "ort.wasm.min.js", "ort-wasm-simd-threaded.wasm.gz"
+"""The files of the runtime: what loads the WebAssembly module, the JavaScript API, and the module itself."""
 
 
-def write(trained: Trained, path: Path) -> None:
-    """Write the page: `index.html`, and beside it the scripts with the model and the runtime.
+def write(trained: TrainedGenerator, path: Path) -> None:
+    """Write the page: `index.html`, and the scripts with the model and the runtime.
 
     Args:
-        trained: see `Trained`.
-        path: the folder. Files in it that have the page's names are replaced.
+        trained: the generator and what is known about it.
+        path: the folder. Files in it that have the names of the page's files are replaced.
 
     Raises:
-        ExportError: see `pippin.export.onnx_file.write`, or it cannot be written there.
+        ExportError: see `pippin.export.onnx_file.write`; or the folder cannot be written.
     """
-    files = _files(trained, onnx_file.serialised(trained))
-    with write_errors(path, "page", ExportError), atomic_files(path, files) as part:  # the page itself comes last
+    files = _files(trained, onnx_file.serialise(trained))
+    with write_errors(path, "page", ExportError), atomic_files(path, files) as part:
         for name, text in files.items():
             (part / name).write_text(text, encoding="utf-8")
 
 
-def _files(trained: Trained, model: bytes) -> dict[str, str]:
-    """Return name → text of every file of the page."""
-    here = resources.files("pippin.export")
-    vendor = here / "vendor" / RUNTIME
+def _files(trained: TrainedGenerator, model: bytes) -> dict[str, str]:
+    """Return name → text of every file of the page, `index.html` last, so that it never opens without the others."""
+    package = resources.files("pippin.export")
+    vendor = package / "vendor" / RUNTIME
     library = (vendor / LIBRARY).read_text(encoding="utf-8").replace(f"//# sourceMappingURL={LIBRARY}.map", "")
     runtime = {
-        "loader": _packed(gzip.compress((vendor / LOADER).read_bytes(), mtime=0)),
-        "binary": _packed((vendor / BINARY).read_bytes()),
+        "loader": _base64(gzip.compress((vendor / LOADER).read_bytes(), mtime=0)),
+        "binary": _base64((vendor / BINARY).read_bytes()),
     }
-    about = {
+    facts = {
         "name": trained.name,
         "latentDim": trained.latent_dim,
         "imageSize": trained.image_size,
@@ -60,20 +63,21 @@ def _files(trained: Trained, model: bytes) -> dict[str, str]:
         trained=trained, version=importlib.metadata.version("pippin"), batches=(trained.best or [trained.batches])[0]
     )
     return {
-        "model.js": _script("model", {**about, "onnx": _packed(gzip.compress(model, mtime=0))}),
+        "model.js": _script("model", {**facts, "onnx": _base64(gzip.compress(model, mtime=0))}),
         "runtime.js": _script("runtime", runtime),
         "onnxruntime.js": library,
         "onnxruntime-LICENSE.txt": (vendor / "LICENSE").read_text(encoding="utf-8"),
-        "page.js": (here / "web" / "page.js").read_text(encoding="utf-8"),
-        "page.css": (here / "web" / "page.css").read_text(encoding="utf-8"),
+        "page.js": (package / "web" / "page.js").read_text(encoding="utf-8"),
+        "page.css": (package / "web" / "page.css").read_text(encoding="utf-8"),
         "index.html": page,
     }
 
 
-def _packed(data: bytes) -> str:
+def _base64(data: bytes) -> str:
+    """Return bytes as text in base64."""
     return base64.b64encode(data).decode("ascii")
 
 
 def _script(name: str, contents: Mapping[str, object]) -> str:
-    """A script that leaves an object where the page finds it."""
+    """Return a script that stores an object as `pippin.NAME`, where the page's own script finds it."""
     return f"(globalThis.pippin ??= {{}}).{name} = {json.dumps(contents)};\n"

@@ -87,7 +87,7 @@ class Run(Folder):
         return self._painter
 
     def _paints_with(self, painter: str) -> tuple[str, painting.Painter]:
-        if painter == RUNTIME and (session := exports.painter(self.trained())):
+        if painter == RUNTIME and (session := exports.onnx_forward(self.trained())):
             return RUNTIME, session
         return engines.current().name, painting.by_engine(self.generator)
 
@@ -339,9 +339,9 @@ class Run(Folder):
         """
         return exports.export(self.trained(), to, self.path / exports.default_name(to) if path is None else path)
 
-    def trained(self) -> exports.Trained:
+    def trained(self) -> exports.TrainedGenerator:
         """Return the generator, and what is known of it."""
-        return exports.Trained(
+        return exports.TrainedGenerator(
             name=self.path.resolve().name,
             generator=self.generator,
             settings=self.settings,
