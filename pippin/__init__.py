@@ -35,12 +35,16 @@ __all__ = [
 
 engines.select_backend()
 
-_HOMES = {
+_MODULES_WITHOUT_ENGINE = {
     "Preparation": "pippin.pictures",
-    "Run": "pippin.runs.run",
-    "again": "pippin.runs.provenance",
     "audit": "pippin.auditing",
     "collect": "pippin.collecting",
+}
+"""Public name → its module, for modules that do not import Keras. They load an engine only if a call needs one."""
+
+_MODULES_WITH_ENGINE = {
+    "Run": "pippin.runs.run",
+    "again": "pippin.runs.provenance",
     "curate": "pippin.runs.curation",
     "diagram": "pippin.runs.diagrams",
     "evaluate": "pippin.runs.evaluation",
@@ -48,12 +52,15 @@ _HOMES = {
     "plan": "pippin.session.plan",
     "train": "pippin.session.train",
 }
+"""Public name → its module, for modules that import Keras. The engine is checked and loaded first."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load what computes only when it is asked for, so that `import pippin` loads no engine."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pippin' has no attribute {name!r}")
-    if name != "audit":  # which loads an engine by itself, where it needs one
+    """Import a public name when it is first used, so that `import pippin` loads no engine."""
+    module = _MODULES_WITHOUT_ENGINE.get(name)
+    if module is None:
+        if name not in _MODULES_WITH_ENGINE:
+            raise AttributeError(f"module 'pippin' has no attribute {name!r}")
         engines.current()
-    return getattr(importlib.import_module(_HOMES[name]), name)
+        module = _MODULES_WITH_ENGINE[name]
+    return getattr(importlib.import_module(module), name)

@@ -484,6 +484,18 @@ def test_the_command_audits_what_it_collected(server, folder):
     assert "3 files: 3 kept, 0 mended, 0 refused" in done.output
 
 
+def test_collecting_loads_no_engine(server, folder):
+    server.add_many(2)
+    script = """
+import sys, pippin
+found = pippin.collect("apple", sys.argv[1], count=2, api=sys.argv[2])
+print(len(found.files), [name for name in ("keras", "tensorflow", "jax", "torch") if name in sys.modules])
+"""
+    words = [sys.executable, "-c", script, str(folder), server.api]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "2 []\n"
+
+
 def test_the_time_that_is_left(monkeypatch, clock):
     monkeypatch.setattr(narrator, "time", clock)
     left = narrator.Left()

@@ -248,19 +248,25 @@ def test_pippin_draws_presets_models_and_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("subjects", "options", "told"),
+    ("subjects", "options", "message"),
     [
         ((), {}, "Received: nothing"),
         (("modern",), {}, "Give a run, one of standard, classic, or Keras models. Received: modern"),
         (("classic",), {"theme": "blue"}, "theme must be one of auto, light, dark. Received: theme=blue"),
         (("classic",), {"format": "pdf"}, "format must be one of svg, png. Received: format=pdf"),
         (("classic",), {"image_size": 48}, "image_size=48"),
+        (("classic",), {"image_size": 64.0}, "image_size must be a whole number. Received: image_size=64.0"),
+        (("classic",), {"format": ["svg"]}, "format must be one of svg, png. Received: format=['svg']"),
+        (([1, 2],), {}, "as separate arguments, such as diagram(generator, discriminator). Received: [1, 2] of type"),
+        (({},), {}, "or Keras models. Received: {} of type dict"),
+        ((None,), {}, "or Keras models. Received: None of type NoneType"),
+        (("classic", 3), {}, "or Keras models. Received: classic, 3 of type int"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(subjects, options, told):
+def test_arguments_that_cannot_be_drawn_are_refused(subjects, options, message):
     with pytest.raises(SettingsError) as problem:
         pippin.diagram(*subjects, **options)
-    assert told in str(problem.value)
+    assert message in str(problem.value)
 
 
 def test_a_diagram_that_cannot_be_written(tmp_path):

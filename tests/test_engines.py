@@ -128,6 +128,10 @@ def test_the_current_engine_fills_the_interface():
 
 PROBES = {
     "import pippin": "import pippin",
+    "an unknown name": "import pippin; assert not hasattr(pippin, 'nothing')",
+    "Preparation": "import pippin; pippin.Preparation",
+    "audit": "import pippin; pippin.audit",
+    "collect": "import pippin; pippin.collect",
     "pippin --help": """
 import contextlib
 sys.argv = ["pippin", "--help"]

@@ -1,4 +1,4 @@
-"""Networks → a picture of them: `rows` reads a model, `layout` places what was read, `svg` and `png` draw it."""
+"""Diagrams of networks: `rows` reads a model, `layout` computes positions, `svg` and `png` render the result."""
 
 import os
 from pathlib import Path
@@ -13,45 +13,54 @@ from pippin.show.diagram.rows import Row, Section, read
 from pippin.show.files import save_picture, save_text
 
 FORMATS = ("svg", "png")
-"""The SVG text, or a Pillow picture."""
+"""Formats of a diagram: SVG text, or a Pillow image."""
 
 THEMES = ("auto", "light", "dark")
-"""`auto` follows the reader's own, where the format can (SVG), and is light elsewhere."""
+"""Colour schemes. With `auto` an SVG follows the colour scheme of its viewer, and a PNG is light."""
 
-__all__ = ["FORMATS", "THEMES", "Drawing", "Row", "Section", "draw", "lay_out", "read", "save"]
+__all__ = ["FORMATS", "THEMES", "Drawing", "Row", "Section", "check_options", "draw", "lay_out", "read", "save"]
 
 
 def draw(columns: list[list[Any]], format: str = "svg", theme: str = "auto") -> str | Image.Image:
     """Draw networks side by side.
 
     Args:
-        columns: one for each network; each a list of Keras models, of which every one takes what the one before gives.
+        columns: the columns of the diagram. Each is a list of Keras models in which every model takes the outputs of
+            the one before.
         format: "svg" or "png".
         theme: "auto", "light" or "dark".
 
     Returns:
-        The text of an SVG file, or a Pillow picture in RGB.
+        The text of an SVG file, or a Pillow image in RGB.
 
     Raises:
-        SettingsError: no such format or theme.
+        SettingsError: there is no such format or theme.
         NetworkError: a model is neither Sequential nor functional.
     """
-    if theme not in THEMES:
-        raise SettingsError(f"theme must be one of {', '.join(THEMES)}. Received: theme={theme}")
-    if format not in FORMATS:
-        raise SettingsError(f"format must be one of {', '.join(FORMATS)}. Received: format={format}")
+    check_options(format, theme)
     drawing = lay_out([read(models) for models in columns])
     return svg.render(drawing, theme) if format == "svg" else png.render(drawing, theme)
 
 
-def save(drawn: str | Image.Image, path: str | os.PathLike[str]) -> Path:
-    """Write what `draw` returned, so that the file is never half there; missing folders are made. Returns the path.
+def check_options(format: str, theme: str) -> None:
+    """Raise a `SettingsError` if there is no such format or theme."""
+    if theme not in THEMES:
+        raise SettingsError(f"theme must be one of {', '.join(THEMES)}. Received: theme={theme}")
+    if format not in FORMATS:
+        raise SettingsError(f"format must be one of {', '.join(FORMATS)}. Received: format={format}")
+
+
+def save(diagram: str | Image.Image, path: str | os.PathLike[str]) -> Path:
+    """Write a diagram atomically. Missing folders are created.
 
     Args:
-        drawn: SVG text, or a picture.
-        path: where to.
+        diagram: what `draw` returned.
+        path: the file to write.
+
+    Returns:
+        The path.
 
     Raises:
-        PippinError: it cannot be written there.
+        PippinError: the file cannot be written there.
     """
-    return save_text(drawn, path) if isinstance(drawn, str) else save_picture(drawn, path)
+    return save_text(diagram, path) if isinstance(diagram, str) else save_picture(diagram, path)
