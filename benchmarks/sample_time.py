@@ -113,7 +113,7 @@ def keras_painter(run: Path) -> Callable[[int], Any]:
     import pippin
 
     opened = pippin.open_run(run)
-    opened.paint_with("the engine")  # reads the weights, too, for reading is not painting
+    opened.use_backend("the engine")  # reads the weights, too, for reading is not painting
     return lambda count: opened.sample(count)
 
 

@@ -21,9 +21,10 @@ import pippin.runs.run
 from pippin import engines, networks
 from pippin.networks import Networks
 from pippin.sampling.directions import find_directions
+from pippin.sampling.generation import generate
 from pippin.sampling.inversion import find
+from pippin.sampling.latents import latents_of
 from pippin.sampling.mixing import mix
-from pippin.sampling.painting import latents_of, paint
 from pippin.settings import choose
 from pippin.training import anchors, draws
 from pippin.training.augment import augment
@@ -414,7 +415,7 @@ def editing(bench: Bench) -> dict:
         if len(weight.shape) > 1:
             weight.assign(rng.normal(0, (2 / np.prod(weight.shape[:-1])) ** 0.5, weight.shape))
     latents = latents_of([1, 2, 1000], LATENT_DIM)
-    photo = paint(generator, latents)[2]
+    photo = generate(generator, latents)[2]
     found = find(generator, photo, steps=30)
     return {
         "directions": find_directions(generator).vectors,

@@ -15,8 +15,9 @@ from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.runs.provenance import Recipe
 from pippin.sampling.directions import Directions, find_directions
 from pippin.sampling.edits import format_edits, parse_edits, parse_naming
+from pippin.sampling.generation import generate
+from pippin.sampling.latents import latents_of
 from pippin.sampling.mixing import mix, sides
-from pippin.sampling.painting import latents_of, paint
 from pippin.show import save_picture, strips
 
 # -- edits, as people write them -----------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def test_the_sides_are_those_of_the_maps_that_grow():
 
 def test_what_is_mixed_with_itself_stays_the_same():
     generator, latents = growing(), latents_of(range(3), 6)
-    mixed, plain = mix(generator, latents, latents), paint(generator, latents)
+    mixed, plain = mix(generator, latents, latents), generate(generator, latents)
     assert (mixed.shape, mixed.dtype) == ((3, 3, 16, 16, 3), np.uint8)
     for n in range(3):
         assert np.abs(mixed[n, n].astype(int) - plain[n]).max() <= 1
@@ -227,7 +228,7 @@ def test_edited_pictures_are_painted_from_moved_latents(run):
     run.name_direction(2, "redder")
     edited = run.sample(seeds=[1, 2], edits={"redder": 2})
     latents = run.latents([1, 2]) + 2 * run.directions().vectors[1]
-    np.testing.assert_array_equal(edited, run.paint(latents))
+    np.testing.assert_array_equal(edited, run.generate(latents))
     assert (edited != run.sample(seeds=[1, 2])).any()
 
 
@@ -257,7 +258,7 @@ def test_an_edited_picture_says_its_edits_and_is_painted_again(run, tmp_path):
 
 def test_a_found_latent_is_kept_in_its_picture_and_edited_from_there(run, tmp_path):
     latent = np.random.default_rng(0).standard_normal((1, 6)).astype("float32")
-    path = Recipe.of(run, latents=latent).save(tmp_path / "found.png", run, run.paint(latent))
+    path = Recipe.of(run, latents=latent).save(tmp_path / "found.png", run, run.generate(latent))
     recipe = Recipe.read(path)
     np.testing.assert_array_equal(recipe.painted_from(run), latent)
     assert pippin.again(path).same

@@ -10,8 +10,9 @@ import pippin
 from pippin.errors import SettingsError, SourceError
 from pippin.measure import perceptual_distances
 from pippin.pictures import Preparation, prepare_one_photo
+from pippin.sampling.generation import generate
 from pippin.sampling.inversion import RANDOM, STARTS, find
-from pippin.sampling.painting import latents_of, paint
+from pippin.sampling.latents import latents_of
 from pippin.training.anchors import Anchors
 
 
@@ -31,7 +32,7 @@ def generator():
 @pytest.fixture(scope="module")
 def recovered(generator):
     """What is found of a picture that the generator itself painted from a seed that is no candidate."""
-    return find(generator, paint(generator, latents_of([1000], 8))[0])
+    return find(generator, generate(generator, latents_of([1000], 8))[0])
 
 
 @pytest.mark.slow
@@ -45,7 +46,7 @@ def test_a_generated_pictures_own_latent_is_found(recovered):
 
 @pytest.mark.slow
 def test_the_found_picture_is_painted_from_the_found_latent(generator, recovered):
-    np.testing.assert_array_equal(paint(generator, recovered.latent[None])[0], recovered.image)
+    np.testing.assert_array_equal(generate(generator, recovered.latent[None])[0], recovered.image)
     assert recovered.image.shape == recovered.photo.shape == (16, 16, 3)
 
 
@@ -73,7 +74,7 @@ def test_a_picture_that_nothing_paints_is_said_to_be_none_of_its(generator):
 def test_the_search_begins_at_the_anchor_of_that_picture(generator):
     latents = latents_of(range(500, 500 + 2 * STARTS), 8)[:, :5]
     anchors = Anchors(np.arange(len(latents)), latents)
-    photo = paint(generator, np.pad(latents[3:4], ((0, 0), (0, 3))))[0]
+    photo = generate(generator, np.pad(latents[3:4], ((0, 0), (0, 3))))[0]
     told = []
     found = find(generator, photo, anchors, steps=1, progress=lambda *step: told.append(step))
     np.testing.assert_array_equal(found.way[0], photo)
@@ -89,9 +90,9 @@ def test_what_cannot_be_looked_for_is_refused(generator):
 
 @pytest.mark.slow
 def test_pictures_that_look_more_different_lie_farther_apart(generator):
-    image = paint(generator, latents_of([7], 8))[0]
+    image = generate(generator, latents_of([7], 8))[0]
     brighter = np.clip(image.astype(int) + 20, 0, 255).astype("uint8")
-    others = paint(generator, latents_of(range(40, 80), 8))
+    others = generate(generator, latents_of(range(40, 80), 8))
     distances = perceptual_distances(np.stack([image, brighter, *others, tiny.pictures(1)[0]]), image)
     assert distances.shape == (43,)
     assert distances[0] == pytest.approx(0, abs=1e-9)

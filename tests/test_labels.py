@@ -18,7 +18,7 @@ from pippin.errors import ExportError, NetworkError, SettingsError, SourceError
 from pippin.export import export, huggingface
 from pippin.pictures import Labels, Preparation, in_turn, one_hot, prepare
 from pippin.pictures.labels import from_folders
-from pippin.sampling import painting
+from pippin.sampling import latents as latent_space
 from pippin.settings import choose
 from pippin.training import anchors, draws
 from pippin.training.trainer import Trainer
@@ -150,7 +150,7 @@ def test_both_networks_of_standard_take_labels(features):
     assert networks.check(built, 16, 3, 3) == 8
     assert networks.treats_images_independently(built.discriminator)
     latents = np.repeat(np.random.default_rng(0).standard_normal((1, 8)).astype("float32"), 3, axis=0)
-    given = keras.ops.convert_to_tensor(painting.with_labels(latents, one_hot([0, 1, 2], 3)))
+    given = keras.ops.convert_to_tensor(latent_space.with_labels(latents, one_hot([0, 1, 2], 3)))
     images = built.generator(given, training=False)
     assert np.abs(np.diff(keras.ops.convert_to_numpy(images), axis=0)).max(axis=(1, 2, 3)).min() > 1e-3
     one = keras.ops.repeat(images[:1], 3, axis=0)
@@ -184,7 +184,7 @@ def test_classic_and_networks_of_ones_own_know_no_labels(kinds, tmp_path):
 
 def test_labels_in_turn_and_between():
     assert in_turn([7, 8, 2**62], 3).tolist() == [1, 2, 2**62 % 3]
-    path = painting.labels_between(one_hot([0, 2], 3), 4)
+    path = latent_space.labels_between(one_hot([0, 2], 3), 4)
     np.testing.assert_allclose(path[:5, 2], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(path.sum(axis=1), 1)
 

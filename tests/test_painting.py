@@ -6,7 +6,8 @@ import pytest
 import tiny
 
 from pippin.errors import SettingsError
-from pippin.sampling.painting import closed_path, fingerprint, latents_of, paint
+from pippin.sampling.generation import fingerprint, generate
+from pippin.sampling.latents import closed_path, latents_of
 from pippin.sampling.seeds import check_seeds, format_seeds, parse_seeds, seeds_from
 from pippin.training import draws
 
@@ -145,16 +146,16 @@ def deep():
 
 
 def test_a_picture_is_the_same_alone_and_beside_others_to_the_last_bit(monkeypatch):
-    monkeypatch.setattr("pippin.sampling.painting.to_uint8", lambda images: images)
+    monkeypatch.setattr("pippin.sampling.generation.to_uint8", lambda images: images)
     generator, latents = deep(), latents_of(range(20), 32)
-    together = paint(generator, latents)
+    together = generate(generator, latents)
     for n in (0, 7, 19):
-        np.testing.assert_array_equal(paint(generator, latents[n : n + 1])[0], together[n])
+        np.testing.assert_array_equal(generate(generator, latents[n : n + 1])[0], together[n])
 
 
 def test_painting_tells_how_far_it_is():
     told = []
-    images = paint(tiny.generator(), latents_of(range(40), tiny.LATENT_DIM), lambda *progress: told.append(progress))
+    images = generate(tiny.generator(), latents_of(range(40), tiny.LATENT_DIM), lambda *progress: told.append(progress))
     assert (images.shape, images.dtype) == ((40, 16, 16, 3), np.uint8)
     assert told == [(16, 40), (32, 40), (40, 40)]
 

@@ -62,10 +62,10 @@ def test_another_format_shows_the_same_and_says_why_it_differs(run, tmp_path):
 
 def test_what_painted_a_picture_paints_it_again(run, tmp_path):
     opened = pippin.open_run(run.path)
-    assert opened.painter == "onnxruntime"
+    assert opened.backend == "onnxruntime"
     quick = opened.sample(4)
-    opened.paint_with("engine")
-    assert opened.painter == engines.current().name
+    opened.use_backend("engine")
+    assert opened.backend == engines.current().name
     by_engine = opened.sample(4)
     assert np.abs(quick.astype(int) - by_engine).max() <= 1
     path = painted(opened, tmp_path / "a.png")
@@ -80,7 +80,7 @@ def test_an_engine_paints_where_onnx_runtime_cannot(run, monkeypatch):
 
     monkeypatch.setattr("pippin.export.onnx_file._tried", refuse)
     opened = pippin.open_run(run.path)
-    assert opened.painter == engines.current().name
+    assert opened.backend == engines.current().name
     assert opened.sample(2).shape == (2, tiny.SIZE, tiny.SIZE, 3)
 
 
@@ -174,7 +174,7 @@ def test_truncation_draws_pictures_together(run):
 
 def test_latents_of_ones_own_are_painted(run):
     latents = draws.fixed_latents(0, FIXED, tiny.LATENT_DIM)
-    np.testing.assert_array_equal(run.paint(latents)[:3], run.paint(latents[:3]))
+    np.testing.assert_array_equal(run.generate(latents)[:3], run.generate(latents[:3]))
 
 
 # -- curation ------------------------------------------------------------------------------------------------------

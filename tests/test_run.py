@@ -132,7 +132,7 @@ def test_the_story_shows_the_same_latents_at_each_moment(run):
 
 def test_the_last_pictures_are_what_the_run_paints_of_the_fixed_latents(run):
     latents = draws.fixed_latents(7, FIXED, tiny.LATENT_DIM)
-    difference = run.paint(latents).astype(int) - run.story()[260]
+    difference = run.generate(latents).astype(int) - run.story()[260]
     assert np.abs(difference).max() <= 1
 
 

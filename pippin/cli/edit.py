@@ -71,7 +71,7 @@ def directions(
         for strength in STRENGTHS
     ]
     with Narrator.choose() as reporter:
-        images = opened.paint(np.concatenate(moved), reporter.working("painting"))
+        images = opened.generate(np.concatenate(moved), reporter.working("painting"))
     rows = images.reshape(len(found.vectors), -1, *images.shape[1:])
     headings = [f"{strength:+d}" if strength else f"seed {seed}" for seed in chosen for strength in STRENGTHS]
     save_picture(strips(rows, found.titles(), headings), output)

@@ -106,7 +106,7 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
     recipe = recipe.edited(opened, edits)
     latents = recipe.painted_from(opened)
     with Narrator.choose() as reporter:
-        recipe.save(output, opened, opened.paint(latents, reporter.working("painting")))
+        recipe.save(output, opened, opened.generate(latents, reporter.working("painting")))
     print(f"{len(latents)} pictures in {output}")
 
 

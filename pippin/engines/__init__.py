@@ -43,8 +43,14 @@ class Engine(Protocol):
             and returns a tuple of gradients, one for each primal and of its structure.
         """
 
-    def jit(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile a pure function of nested structures; the tensors of its first argument may be consumed."""
+    def jit(self, function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
+        """Compile a pure function of nested structures of tensors.
+
+        Args:
+            function: Pure; positional arguments only.
+            donate: Whether the memory of its first argument may be reused for the result. The caller must not use
+                those tensors afterwards.
+        """
 
     def to_device(self, tree: Any) -> Any:
         """Turn a nested structure of NumPy arrays into tensors where the engine computes."""

@@ -14,9 +14,9 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any
     return jax.vjp(function, *primals, has_aux=True)
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """See `pippin.engines.Engine.jit`. The first argument's memory is reused for the result."""
-    return jax.jit(function, donate_argnums=0)
+def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
+    """See `pippin.engines.Engine.jit`."""
+    return jax.jit(function, donate_argnums=(0,) if donate else ())
 
 
 def to_device(tree: Any) -> Any:

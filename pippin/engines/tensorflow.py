@@ -48,8 +48,11 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any
     return output, pullback, aux
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """See `pippin.engines.Engine.jit`. Autograph is off: the step has no Python control flow to rewrite."""
+def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
+    """See `pippin.engines.Engine.jit`. TensorFlow manages memory by itself and ignores `donate`.
+
+    Autograph is off: there is no Python control flow to rewrite.
+    """
     return tf.function(function, autograph=False)
 
 

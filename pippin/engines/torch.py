@@ -39,8 +39,8 @@ def _track(tensor: Any) -> Any:
     return tensor if tensor.requires_grad else tensor.detach().requires_grad_(True)
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """See `pippin.engines.Engine.jit`."""
+def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
+    """See `pippin.engines.Engine.jit`. The function runs eagerly, and `donate` is ignored."""
     return torch.no_grad()(function)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from pippin.engines.inference import image_batch_size, model_inference, parameters_of
 from pippin.errors import ExportError
 from pippin.host.files import output_path
 from pippin.pictures import in_turn, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
-from pippin.training.trainer import sample_batch
 
 TOLERANCE = 1e-4
 """Largest accepted difference between an exported model's images and Keras' images.
@@ -113,10 +113,8 @@ class TrainedGenerator:
 
     def generate(self, latents: np.ndarray) -> np.ndarray:
         """Return images, float32 (B, S, S, C), for inputs of the generator (B, latent_dim + K)."""
-        batch_size = sample_batch(self.image_size)
-        batches = [latents[start : start + batch_size] for start in range(0, len(latents), batch_size)]
-        images = [self.generator(keras.ops.convert_to_tensor(batch), training=False) for batch in batches]
-        return np.concatenate([keras.ops.convert_to_numpy(batch) for batch in images])
+        inference = model_inference(self.generator, image_batch_size(self.image_size))
+        return inference(parameters_of(self.generator), latents)
 
     def samples(self, count: int, seed: int = 0) -> np.ndarray:
         """Return generated images, uint8 (count, S, S, C), of the latents from `draw_latents`."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
 
 import keras
 import numpy as np
 from PIL import Image
 
+from pippin.engines.inference import Inference, Parameters, in_batches, model_inference, parameters_of
 from pippin.errors import NetworkError
 from pippin.networks import efficientnet
 from pippin.pictures import to_rgb
@@ -49,19 +49,18 @@ def extract(images: np.ndarray, network: str = "efficientnet-lite0") -> np.ndarr
     """
     if network not in NETWORKS:
         raise NetworkError(f"features must be one of {', '.join(NETWORKS)}. Received: features={network}")
-    side, model = NETWORKS[network][0], _load(network)
-    found = []
-    for start in range(0, len(images), BATCH):
-        chunk = np.stack([resized(image, side) for image in images[start : start + BATCH]])
-        short = BATCH - len(chunk)  # one shape only, so that the network is compiled once
-        padded = np.pad(chunk, ((0, short), (0, 0), (0, 0), (0, 0)))
-        found.append(np.asarray(model.predict_on_batch(padded), "float64")[: len(chunk)])
-    return np.concatenate(found)
+    side, (inference, parameters) = NETWORKS[network][0], _load(network)
+
+    def features(batch: np.ndarray) -> np.ndarray:
+        return inference.batch(parameters, np.stack([resized(image, side) for image in batch])).astype("float64")
+
+    return in_batches(features, (images,), BATCH)
 
 
 @cache
-def _load(network: str) -> Any:
-    return NETWORKS[network][1]()
+def _load(network: str) -> tuple[Inference, Parameters]:
+    model = NETWORKS[network][1]()
+    return model_inference(model, BATCH), parameters_of(model)
 
 
 def resized(image: np.ndarray, side: int) -> np.ndarray:

@@ -1,10 +1,10 @@
 """How far apart two pictures look: LPIPS, but without the weights that it learnt from people's judgements."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
+from pippin.engines.inference import Inference, Parameters, in_batches, model_inference, parameters_of
 from pippin.measure.features import BATCH, resized
 from pippin.networks import efficientnet
 
@@ -35,23 +35,24 @@ def perceptual_distances(images: np.ndarray, reference: np.ndarray) -> np.ndarra
     Raises:
         NetworkError: the network's weights are not there.
     """
-    found = []
-    wanted = _directions(reference[None])
-    for start in range(0, len(images), BATCH):
-        maps = _directions(images[start : start + BATCH])
-        apart = [((a - b) ** 2).sum(axis=-1).mean(axis=(1, 2)) for a, b in zip(maps, wanted, strict=True)]
-        found.append(np.mean(apart, axis=0))
-    return np.concatenate(found)
+    wanted = in_batches(_unit_maps, (reference[None],), BATCH)
+
+    def distances(batch: np.ndarray) -> np.ndarray:
+        pairs = zip(_unit_maps(batch), wanted, strict=True)
+        return np.mean([((a - b) ** 2).sum(axis=-1).mean(axis=(1, 2)) for a, b in pairs], axis=0)
+
+    return in_batches(distances, (images,), BATCH)
 
 
-def _directions(images: np.ndarray) -> list[np.ndarray]:
-    """Each stage's map of at most `BATCH` pictures, the channels at each place of length 1."""
-    filled = np.resize(images, (BATCH, *images.shape[1:]))  # one shape only: compiled once
-    maps = _load().predict_on_batch(np.stack([resized(image, SIDE) for image in filled]))
-    maps = [np.asarray(x[: len(images)], "float64") for x in maps]
+def _unit_maps(batch: np.ndarray) -> list[np.ndarray]:
+    """Return each stage's map of `BATCH` images; the vector of channels at each place has length 1."""
+    inference, parameters = _load()
+    maps = inference.batch(parameters, np.stack([resized(image, SIDE) for image in batch]))
+    maps = [x.astype("float64") for x in maps]
     return [x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12) for x in maps]
 
 
 @cache
-def _load() -> Any:
-    return efficientnet.build(SIDE, STAGES, NETWORK)
+def _load() -> tuple[Inference, Parameters]:
+    model = efficientnet.build(SIDE, STAGES, NETWORK)
+    return model_inference(model, BATCH), parameters_of(model)

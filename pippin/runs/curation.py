@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pippin import measure
+from pippin.engines.inference import Progress, no_progress
 from pippin.errors import PippinError, SettingsError
 from pippin.pictures import prepare
 from pippin.runs.run import Run
-from pippin.sampling.painting import Progress, silent
 from pippin.sampling.seeds import seeds_from
 
 TIMES = 4
@@ -46,7 +46,7 @@ def curate(
     *,
     truncation: float = 1.0,
     label: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Curated:
     """Paint four times as many pictures as are wanted, and keep the best that differ from each other.
 

@@ -14,11 +14,11 @@ import keras
 import numpy as np
 
 import pippin
+from pippin.engines.inference import Progress, no_progress
 from pippin.errors import RunError, SettingsError
 from pippin.runs.run import Run, is_run, open_run
-from pippin.sampling import painting
 from pippin.sampling.edits import format_edits, parse_edits
-from pippin.sampling.painting import Progress, silent
+from pippin.sampling.generation import fingerprint
 from pippin.sampling.seeds import format_seeds, parse_seeds
 from pippin.show import NOTED, check_ending, grid, read_note, save_picture, strips
 
@@ -32,14 +32,14 @@ class Recipe:
         batches: that its weights were trained for.
         weights: fingerprint of the generator's weights.
         seeds: of the pictures in their order, as `pippin.sampling.seeds.format_seeds` writes them.
-        truncation: see `pippin.sampling.painting.latents_of`.
+        truncation: see `pippin.sampling.latents.latents_of`.
         labels: whether the seeds stand below the pictures.
         curated: how the seeds were chosen; "" where nobody chose among the pictures.
         edits: what was done to the latents, with numbers of directions; see `pippin.sampling.edits.format_edits`.
         latents: where they come from no seeds but were found: float32, little-endian, in base64.
         fine: where pictures were mixed, the seeds of their looks; `seeds` are those of their arrangement.
         side: of the maps from which on they were.
-        engine: that painted, or "onnxruntime"; see `Run.paint_with`.
+        engine: that painted, or "onnxruntime"; see `Run.use_backend`.
         keras: its version.
         pippin: its version.
         label: what kind of picture was asked for; "" for each seed's own.
@@ -87,7 +87,7 @@ class Recipe:
         return cls(
             run=str(run.path.resolve()),
             batches=painted_at(run),
-            weights=painting.fingerprint(run.generator),
+            weights=fingerprint(run.generator),
             seeds=format_seeds(seeds),
             truncation=truncation,
             labels=labels,
@@ -96,7 +96,7 @@ class Recipe:
             latents="" if latents is None else base64.b64encode(np.asarray(latents, "<f4").tobytes()).decode(),
             fine=format_seeds(fine),
             side=side,
-            engine=run.painter,
+            engine=run.backend,
             keras=keras.__version__,
             pippin=pippin.__version__,
             label=label or "",
@@ -126,7 +126,7 @@ class Recipe:
 
     def check(self, run: Run) -> None:
         """Raise a `RunError` unless a run still has the weights that it painted the pictures with."""
-        if painting.fingerprint(run.generator) == self.weights:
+        if fingerprint(run.generator) == self.weights:
             return
         now = painted_at(run)
         if now == self.batches:
@@ -161,7 +161,7 @@ class Recipe:
             raise SettingsError(f"The latents in the picture's recipe are damaged. Received: {run.path}") from None
         return run.edited(kept, self._edits())
 
-    def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = silent) -> np.ndarray:
+    def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = no_progress) -> np.ndarray:
         """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3).
 
         A picture alone keeps its channels, so that a transparent one stays transparent.
@@ -169,7 +169,7 @@ class Recipe:
         if self.fine:
             return self._mixed(run, images, progress)
         if images is None:
-            images = run.paint(self.painted_from(run), progress)
+            images = run.generate(self.painted_from(run), progress)
         if len(images) == 1 and not self.labels:
             return images[0]
         return grid(images, labels=[str(seed) for seed in parse_seeds(self.seeds)] if self.labels else None)
@@ -213,7 +213,7 @@ def again(
     picture: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Again:
     """Paint a picture again from what it says about itself.
 
@@ -240,7 +240,7 @@ def again(
         raise RunError(f"The run that painted it is not at {run or recipe.run}; {where}. Received: {picture}")
     opened = open_run(run or recipe.run)
     recipe.check(opened)
-    opened.paint_with(recipe.engine)
+    opened.use_backend(recipe.engine)
     save_picture(recipe.picture(opened, progress=progress), output, recipe.to_note())
     return Again(output, output.read_bytes() == picture.read_bytes(), _differences(recipe, opened, picture, output))
 
@@ -256,7 +256,7 @@ def _differences(recipe: Recipe, opened: Run, picture: Path, output: Path) -> st
     if picture.suffix.lower() != output.suffix.lower():
         found.append(f"the format was {picture.suffix}")
     for name, then, now in (
-        ("the painter", recipe.engine, opened.painter),
+        ("the painter", recipe.engine, opened.backend),
         ("Keras", recipe.keras, keras.__version__),
         ("Pippin", recipe.pippin, pippin.__version__),
     ):

@@ -14,16 +14,18 @@ from PIL import Image
 
 from pippin import engines
 from pippin import export as exports
+from pippin.engines.inference import Progress, no_progress
 from pippin.errors import RunError, SettingsError
 from pippin.networks import projector
 from pippin.pictures import in_turn, one_hot, prepare_one_photo
 from pippin.runs.folder import Folder
-from pippin.sampling import mixing, painting
+from pippin.sampling import mixing
 from pippin.sampling.directions import Directions, find_directions
 from pippin.sampling.edits import parse_naming
+from pippin.sampling.generation import ImageGenerator, fingerprint
 from pippin.sampling.inversion import STEPS, Found
 from pippin.sampling.inversion import find as find_latent
-from pippin.sampling.painting import Progress, silent
+from pippin.sampling.latents import closed_path, labels_between, latents_of, with_labels
 from pippin.sampling.seeds import seeds_from
 from pippin.show import diagram, film, grid, timeline
 
@@ -43,7 +45,7 @@ class Run(Folder):
     def __init__(self, path: str | os.PathLike[str]):
         super().__init__(path)
         self._generator: keras.Model | None = None
-        self._painter: tuple[str, painting.Painter] | None = None
+        self._backend: tuple[str, ImageGenerator] | None = None
 
     def __repr__(self) -> str:
         return f"Run('{self.path}', batch {self.batches:,}, {'finished' if self.finished else 'not finished'})"
@@ -58,38 +60,43 @@ class Run(Folder):
             self._generator = self.learnt("ema_generator")
         return self._generator
 
-    def paint(self, latents: np.ndarray, progress: Progress = silent) -> np.ndarray:
-        """Paint latents, float32 (N, latent_dim), or with labels; see `pippin.sampling.painting.with_labels`.
+    def generate(self, latents: np.ndarray, progress: Progress = no_progress) -> np.ndarray:
+        """Generate images from latents.
+
+        Args:
+            latents: float32 (N, latent_dim), with labels behind them if the run has labels; see
+                `pippin.sampling.latents.with_labels`.
+            progress: Called as `progress(done, total)`.
 
         Returns:
             uint8 (N, S, S, C): grey, RGB or RGBA.
         """
-        return painting.paint(self.generator, latents, progress, self._chosen_painter()[1])
+        return self._chosen_backend()[1](latents, progress)
 
     @property
-    def painter(self) -> str:
-        """What paints: "onnxruntime" or the engine's name; see `paint_with`."""
-        return self._chosen_painter()[0]
+    def backend(self) -> str:
+        """What generates images: "onnxruntime" or the engine's name; see `use_backend`."""
+        return self._chosen_backend()[0]
 
-    def paint_with(self, painter: str) -> None:
-        """Choose what paints from now on.
+    def use_backend(self, name: str) -> None:
+        """Choose what generates images from now on.
 
         Args:
-            painter: "onnxruntime" paints on a processor, where it is installed and knows the generator's layers: it is
-                the fastest there, and what paints if nothing is said. Anything else means the engine.
+            name: "onnxruntime" is the fastest on a processor and the default there, if it is installed and supports
+                the generator's layers. Any other name stands for the engine.
         """
-        self._painter = self._paints_with(painter)
+        self._backend = self._make_backend(name)
 
-    def _chosen_painter(self) -> tuple[str, painting.Painter]:
-        if self._painter is None:
+    def _chosen_backend(self) -> tuple[str, ImageGenerator]:
+        if self._backend is None:
             on_processor = engines.current().device() == "CPU"
-            self._painter = self._paints_with(RUNTIME if on_processor else "")
-        return self._painter
+            self._backend = self._make_backend(RUNTIME if on_processor else "")
+        return self._backend
 
-    def _paints_with(self, painter: str) -> tuple[str, painting.Painter]:
-        if painter == RUNTIME and (session := exports.onnx_forward(self.trained())):
-            return RUNTIME, session
-        return engines.current().name, painting.by_engine(self.generator)
+    def _make_backend(self, name: str) -> tuple[str, ImageGenerator]:
+        if name == RUNTIME and (forward := exports.onnx_forward(self.trained())):
+            return RUNTIME, ImageGenerator(self.generator, forward)
+        return engines.current().name, ImageGenerator(self.generator)
 
     def sample(
         self,
@@ -100,7 +107,7 @@ class Run(Folder):
         truncation: float = 1.0,
         edits: Mapping[Any, float] | None = None,
         label: str | Sequence[str] | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> np.ndarray:
         """Paint new pictures. Each has a seed of its own that makes it, alone or beside others.
 
@@ -108,7 +115,7 @@ class Run(Folder):
             n: how many.
             seed: of the first one; the others have seed + 1, seed + 2, …
             seeds: of each picture, instead of `n` and `seed`.
-            truncation: how far from the average picture, 0 to 2; see `pippin.sampling.painting.latents_of`.
+            truncation: how far from the average picture, 0 to 2; see `pippin.sampling.latents.latents_of`.
             edits: name or number of a direction → how far to go, in deviations; see `directions`.
             label: of all pictures, or of each; None: each seed has one of the run's `labels`, in turn.
             progress: told how many are painted, of how many.
@@ -121,7 +128,7 @@ class Run(Folder):
             RunError: the run has no checkpoint, or a damaged one.
         """
         chosen = seeds_from(seed, n) if seeds is None else seeds
-        return self.paint(self.latents(chosen, truncation, edits, label), progress)
+        return self.generate(self.latents(chosen, truncation, edits, label), progress)
 
     def latents(
         self,
@@ -131,9 +138,9 @@ class Run(Folder):
         label: str | Sequence[str] | None = None,
     ) -> np.ndarray:
         """Return what `sample` paints, labels behind: float32 (len(seeds), latent_dim). Args, errors: see there."""
-        latents = self.edited(painting.latents_of(seeds, self.latent_dim, truncation), edits)
+        latents = self.edited(latents_of(seeds, self.latent_dim, truncation), edits)
         labels = self._labels_of(seeds, label)
-        return painting.with_labels(latents, labels) if self.labels else latents
+        return with_labels(latents, labels) if self.labels else latents
 
     @property
     def latent_dim(self) -> int:
@@ -173,7 +180,7 @@ class Run(Folder):
         truncation: float = 1.0,
         label: str | Sequence[str] | None = None,
         labels: bool = False,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> Image.Image:
         """Paint new pictures and lay them out in a grid, as `pippin sample` does.
 
@@ -194,11 +201,11 @@ class Run(Folder):
         truncation: float = 1.0,
         label: str | Sequence[str] | None = None,
         latents: np.ndarray | None = None,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> np.ndarray:
         """Paint a smooth loop through at least two pictures, `frames` from each to the next.
 
-        Args, errors: see `sample`; the path: see `pippin.sampling.painting.closed_path`.
+        Args, errors: see `sample`; the path: see `pippin.sampling.latents.closed_path`.
             latents: float32 (L, latent_dim), such as found ones; they are passed before the seeds.
 
         Returns:
@@ -209,16 +216,16 @@ class Run(Folder):
             self._without_labels("Walking from given latents")
             keys.append(np.asarray(latents, np.float32))
         if len(seeds) or not keys:
-            keys.append(painting.latents_of(seeds, self.latent_dim, truncation))
-        path, labels = painting.closed_path(np.concatenate(keys), frames), self._labels_of(seeds, label)
+            keys.append(latents_of(seeds, self.latent_dim, truncation))
+        path, labels = closed_path(np.concatenate(keys), frames), self._labels_of(seeds, label)
         if self.labels:
-            path = painting.with_labels(path, painting.labels_between(labels, frames))
-        return self.paint(path, progress)
+            path = with_labels(path, labels_between(labels, frames))
+        return self.generate(path, progress)
 
     # -- finding, editing, mixing ----------------------------------------------------------------------------------
 
     def find(
-        self, photo: str | os.PathLike[str] | np.ndarray, *, steps: int = STEPS, progress: Progress = silent
+        self, photo: str | os.PathLike[str] | np.ndarray, *, steps: int = STEPS, progress: Progress = no_progress
     ) -> Found:
         """Look for the latent from which this run paints a photograph.
 
@@ -252,7 +259,7 @@ class Run(Folder):
         """
         self._without_labels("Editing")
         known = None if anew else self.load_directions()
-        if known is not None and known.weights == painting.fingerprint(self.generator):
+        if known is not None and known.weights == fingerprint(self.generator):
             return known
         if known is not None and known.names:
             raise RunError(
@@ -282,7 +289,7 @@ class Run(Folder):
         *,
         side: int | None = None,
         truncation: float = 1.0,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> np.ndarray:
         """Paint each pair of a seed for the arrangement and a seed for the looks.
 
@@ -395,7 +402,7 @@ class Run(Folder):
 
     def export_generator(self) -> Path:
         """Write `generator.keras`, the averaged generator for plain Keras, and return its path."""
-        self._generator, self._painter = None, None  # a better state may have been kept since
+        self._generator, self._backend = None, None  # a better state may have been kept since
         return self.export("keras")
 
 

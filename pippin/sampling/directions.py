@@ -12,9 +12,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from pippin.engines.inference import model_inference, parameters_of
 from pippin.errors import NetworkError, SettingsError
 from pippin.sampling.edits import check_edits
-from pippin.sampling.painting import fingerprint, latents_of
+from pippin.sampling.generation import fingerprint
+from pippin.sampling.latents import latents_of
 from pippin.training.anchors import principal_components
 
 MOST = 12
@@ -31,7 +33,7 @@ class Directions:
     """Directions among latents, the one that changes most first; they have numbers from 1.
 
     Attributes:
-        weights: fingerprint of the generator's weights, see `pippin.sampling.painting.fingerprint`.
+        weights: fingerprint of the generator's weights, see `pippin.sampling.generation.fingerprint`.
         vectors: float32 (K, latent_dim), each of length 1. Latents are standard normal, so among the pictures that are
             painted from seeds the deviation along each is 1.
         names: name → number, of those that somebody has named.
@@ -111,12 +113,7 @@ def find_directions(generator: keras.Model) -> Directions:
     """
     early = keras.Model(generator.inputs, _beginning(generator))
     latents = latents_of(range(SAMPLES), generator.input_shape[1])
-    seen = np.concatenate(
-        [
-            keras.ops.convert_to_numpy(early(keras.ops.convert_to_tensor(latents[n : n + AT_ONCE]), training=False))
-            for n in range(0, SAMPLES, AT_ONCE)
-        ]
-    ).reshape(SAMPLES, -1)
+    seen = model_inference(early, AT_ONCE)(parameters_of(early), latents).reshape(SAMPLES, -1)
     scores = principal_components((seen - seen.mean(axis=0)).astype("float64"))[:, :MOST]
     vectors = scores[:, : generator.input_shape[1]].T @ latents  # regression: the scores are orthogonal to each other
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

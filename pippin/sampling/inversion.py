@@ -16,11 +16,13 @@ import numpy as np
 from keras import ops
 
 from pippin import engines
+from pippin.engines.inference import Progress, no_progress
 from pippin.errors import SettingsError
 from pippin.measure import perceptual_distances
 from pippin.networks import projector
 from pippin.pictures import to_float
-from pippin.sampling.painting import Progress, latents_of, paint, silent
+from pippin.sampling.generation import generate
+from pippin.sampling.latents import latents_of
 from pippin.show import grid
 from pippin.training.anchors import Anchors
 from pippin.training.optimizer import adam, bias_corrections
@@ -107,7 +109,7 @@ def find(
     photo: np.ndarray,
     anchors: Anchors | None = None,
     steps: int = STEPS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Found:
     """Look for the latent from which a generator paints a photograph.
 
@@ -135,16 +137,16 @@ def find(
     random = latents_of(range(RANDOM), generator.input_shape[1])
     candidates = np.concatenate([_placed(anchors, random), random, 0 * random[:1]])
     rounds = math.ceil(len(candidates) / STARTS)
-    look, found = engine.jit(lambda _, latents: errors(latents)), []  # nothing of its first argument to be consumed
+    look, found = engine.jit(errors), []
     for n in range(rounds):
         some = np.resize(candidates[n * STARTS : (n + 1) * STARTS], (STARTS, candidates.shape[1]))
-        found.append(engine.to_host(look((), engine.to_device(some))))
+        found.append(engine.to_host(look(engine.to_device(some))))
         progress(n + 1, rounds + steps)
     nearest = np.concatenate(found)[: len(candidates)].argsort(kind="stable")[:STARTS]
 
     latents = candidates[nearest]
     state = engine.to_device({"latents": latents, "mean": 0 * latents, "square": 0 * latents})
-    move, way = engine.jit(_mover(engine, errors)), {}
+    move, way = engine.jit(_mover(engine, errors), donate=True), {}
     for n in range(steps):
         if n in (0, steps // 20, steps // 4):
             way[n] = engine.to_host(state["latents"])
@@ -155,7 +157,7 @@ def find(
     best = int(engine.to_host(last).argmin())
     latent = engine.to_host(state["latents"])[best]
 
-    images = paint(generator, np.concatenate([np.stack([latent, *(seen[best] for seen in way.values())]), random]))
+    images = generate(generator, np.concatenate([np.stack([latent, *(seen[best] for seen in way.values())]), random]))
     image, passed, others = images[0], images[1 : 1 + len(way)], images[1 + len(way) :]
     distances = perceptual_distances(np.concatenate([image[None], others]), photo)
     pixel_errors = np.sqrt(((np.stack([image, *others]) - photo.astype("float64")) ** 2).mean(axis=(1, 2, 3)))

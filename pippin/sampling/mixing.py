@@ -13,11 +13,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from pippin.engines.inference import Progress, image_batch_size, in_batches, no_progress
 from pippin.errors import NetworkError, SettingsError
 from pippin.networks import graph
 from pippin.pictures import to_uint8
-from pippin.sampling.painting import Progress, silent
-from pippin.training.trainer import sample_batch
 
 COARSEST = 1 / 8
 """Of a picture's side: the least side of maps at which looks are exchanged, if nothing is said. Exchanged earlier they
@@ -43,7 +42,11 @@ def sides(generator: keras.Model) -> list[int]:
 
 
 def mix(
-    generator: keras.Model, coarse: np.ndarray, fine: np.ndarray, side: int | None = None, progress: Progress = silent
+    generator: keras.Model,
+    coarse: np.ndarray,
+    fine: np.ndarray,
+    side: int | None = None,
+    progress: Progress = no_progress,
 ) -> np.ndarray:
     """Paint each pair of a latent for the arrangement and one for the looks.
 
@@ -65,16 +68,14 @@ def mix(
         raise SettingsError(f"Mix at most {MOST:,} pictures. Received: {len(coarse)} × {len(fine)}")
     side = choose_side(generator, side)
     rows, columns = np.repeat(coarse, len(fine), axis=0), np.tile(fine, (len(coarse), 1))
-    at_once = max(1, sample_batch(generator.output_shape[1]) // 4)  # fixed, as in `painting.paint`, and for its reason
-    painted = []
-    for start in range(0, len(rows), at_once):
-        pair = [some[start : start + at_once] for some in (rows, columns)]
-        count = len(pair[0])
-        filled = np.concatenate([np.pad(some, ((0, at_once - count), (0, 0))) for some in pair])
-        (images,) = graph.propagate(generator, [ops.convert_to_tensor(filled)], _exchanging(side))
-        painted.append(to_uint8(ops.convert_to_numpy(images))[:count])
-        progress(start + count, len(rows))
-    return np.concatenate(painted).reshape(len(coarse), len(fine), *generator.output_shape[1:])
+
+    def generate(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
+        latents = ops.convert_to_tensor(np.concatenate([coarse, fine]))
+        (images,) = graph.propagate(generator, [latents], _exchanging(side))
+        return to_uint8(ops.convert_to_numpy(images))[: len(coarse)]
+
+    images = in_batches(generate, (rows, columns), image_batch_size(generator.output_shape[1]), progress)
+    return images.reshape(len(coarse), len(fine), *generator.output_shape[1:])
 
 
 def choose_side(generator: keras.Model, side: int | None) -> int:

@@ -1,10 +1,15 @@
 """A look at the pictures while a run learns: scored often enough to keep the best, cheaply enough not to be noticed."""
 
+from typing import Any
+
 import numpy as np
 
 from pippin import measure
-from pippin.pictures import Subset
+from pippin.engines.inference import Inference, parameters_of
+from pippin.pictures import Subset, one_hot
+from pippin.sampling.generation import ImageGenerator
 from pippin.training.health import Checkup, overfitting
+from pippin.training.step import to_float_on_device
 from pippin.training.trainer import Trainer
 
 PICTURES = 256
@@ -33,6 +38,8 @@ class Examiner:
         self._labels.append(shares if shares is None else np.resize(shares, PICTURES))
         self.latents = trainer.fixed_latents(PICTURES, self._labels[-1])
         self._real: np.ndarray | None = None
+        self._generate = ImageGenerator(trainer.generator)
+        self._logits = Inference(self._discriminate, trainer.settings.batch_size)
 
     @property
     def possible(self) -> bool:
@@ -47,18 +54,55 @@ class Examiner:
         """Paint and score."""
         if self._real is None:
             self._real = measure.extract(self._references)
-        images = self.trainer.sample(self.latents)
+        images = self.generate(self.latents)
         painted = measure.extract(images)
         memory = None
         if len(self.held_out):
             looked_at = zip((self.learnt, self.held_out, images), self._labels, strict=True)
-            memory = overfitting(*(self.trainer.judge(some, labels) for some, labels in looked_at))
+            memory = overfitting(*(self.mean_logit(some, labels) for some, labels in looked_at))
         return Checkup(
             batches=self.trainer.batches,
             kid=measure.kid(painted, self._real)[0],
             diversity=measure.diversity(painted) / max(measure.diversity(self._real), 1e-12),
             overfitting=memory,
         )
+
+    def generate(self, latents: np.ndarray) -> np.ndarray:
+        """Generate images with the averaged generator as it stands.
+
+        Args:
+            latents: float32 (N, latent_dim), with labels behind them if there are any.
+
+        Returns:
+            uint8 (N, S, S, C).
+        """
+        averaged = self.trainer.state["ema_generator"]
+        return self._generate(latents, parameters=(averaged["weights"], averaged["stats"]))
+
+    def mean_logit(self, images: np.ndarray, labels: np.ndarray | None = None) -> float:
+        """Return the discriminator's mean logit as it stands, for images that are not augmented.
+
+        Args:
+            images: uint8 (N, S, S, C).
+            labels: int64 (N,), the images' labels, if the trainer's images have labels.
+        """
+        state, projector = self.trainer.state["discriminator"], self.trainer.networks.projector
+        parameters = (state["weights"], state["stats"]), parameters_of(projector) if projector else ()
+        inputs = [images]
+        if self.trainer.labels is not None and labels is not None:
+            inputs.append(one_hot(labels, len(self.trainer.labels)))
+        return float(self._logits(parameters, *inputs).mean(axis=1).mean())
+
+    def _discriminate(self, parameters: Any, images: Any, *labels: Any) -> Any:
+        """Return logits (B, K) of uint8 images."""
+        networks = self.trainer.networks
+        (weights, stats), of_projector = parameters
+        maps = [to_float_on_device(images)]
+        if networks.projector is not None:
+            maps = list(networks.projector.stateless_call(*of_projector, maps[0], training=False)[0])
+        inputs = [*maps, *labels]
+        seen = inputs if len(inputs) > 1 else inputs[0]
+        return networks.discriminator.stateless_call(weights, stats, seen, training=False)[0]
 
 
 def _labels(pictures: Subset) -> np.ndarray | None:

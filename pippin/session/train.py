@@ -164,7 +164,7 @@ class Sitting:
                 return asked or is_moment(batches) or self.is_checkup(batches)
 
             def keep(tick: Tick, moment: bool) -> None:
-                run.save_pictures(tick.batches, trainer.sample(latents), story=moment)
+                run.save_pictures(tick.batches, self.examiner.generate(latents), story=moment)
                 if moment:
                     events.add_picture(tick.batches, run.story_files()[-1])
                 run.save_checkpoint(trainer.state_on_host(), tick.seconds, trainer.health)

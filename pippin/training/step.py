@@ -79,7 +79,7 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
     def step(state: State, batch: Batch) -> tuple[State, Measures]:
-        batch = {**batch, "real_images": _to_float(batch["real_images"])}
+        batch = {**batch, "real_images": to_float_on_device(batch["real_images"])}
         new, measures = play(engine, networks, state, batch)
         decay = batch["schedule"]["ema_decay"]
         new["ema_generator"] = {
@@ -96,7 +96,7 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         new["images_seen"] = state["images_seen"] + batch["real_images"].shape[0]
         return new, {**measures, "finite": ops.cast(finite, "float32")}
 
-    return engine.jit(step)
+    return engine.jit(step, donate=True)
 
 
 def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch) -> tuple[State, Measures]:
@@ -205,7 +205,7 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
     return new, {**measures, **norms}
 
 
-def _to_float(images: Any) -> Any:
+def to_float_on_device(images: Any) -> Any:
     """Compute what `pippin.pictures.to_float` does, on the device."""
     images = ops.cast(images, "float32") / 127.5 - 1.0
     if images.shape[3] != RGBA:

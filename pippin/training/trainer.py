@@ -9,7 +9,7 @@ import numpy as np
 
 from pippin.engines import Engine
 from pippin.networks import Networks, treats_images_independently
-from pippin.pictures import Labels, in_turn, one_hot, to_float, to_uint8
+from pippin.pictures import Labels, in_turn, one_hot
 from pippin.settings import Settings
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
@@ -19,11 +19,6 @@ from pippin.training.step import State, build_step, initial_state
 
 TICK = 50
 """Batches between two ticks: often enough to look alive, seldom enough to cost nothing."""
-
-
-def sample_batch(image_size: int) -> int:
-    """Return how many pictures are painted at a time: 64 of 64×64, and fewer of larger ones, as many pixels in all."""
-    return max(1, 64**3 // max(64, image_size) ** 2)
 
 
 @dataclass(frozen=True)
@@ -199,48 +194,6 @@ class Trainer:
         kinds = len(self.labels)
         which = in_turn(range(count), kinds) if labels is None else labels
         return np.concatenate([latents, one_hot(which, kinds)], axis=1)
-
-    def sample(self, latents: np.ndarray) -> np.ndarray:
-        """Paint pictures with the averaged generator as it stands.
-
-        Args:
-            latents: float32 (N, latent_dim), with labels behind them where there are some.
-
-        Returns:
-            uint8 (N, S, S, C).
-        """
-        averaged = self.state["ema_generator"]
-        pictures = []
-        at_once = sample_batch(self.settings.image_size)
-        for start in range(0, len(latents), at_once):
-            chunk = self.engine.to_device(latents[start : start + at_once])
-            painted, _ = self._paint(averaged["weights"], averaged["stats"], chunk)
-            pictures.append(to_uint8(self.engine.to_host(painted)))
-        return np.concatenate(pictures)
-
-    def judge(self, images: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """Return the discriminator's mean logit as it stands, of pictures that are not augmented.
-
-        Args:
-            images: uint8 (N, S, S, C).
-            labels: int64 (N,), theirs, where they have some.
-        """
-        weights, stats = (self.state["discriminator"][part] for part in ("weights", "stats"))
-        logits = []
-        at_once = self.settings.batch_size  # Keras keeps what every layer gave till the end: no more than a step does
-        for start in range(0, len(images), at_once):
-            seen = self.engine.to_device(to_float(images[start : start + at_once]))
-            if self.networks.projector is not None:
-                seen = list(self.networks.projector(seen, training=False))
-            if self.labels is not None and labels is not None:
-                kinds = self.engine.to_device(one_hot(labels[start : start + at_once], len(self.labels)))
-                seen = [*(seen if isinstance(seen, list) else [seen]), kinds]
-            judged, _ = self.networks.discriminator.stateless_call(weights, stats, seen, training=False)
-            logits.append(self.engine.to_host(judged).mean(axis=1))
-        return float(np.concatenate(logits).mean())
-
-    def _paint(self, weights: Any, stats: Any, latents: Any) -> Any:
-        return self.generator.stateless_call(weights, stats, latents, training=False)
 
     def _tick(self, measures: dict[str, float], speed: float) -> Tick:
         if self.settings.minutes is not None:

@@ -1,32 +1,15 @@
-"""Seeds → latents → pictures. Each seed makes one picture, whichever others are painted beside it."""
+"""Seeds → latents: each seed stands for one latent, the same in every run; and paths between latents."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from pippin.errors import SettingsError
-from pippin.pictures import to_uint8
 from pippin.sampling.seeds import check_seeds
 from pippin.training import draws
-from pippin.training.trainer import sample_batch
 
 TRUNCATIONS = 0.0, 2.0
 """What `truncation` may be, at the least and at the most."""
-
-Progress = Callable[[int, int], None]
-"""Told how many pictures are done, of how many."""
-
-Painter = Callable[[np.ndarray], np.ndarray]
-"""Latents (B, latent_dim) → images (B, S, S, C) in [−1, 1], both float32."""
-
-
-def silent(done: int, total: int) -> None:
-    """Tell nobody."""
-
-
-# -- latents -------------------------------------------------------------------------------------------------------
 
 
 def latents_of(seeds: Sequence[int], latent_dim: int, truncation: float = 1.0) -> np.ndarray:
@@ -103,47 +86,3 @@ def _spline(points: np.ndarray, frames: int) -> np.ndarray:
         (there - before) + t * (2 * before - 5 * here + 4 * there - after + t * (3 * (here - there) + after - before))
     )
     return curve.reshape(-1, points.shape[1])
-
-
-# -- pictures ------------------------------------------------------------------------------------------------------
-
-
-def by_engine(generator: keras.Model) -> Painter:
-    """Return what paints with the engine."""
-    return lambda latents: keras.ops.convert_to_numpy(generator(keras.ops.convert_to_tensor(latents), training=False))
-
-
-def paint(
-    generator: keras.Model, latents: np.ndarray, progress: Progress = silent, painter: Painter | None = None
-) -> np.ndarray:
-    """Paint latents.
-
-    Always so many at a time as fit a fixed size, filled up with zeros at the end: engines compute other last digits for
-    another number of pictures, and a picture must not depend on its neighbours.
-
-    Args:
-        generator: latents (B, latent_dim) → images (B, S, S, C) in [−1, 1].
-        latents: float32 (N, latent_dim), N ≥ 1.
-        progress: told after each few.
-        painter: what paints as the generator does; None: the engine.
-
-    Returns:
-        uint8 (N, S, S, C): grey, RGB or RGBA.
-    """
-    at_once = max(1, sample_batch(generator.output_shape[1]) // 4)  # a quarter, so that one picture alone is soon there
-    painter, painted = painter or by_engine(generator), []
-    for start in range(0, len(latents), at_once):
-        chunk = latents[start : start + at_once]
-        filled = np.pad(chunk, ((0, at_once - len(chunk)), (0, 0)))
-        painted.append(to_uint8(painter(filled))[: len(chunk)])
-        progress(start + len(chunk), len(latents))
-    return np.concatenate(painted)
-
-
-def fingerprint(model: keras.Model) -> str:
-    """Return 16 hexadecimal digits that stand for a model's weights, to the last bit."""
-    found = hashlib.sha256()
-    for weights in model.get_weights():
-        found.update(f"{weights.shape} {weights.dtype}".encode())
-        found.update(np.ascontiguousarray(weights).tobytes())
-    return found.hexdigest()[:16]
