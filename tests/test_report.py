@@ -1,4 +1,4 @@
-"""The report and the event file, read back by what people would open them with."""
+"""The HTML page and the TensorBoard event file, read back with a parser and with TensorBoard."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from pippin.training.health import Checkup
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of 120 batches with four checkups, the second of which found the pictures alike."""
+    """A run of 120 batches with four checkups, the second of which found collapsed images."""
     from pippin.session import checkups
 
     place = tmp_path_factory.mktemp("report")
@@ -31,7 +31,7 @@ def run(tmp_path_factory):
 
 
 class Page(HTMLParser):
-    """What a page consists of."""
+    """The tags, links and text of an HTML page."""
 
     def __init__(self, text):
         super().__init__()
@@ -46,56 +46,58 @@ class Page(HTMLParser):
         self.text += f" {data}"
 
 
-def test_a_finished_run_has_a_page_that_needs_nothing_else(run):
+def test_a_finished_run_has_a_page_without_external_links(run):
     page = Page((run.path / "report.html").read_text(encoding="utf-8"))
-    assert all(link.startswith(("data:", "#")) for link in page.links), "everything is inside"
+    assert all(link.startswith(("data:", "#")) for link in page.links), "there is an external link"
     assert sum(link.startswith("data:image/png;base64,") for link in page.links) == 2
     assert page.tags.count("svg") == 7
     text = " ".join(page.text.split())
-    assert "Learnt from 40 pictures" in text
-    assert "The best pictures are of batch 90 (KID 0.2000)." in text
+    assert "Trained on 40 pictures" in text
+    assert "The best weights are those of batch 90 (KID 0.2000)." in text
     assert "batch 60 The pictures have become alike" in text
     assert "batch_size 4 pictures of each kind, real and generated, a batch given" in text
-    assert "minutes" not in text.split("Settings")[1].split("batches 120")[1].split("batch_size")[0], "it was not set"
+    assert "minutes" not in text.split("Settings")[1].split("batches 120")[1].split("batch_size")[0], (
+        "a setting without a value is not listed"
+    )
 
 
-def test_a_name_with_markup_stays_a_name(run, tmp_path):
-    copied = tmp_path / "<b>bold<"
-    shutil.copytree(run.path, copied)
-    page = Page(write_page(pippin.open_run(copied)).read_text(encoding="utf-8"))
+def test_a_name_with_markup_is_escaped(run, tmp_path):
+    copy = tmp_path / "<b>bold<"
+    shutil.copytree(run.path, copy)
+    page = Page(write_page(pippin.open_run(copy)).read_text(encoding="utf-8"))
     assert "b" not in page.tags
     assert "<b>bold<" in page.text
 
 
-def test_the_command_adds_scores_and_the_nearest_photographs(run, capsys):
+def test_the_command_adds_scores_and_the_nearest_training_pictures(run, capsys):
     app(["report", str(run.path)], standalone_mode=False)
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"The report:      {run.path / 'report.html'}"
-    assert said[1] == f"For TensorBoard: tensorboard --logdir {run.path}"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"The report:      {run.path / 'report.html'}"
+    assert lines[1] == f"For TensorBoard: tensorboard --logdir {run.path}"
     page = Page((run.path / "report.html").read_text(encoding="utf-8"))
     assert sum(link.startswith("data:image/png;base64,") for link in page.links) == 3
     assert re.search(r"KID\s+\d\.\d+", page.text)
     assert run.evaluation()["references"] == "learnt from"
 
 
-def test_scores_of_an_earlier_batch_are_taken_anew(run, tmp_path, capsys):
-    copied = pippin.open_run(shutil.copytree(run.path, tmp_path / "run"))
-    copied.save_evaluation({"batches": 60, "lines": ["of long ago"]}, None)
-    app(["report", str(copied.path)], standalone_mode=False)
-    assert "of long ago" not in (copied.path / "report.html").read_text(encoding="utf-8")
-    assert copied.evaluation()["batches"] == 120
+def test_scores_of_an_earlier_batch_are_computed_again(run, tmp_path, capsys):
+    copy = pippin.open_run(shutil.copytree(run.path, tmp_path / "run"))
+    copy.save_evaluation({"batches": 60, "lines": ["outdated"]}, None)
+    app(["report", str(copy.path)], standalone_mode=False)
+    assert "outdated" not in (copy.path / "report.html").read_text(encoding="utf-8")
+    assert copy.evaluation()["batches"] == 120
     capsys.readouterr()
 
 
-def test_a_run_whose_pictures_are_not_at_hand_is_shown_without_scores(tmp_path, capsys):
+def test_a_run_without_its_training_pictures_is_shown_without_scores(tmp_path, capsys):
     run = tiny.train(tmp_path / "run", batches=2)
     app(["report", str(run.path)], standalone_mode=False)
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("Not scored: The run learnt from an array")
-    assert said[1].startswith("The report:")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Not scored: The run learnt from an array")
+    assert lines[1].startswith("The report:")
 
 
-def test_tensorboard_reads_the_same_figures_and_pictures(run):
+def test_tensorboard_reads_the_same_figures_and_images(run):
     (file,) = (run.path / "tensorboard").iterdir()
     events = EventAccumulator(str(file), size_guidance={"scalars": 0, "images": 0}).Reload()
     kids = [(event.step, event.value) for event in events.Scalars("checkup/kid")]
@@ -108,7 +110,7 @@ def test_tensorboard_reads_the_same_figures_and_pictures(run):
     assert pictures[-1].encoded_image_string == run.story_files()[-1].read_bytes()
 
 
-def test_a_run_that_goes_on_has_each_batch_once(tmp_path):
+def test_a_resumed_run_has_each_batch_once(tmp_path):
     tiny.train_until(70, tmp_path / "run", batches=120)
     run = tiny.train(tmp_path / "run", batches=120)
     (file,) = (run.path / "tensorboard").iterdir()
@@ -116,11 +118,11 @@ def test_a_run_that_goes_on_has_each_batch_once(tmp_path):
     assert [event.step for event in events.Scalars("loss/d_loss")] == [one["batches"] for one in run.log()]
 
 
-def test_curves_of_too_few_points_are_left_out():
+def test_curves_with_too_few_points_are_omitted():
     line = {"batches": 1, "d_loss": 0.5, "g_loss": 0.5}
     assert curves([line], []) == []
-    drawn = curves([line, {**line, "batches": 2}], [])
-    assert [title for title, _ in drawn] == ["Losses"]
-    assert drawn[0][1].startswith("<svg")
-    assert drawn == curves([line, {**line, "batches": 2}], []), "the same log is the same file"
-    assert np.all(["d loss" in drawn[0][1], "g loss" in drawn[0][1]])
+    drawings = curves([line, {**line, "batches": 2}], [])
+    assert [title for title, _ in drawings] == ["Losses"]
+    assert drawings[0][1].startswith("<svg")
+    assert drawings == curves([line, {**line, "batches": 2}], []), "the same log gives the same SVG"
+    assert np.all(["d loss" in drawings[0][1], "g loss" in drawings[0][1]])

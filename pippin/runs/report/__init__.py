@@ -1,4 +1,4 @@
-"""A run as one page, and as TensorBoard shows it."""
+"""Reports of a run: one HTML page, and an event file for TensorBoard."""
 
 from pippin.runs.report.events import EventLog
 from pippin.runs.report.page import write_page

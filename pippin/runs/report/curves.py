@@ -1,4 +1,4 @@
-"""A run's log as curves."""
+"""Curves of a run's log, as SVG."""
 
 import io
 from collections.abc import Sequence
@@ -10,41 +10,43 @@ from matplotlib.figure import Figure
 
 CURVES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Losses", "log", ("d_loss", "g_loss")),
-    ("KID of the pictures (lower is better)", "checkups", ("kid",)),
+    ("KID (lower is better)", "checkups", ("kid",)),
     ("Diversity, and overfitting of the discriminator", "checkups", ("diversity", "overfitting")),
-    ("Penalties", "log", ("r1_penalty", "r2_penalty")),
+    ("Gradient penalties", "log", ("r1_penalty", "r2_penalty")),
     ("Logits", "log", ("real_logits", "fake_logits")),
-    ("Augmentation added, and factor on the learning rate", "checkups", ("augment", "rate")),
-    ("Images a second", "log", ("images_per_second",)),
+    ("Added augmentation, and factor of the learning rate", "checkups", ("augment", "rate")),
+    ("Images per second", "log", ("images_per_second",)),
 )
-"""Title, which lines of a run it is drawn from, and what of them."""
+"""The curves of the page: title, the file of the run that the figures come from, and the keys of the figures."""
 
 
 def curves(log: Sequence[dict[str, Any]], checkups: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Draw what there is to draw.
+    """Draw the curves of a run.
 
     Args:
         log: `Run.log()`.
         checkups: `Run.checkups()`.
 
     Returns:
-        Title and SVG element of each; a curve of fewer than two points is left out.
+        The title and the SVG element of each curve. A curve with fewer than two points is omitted.
     """
-    lines = {"log": log, "checkups": checkups}
-    drawn = []
-    for title, source, names in CURVES:
-        series = {name: _points(lines[source], name) for name in names}
-        series = {name: points for name, points in series.items() if len(points) > 1}
+    entries = {"log": log, "checkups": checkups}
+    drawings = []
+    for title, file, keys in CURVES:
+        series = {key: _points(entries[file], key) for key in keys}
+        series = {key: points for key, points in series.items() if len(points) > 1}
         if series:
-            drawn.append((title, _draw(series)))
-    return drawn
+            drawings.append((title, _draw(series)))
+    return drawings
 
 
-def _points(lines: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
-    return [(line["batches"], line[name]) for line in lines if line.get(name) is not None]
+def _points(entries: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+    """Return (batch, value) of every entry that has a value for a key."""
+    return [(entry["batches"], entry[key]) for entry in entries if entry.get(key) is not None]
 
 
 def _draw(series: dict[str, list[tuple[int, float]]]) -> str:
+    """Return an SVG element with one line for each series. The same data give the same text."""
     figure = Figure(figsize=(5, 2.6), layout="constrained")
     axes = figure.add_subplot()
     for name, points in series.items():

@@ -1,4 +1,4 @@
-"""A run's figures and pictures as a TensorBoard event file, written by TensorBoard's own writer, without an engine."""
+"""A TensorBoard event file of a run's figures and images, written with TensorBoard's writer and without an engine."""
 
 import io
 import time
@@ -13,7 +13,9 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from pippin.runs.run import Run
 
 FOLDER = "tensorboard"
-GROUPS = {
+"""The folder of the event file in a run."""
+
+TAGS = {
     "loss": ("d_loss", "g_loss"),
     "penalty": ("r1_penalty", "r2_penalty"),
     "logits": ("real_logits", "fake_logits"),
@@ -21,14 +23,14 @@ GROUPS = {
     "speed": ("images_per_second",),
     "checkup": ("kid", "diversity", "overfitting", "rate", "augment"),
 }
-"""Tab in TensorBoard → what of the log and of the checkups it holds."""
+"""Group of tags in TensorBoard → the keys of the log and of the checkups in it."""
 
 
 class EventLog:
     """Writes `tensorboard/events.out.tfevents…` in a run, for `tensorboard --logdir RUN`.
 
-    It begins with everything that the run holds so far and is then added to. There is always one file: a new sitting
-    writes it anew, since what was logged after the last checkpoint is forgotten.
+    The file starts with everything that the run holds so far; new entries are appended. There is always exactly one
+    file: each training session writes it again, because a resumed run discards what was logged after its checkpoint.
 
     Args:
         run: the run.
@@ -56,21 +58,21 @@ class EventLog:
         self.close()
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Add a line of the log, or a checkup."""
+        """Add the figures of an entry of the log or of a checkup."""
         values = [
-            Summary.Value(tag=f"{group}/{name}", simple_value=entry[name])
-            for group, names in GROUPS.items()
-            for name in names
-            if entry.get(name) is not None
+            Summary.Value(tag=f"{group}/{key}", simple_value=entry[key])
+            for group, keys in TAGS.items()
+            for key in keys
+            if entry.get(key) is not None
         ]
         self._write(Event(wall_time=time.time(), step=entry["batches"], summary=Summary(value=values)))
 
     def add_picture(self, batches: int, file: Path) -> None:
-        """Add a sheet of pictures.
+        """Add a sheet of generated images.
 
         Args:
-            batches: trained when they were painted.
-            file: a PNG.
+            batches: number of batches that the generator was trained for.
+            file: a PNG file.
         """
         contents = file.read_bytes()
         with Image.open(io.BytesIO(contents)) as picture:
@@ -84,5 +86,6 @@ class EventLog:
         self._file.close()
 
     def _write(self, event: Event) -> None:
+        """Append an event, and flush, so that TensorBoard shows it during training."""
         self._records.write(event.SerializeToString())
         self._records.flush()

@@ -1,9 +1,8 @@
-"""A run as one HTML file that opens anywhere, without a network."""
+"""A run as one HTML file that needs no network and no other file."""
 
 import base64
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
@@ -11,19 +10,20 @@ from pippin.runs.report.curves import curves
 from pippin.runs.run import Run
 
 NAME = "report.html"
+"""The name of the page in a run's folder."""
 
 
 def write_page(run: Run) -> Path:
-    """Write `report.html` into a run: pictures, curves, findings, scores and settings with their reasons.
+    """Write `report.html` into a run: images, curves, findings, scores, and settings with their reasons.
 
     Args:
         run: the run, finished or not.
 
     Returns:
-        The file.
+        The path of the page.
 
     Raises:
-        RunError: the run cannot be read, or the page not be written.
+        RunError: the run cannot be read, or the page cannot be written.
     """
     templates = Environment(loader=PackageLoader("pippin.runs.report", "."), autoescape=True, trim_blocks=True)
     reasons = run.about["reasons"]
@@ -31,18 +31,18 @@ def write_page(run: Run) -> Path:
         run=run,
         about=run.about,
         settings=[
-            (item.name, value, item.metadata["help"], reasons.get(item.name))
-            for item in dataclasses.fields(run.settings)
-            if (value := getattr(run.settings, item.name)) is not None
+            (field.name, value, field.metadata["help"], reasons.get(field.name))
+            for field in dataclasses.fields(run.settings)
+            if (value := getattr(run.settings, field.name)) is not None
         ],
         curves=curves(run.log(), run.checkups()),
-        findings=[(one["batches"], text) for one in run.checkups() for text in one["findings"]],
+        findings=[(checkup["batches"], text) for checkup in run.checkups() for text in checkup["findings"]],
         evaluation=run.evaluation(),
-        pictures={name: _inline(run.path / f"{name}.png") for name in ("timeline", "latest", "nearest")},
+        pictures={name: _data_url(run.path / f"{name}.png") for name in ("timeline", "latest", "nearest")},
     )
     return run.write_text(NAME, page)
 
 
-def _inline(file: Path) -> Any:
-    """A picture as what an `img` can hold; None where there is none."""
+def _data_url(file: Path) -> str | None:
+    """Return a PNG file as a data URL; None if there is no such file."""
     return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}" if file.exists() else None
