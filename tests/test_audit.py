@@ -1,4 +1,4 @@
-"""`pippin audit`: what it says, the page, and the pictures that do not belong."""
+"""`pippin audit`: its summary, its report and the search for outliers."""
 
 import re
 import subprocess
@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 import pippin
 from pippin import cli, measure
-from pippin.auditing import unlikeness, write_page
+from pippin.auditing import outlier_scores, write_page
 from pippin.errors import PippinError
 from pippin.pictures.verdicts import size_class
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Sixty soft pictures, a copy, a blank one, a small one and two that cannot be read."""
+    """Return a folder of 60 soft pictures, a copy, a blank one, a small one and two unreadable files."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     draw = np.random.default_rng(0)
@@ -35,8 +35,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def seen(monkeypatch):
-    """Features without a network: all nearly as far from each other, but one."""
+def fake_features(monkeypatch):
+    """Replace the feature network. All features are nearly equidistant, except those of picture 7."""
 
     def extract(images, network="efficientnet-lite0"):
         features = 1 + np.diag(np.linspace(0.9, 1.1, len(images)))
@@ -46,7 +46,7 @@ def seen(monkeypatch):
     monkeypatch.setattr(measure, "extract", extract)
 
 
-def test_what_it_says(folder, seen):
+def test_the_summary_names_refused_files_duplicates_and_outliers(folder, fake_features):
     found = pippin.audit(folder, image_size=32)
     assert found.lines() == [
         "65 files: 62 kept, 0 mended, 3 refused",
@@ -56,66 +56,71 @@ def test_what_it_says(folder, seen):
         "format: 63 PNG",
         "colour mode: 63 RGB",
         "shorter side: 62 32 to 63, 1 16 to 31",
-        "alike: 00.png (the one to keep), copy.png",
-        "unlike the others, worth a look: 07.png",
+        "duplicates: 00.png (the one to keep), copy.png",
+        "outliers, worth checking: 07.png",
         "62 different pictures: few; expect little more than these again, slightly changed. 1,000 are enough",
     ]
-    assert (found.unlike[0][0].path, found.looked_at) == ("07.png", 62)
+    assert (found.outliers[0][0].path, found.compared) == ("07.png", 62)
 
 
-def test_the_page_opens_without_a_network(folder, tmp_path, seen):
+def test_the_report_is_self_contained(folder, tmp_path, fake_features):
     path = write_page(pippin.audit(folder, image_size=32), tmp_path / "new" / "audit.html")
     page = path.read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert "<b>letter" not in page
     assert "&lt;b&gt;letter.txt" in page
-    for said in (
-        "Copies",
-        "Unlike the others",
-        "Odd",
+    for text in (
+        "Duplicates",
+        "Outliers",
+        "62 pictures were compared",
+        "Warnings",
         "Refused",
         "00.png",
         "exact copy, left out",
         "truncated: the end",
     ):
-        assert said in page
+        assert text in page
     refused = page[page.index("<h2>Refused") :]
-    assert refused.count("<img") == 1  # what is left of the truncated photograph; of the letter there is nothing
+    assert refused.count("<img") == 1  # the truncated photograph has a thumbnail, the text file has none
     assert refused.count('class="nothing"') == 1
 
 
-def test_without_looking_for_what_does_not_belong_no_engine_is_loaded(folder):
+def test_without_the_search_for_outliers_no_engine_is_loaded(folder):
     script = "import sys, pippin; pippin.audit(sys.argv[1], outliers=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
     assert "pippin.auditing" in done.stdout.split()
     assert not {"keras", "tensorflow", "jax", "torch"} & set(done.stdout.split())
 
 
-def test_a_page_that_cannot_be_written(folder, tmp_path):
+def test_a_report_that_cannot_be_written_is_named_and_leaves_nothing(folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(PippinError, match="The report cannot be written"):
         write_page(pippin.audit(folder, image_size=32, outliers=False), tmp_path / "file" / "audit.html")
+    (tmp_path / "taken.html").mkdir()
+    with pytest.raises(PippinError, match=r"The report cannot be written: .*Received: .*taken\.html"):
+        write_page(pippin.audit(folder, image_size=32, outliers=False), tmp_path / "taken.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pictures", "taken.html"]
 
 
-def test_unlike_is_who_has_no_neighbours():
+def test_an_outlier_is_an_image_without_near_neighbours():
     draw = np.random.default_rng(0)
-    usual = draw.normal(size=(1, 20)) + 0.3 * draw.normal(size=(200, 20))
-    kind = draw.normal(size=(1, 20)) + 0.3 * draw.normal(size=(8, 20))  # a kind of its own, of more than five
-    scores = unlikeness(np.concatenate([usual, kind, draw.normal(size=(1, 20))]))
+    cluster = draw.normal(size=(1, 20)) + 0.3 * draw.normal(size=(200, 20))
+    small_cluster = draw.normal(size=(1, 20)) + 0.3 * draw.normal(size=(8, 20))  # more than the five neighbours
+    scores = outlier_scores(np.concatenate([cluster, small_cluster, draw.normal(size=(1, 20))]))
     assert scores.argmax() == 208
     assert scores[208] > 3
     assert scores[200:208].max() < scores[208] / 2
-    assert (unlikeness(np.ones((50, 4))) == 0).all()
+    assert (outlier_scores(np.ones((50, 4))) == 0).all()
 
 
 @pytest.mark.parametrize(
     ("side", "named"), [(64, "64 to 127"), (127, "64 to 127"), (1500, "1,024 to 2,047"), (1, "1 to 1")]
 )
-def test_size_classes(side, named):
+def test_size_classes_are_powers_of_two(side, named):
     assert size_class(side) == named
 
 
-def test_the_command(folder, tmp_path):
+def test_the_command_writes_a_report(folder, tmp_path):
     words = ["audit", str(folder), "--image-size", "32", "--quick", "--duplicates", "near", "--fit", "pad"]
     done = CliRunner().invoke(cli.app, [*words, "--background", "black", "--report", str(tmp_path / "audit.html")])
     assert done.exit_code == 0, done.output

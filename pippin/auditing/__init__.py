@@ -1,7 +1,7 @@
-"""A look at a source before anything is trained: what became of every file, and which pictures do not belong."""
+"""The audit of a source before training: the status of each file, duplicates, outliers, and an HTML report."""
 
 from pippin.auditing.inspection import Inspection, audit
-from pippin.auditing.outliers import unlikeness
+from pippin.auditing.outliers import outlier_scores
 from pippin.auditing.page import write_page
 
-__all__ = ["Inspection", "audit", "unlikeness", "write_page"]
+__all__ = ["Inspection", "audit", "outlier_scores", "write_page"]

@@ -1,40 +1,44 @@
-"""Pictures that do not belong: far from all others in what a network sees in them."""
+"""Outlier detection: images that are far from all others in feature space."""
 
 import numpy as np
 
 NEIGHBOURS = 5
-"""Nearest others that a picture is compared with: few enough that a small kind of its own belongs, too."""
+"""Number of nearest neighbours that an image is compared with. It is small, so that a small group of similar images
+does not count as outliers."""
 
-FEWEST = 50
-"""Pictures below which nobody can say what is usual."""
+MIN_IMAGES = 50
+"""Smallest number of images for which outliers are searched. With fewer, the median and its deviation mean little."""
 
-UNLIKE = 3.0
-"""Robust standard deviations above the median distance from which on a picture is unlike the others.
+THRESHOLD = 3.0
+"""Score from which on an image counts as an outlier, in robust standard deviations above the median distance.
 
-Judged by eye at 64×64: of 1,203 pictures of apples from an image search, near copies among them, 12 lie beyond. Seven
-are what one looks for (two drawings, a framed one, foliage, an orchard, hands, a sign), five only rare arrangements of
-apples; of 131 others 2 lie beyond, one of each. So it is a list to look through, and never a reason to refuse."""
+It was checked by visual inspection at 64×64. Of 1,203 images of apples from an image search, near duplicates among
+them, 12 lie beyond it. Seven do not belong there (two drawings, a framed one, foliage, an orchard, hands, a sign), five
+are only rare arrangements of apples. Of 131 other images 2 lie beyond it, one of each kind. So the outliers are a list
+for the user to check, and never a reason to leave an image out."""
 
-ROWS = 512  # pictures that are compared with all in one go
+BLOCK = 512
+"""Number of images that are compared with all others at a time. It bounds memory: BLOCK · N similarities."""
 
 
-def unlikeness(features: np.ndarray) -> np.ndarray:
-    """Returns how far each picture is from its nearest others, as compared to how far that is for most.
+def outlier_scores(features: np.ndarray) -> np.ndarray:
+    """Return how far each image is from its nearest neighbours, relative to what is usual in the set.
 
     Args:
-        features: float of shape `(N, D)`, `N` greater than `NEIGHBOURS`.
+        features: float array of shape `(N, D)`, `N` greater than `NEIGHBOURS`.
 
     Returns:
-        float64 of shape `(N,)`: mean cosine distance to the nearest others, less its median, in robust standard
-        deviations (1.4826 times the median absolute deviation); all 0 where most distances are equal.
+        float64 array of shape `(N,)`: the mean cosine distance to the `NEIGHBOURS` nearest neighbours, minus its
+        median, in robust standard deviations (1.4826 times the median absolute deviation). All scores are 0 if that
+        deviation is 0.
     """
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     distances = np.empty(len(unit))
-    for start in range(0, len(unit), ROWS):
-        alike = unit[start : start + ROWS] @ unit.T
-        alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = -np.inf  # itself
-        nearest = np.partition(alike, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
-        distances[start : start + ROWS] = 1 - nearest.mean(axis=1)
-    apart = distances - np.median(distances)
-    spread = 1.4826 * np.median(np.abs(apart))
-    return apart / spread if spread > 1e-12 else np.zeros_like(apart)
+    for start in range(0, len(unit), BLOCK):
+        similarity = unit[start : start + BLOCK] @ unit.T
+        similarity[np.arange(len(similarity)), np.arange(start, start + len(similarity))] = -np.inf  # itself
+        nearest = np.partition(similarity, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
+        distances[start : start + BLOCK] = 1 - nearest.mean(axis=1)
+    deviations = distances - np.median(distances)
+    spread = 1.4826 * np.median(np.abs(deviations))
+    return deviations / spread if spread > 1e-12 else np.zeros_like(deviations)

@@ -1,4 +1,4 @@
-"""An inspection as one HTML file that opens anywhere, without a network."""
+"""The report of an audit: one self-contained HTML file."""
 
 import base64
 import contextlib
@@ -14,87 +14,82 @@ from jinja2 import Environment, PackageLoader
 from PIL import Image, ImageFile
 
 from pippin.auditing.inspection import Inspection
-from pippin.errors import PippinError
+from pippin.host.files import output_path
 from pippin.pictures.decoding import PIXEL_LIMIT
 from pippin.pictures.verdicts import Entry, printable
 from pippin.show import grid
 
-SHOWN = 144
-"""Pictures on the sheet of what training sees."""
+SHEET_IMAGES = 144
+"""Largest number of prepared pictures on the sheet at the top: 9 rows of 16."""
 
-LISTED = 500
-"""Files that a table lists at the most, groups of copies, and unlike pictures: a page must open."""
+MAX_ROWS = 500
+"""Largest number of rows of each table, so that a browser can open the report of a large source."""
 
-THUMB = 64
-"""Pixels of a refused file's picture."""
+THUMBNAIL = 64
+"""Longest side of the thumbnail of a refused file, in pixels."""
 
 
 def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
-    """Write an inspection as a page.
+    """Write the report of an audit as an HTML file.
 
     Args:
-        inspection: what `audit` found.
-        path: where to.
+        inspection: the result of `audit`.
+        path: the file to write. Missing folders are created.
 
     Returns:
-        The file.
+        The path.
 
     Raises:
-        PippinError: it cannot be written there.
+        PippinError: the file cannot be written there.
     """
     path, dataset = Path(path), inspection.dataset
     audit = dataset.audit
-    shown = np.sort(np.random.default_rng(0).permutation(len(dataset))[:SHOWN])
+    shown = np.sort(np.random.default_rng(0).permutation(len(dataset))[:SHEET_IMAGES])
     folder = Path(dataset.manifest["source"])
-    odd = (entry for entry in audit.entries if entry.warnings)
+    warned = (entry for entry in audit.entries if entry.warnings)
     templates = Environment(loader=PackageLoader("pippin.auditing", "."), autoescape=True, trim_blocks=True)
     templates.filters["name"] = printable
     page = templates.get_template("page.html").render(
         dataset=dataset,
         audit=audit,
         lines=audit.lines(),
-        sheet=_inline(grid(dataset.images[shown], 16)),
+        sheet=_data_url(grid(dataset.images[shown], 16)),
         shown=len(shown),
-        unlike=[(_squares(dataset.images, [entry]), entry, score) for entry, score in inspection.unlike[:LISTED]],
-        looked_at=inspection.looked_at,
-        groups=[(_squares(dataset.images, group), group) for group in audit.groups[:LISTED]],
-        refused=[(_glimpse(folder / entry.path), entry) for entry in audit.refused[:LISTED]],
-        odd=[(_squares(dataset.images, [entry]), entry) for entry in islice(odd, LISTED)],
+        outliers=[(_strip(dataset.images, [entry]), entry, score) for entry, score in inspection.outliers[:MAX_ROWS]],
+        compared=inspection.compared,
+        groups=[(_strip(dataset.images, group), group) for group in audit.groups[:MAX_ROWS]],
+        refused=[(_thumbnail(folder / entry.path), entry) for entry in audit.refused[:MAX_ROWS]],
+        warned=[(_strip(dataset.images, [entry]), entry) for entry in islice(warned, MAX_ROWS)],
         options=dataset.preparation.unusual(),
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
+    with output_path(path, "report") as part:
         part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as problem:
-        raise PippinError(f"The report cannot be written: {problem.strerror}. Received: {path}") from None
     return path
 
 
-def _squares(images: np.ndarray, entries: Sequence[Entry]) -> str | None:
-    """Return the first squares of some pictures side by side; None where none of them was prepared."""
+def _strip(images: np.ndarray, entries: Sequence[Entry]) -> str | None:
+    """Return the first crops of some pictures side by side as a data URL, or None if none of them was prepared."""
     rows = [entry.index for entry in entries if entry.index is not None]
-    return _inline(grid(images[rows], len(rows))) if rows else None
+    return _data_url(grid(images[rows], len(rows))) if rows else None
 
 
-def _glimpse(path: Path) -> str | None:
-    """Return what can still be seen of a refused file; None where that is nothing."""
+def _thumbnail(path: Path) -> str | None:
+    """Return a thumbnail of a refused file as a data URL, or None if the file cannot be decoded at all."""
     with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"), Image.open(path) as image:
         if image.format == "EPS" or image.width * image.height > PIXEL_LIMIT:
             return None
         before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
         try:
-            image.draft("RGB", (THUMB, THUMB))
-            image.thumbnail((THUMB, THUMB))
+            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            image.thumbnail((THUMBNAIL, THUMBNAIL))
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
-        return _inline(np.asarray(image.convert("RGB")))
+        return _data_url(np.asarray(image.convert("RGB")))
     return None
 
 
-def _inline(image: np.ndarray) -> str:
-    """A picture as what an `img` can hold."""
+def _data_url(image: np.ndarray) -> str:
+    """Return an image as a PNG in a data URL."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
