@@ -1,4 +1,4 @@
-"""A search on this machine that answers as Openverse does, and servers of pictures as bad as any: what tests ask."""
+"""A local server with Openverse's interface, whose pictures and errors each test defines."""
 
 import contextlib
 import json
@@ -12,13 +12,20 @@ from PIL import Image
 
 
 def photograph(seed, side=160):
+    """Return a JPEG file of random soft spots, as bytes."""
     spots = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
     return odd_files.encoded(Image.fromarray(spots).resize((side, side), Image.Resampling.BICUBIC), "JPEG")
 
 
 class Openverse:
-    """Attributes: `results`, what there is to find; `answers`, path → how it is answered (bytes for a picture, or a
-    function of the request that answers by itself); `calls`, what was asked, in order; `agents`, by whom."""
+    """A search server and its pictures.
+
+    Attributes:
+        results: the search results.
+        answers: path → its response: the bytes of a picture, or a function that answers the request itself.
+        calls: the requested paths, in order.
+        agents: the user agents of the requests.
+    """
 
     def __init__(self, address):
         self.address = address
@@ -28,9 +35,9 @@ class Openverse:
         self.most_pages = 12
 
     def add(self, name, answer, **about):
-        """Let there be one more picture to find."""
+        """Add a picture and its search result; `about` overrides the result's fields."""
         self.answers[f"/{name}"] = answer
-        usual = {
+        default = {
             "title": f"An apple {name}",
             "creator": "Eve",
             "license": "by-sa",
@@ -42,49 +49,53 @@ class Openverse:
             "width": 160,
             "height": 160,
         }
-        self.results.append({**usual, **about})
+        self.results.append({**default, **about})
 
     def add_many(self, count, **about):
+        """Add pictures named 0.jpg, 1.jpg, …"""
         for n in range(count):
             self.add(f"{n}.jpg", photograph(n), **about)
 
-    def page(self, request, asked):
-        """Answer with a page of the results."""
-        size, number = int(asked["page_size"][0]), int(asked["page"][0])
+    def page(self, request, query):
+        """Answer a request with a page of results."""
+        size, number = int(query["page_size"][0]), int(query["page"][0])
         pages = min(self.most_pages, -(-len(self.results) // size))
         found = self.results[size * (number - 1) : size * number]
         reply(request, json.dumps({"result_count": len(self.results), "page_count": pages, "results": found}).encode())
 
     def pages(self):
+        """Return the requests for pages of results."""
         return [call for call in self.calls if call.startswith("/v1/")]
 
     def pictures(self):
+        """Return the requests for pictures."""
         return [call for call in self.calls if not call.startswith("/v1/")]
 
 
 def reply(request, content, status=200, announced=None, **headers):
+    """Answer a request; `announced` is a false Content-Length."""
     request.send_response(status)
     for name, value in headers.items():
         request.send_header(name.replace("_", "-").replace("--", "_"), value)
     request.send_header("Content-Length", str(len(content) if announced is None else announced))
     request.end_headers()
-    with contextlib.suppress(OSError):  # whoever asked has heard enough
+    with contextlib.suppress(OSError):  # the client has closed the connection
         request.wfile.write(content)
 
 
 @contextlib.contextmanager
 def serving():
-    """Give an `Openverse` that answers."""
+    """Yield an `Openverse` that is being served."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             parts = urlsplit(self.path)
-            there.calls.append(self.path)
-            there.agents.add(self.headers["User-Agent"])
+            openverse.calls.append(self.path)
+            openverse.agents.add(self.headers["User-Agent"])
             if parts.path == "/v1/images/":
-                there.search(self, parse_qs(parts.query))
+                openverse.search(self, parse_qs(parts.query))
                 return
-            answer = there.answers.get(parts.path)
+            answer = openverse.answers.get(parts.path)
             if answer is None:
                 reply(self, b"<html>404</html>", 404)
             elif isinstance(answer, bytes):
@@ -97,11 +108,11 @@ def serving():
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        there = Openverse(f"http://127.0.0.1:{server.server_port}")
+        openverse = Openverse(f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield there
+            yield openverse
         finally:
             server.shutdown()
             thread.join()

@@ -1,4 +1,4 @@
-"""`pippin collect`, against a server on this machine that answers as Openverse does, and against worse ones."""
+"""`pippin collect`, against a local server with Openverse's interface, and against misbehaving servers."""
 
 import csv
 import json
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from email.utils import formatdate
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import odd_files
@@ -22,13 +23,13 @@ from pippin.cli import narrator
 from pippin.collecting import web
 from pippin.collecting.collection import safe_name
 from pippin.collecting.openverse import permitted
-from pippin.collecting.web import Web, is_local
+from pippin.collecting.web import Client, is_local
 from pippin.errors import SettingsError, SourceError
 from pippin.pictures.colour import Refused
 
 
 class Clock:
-    """A time that passes only when somebody waits."""
+    """A clock that advances only when the code sleeps."""
 
     def __init__(self):
         self.seconds, self.waits = 1000.0, []
@@ -53,8 +54,8 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def server():
-    with openverse.serving() as there:
-        yield there
+    with openverse.serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -64,10 +65,10 @@ def folder(tmp_path):
 
 @pytest.fixture
 def collect(server, folder):
-    def collected(query="apple", count=100, **options):
+    def call(query="apple", count=100, **options):
         return pippin.collect(query, folder, count=count, **{"api": server.api, "inspect": False, **options})
 
-    return collected
+    return call
 
 
 def credits(folder):
@@ -79,13 +80,13 @@ def pictures(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".jpg"}
 
 
-def test_pages_of_pictures_and_their_credits(server, folder, collect):
+def test_pictures_of_several_pages_are_downloaded_and_credited(server, folder, collect):
     server.add_many(45)
-    told = []
-    found = collect(count=42, progress=lambda done, total: told.append((done, total)))
+    calls = []
+    found = collect(count=42, progress=lambda done, total: calls.append((done, total)))
     assert len(found.files) == len(pictures(folder)) == 42
     assert sorted(pictures(folder).values()) == sorted(photograph(n) for n in range(42))
-    assert told == [(done, 42) for done in range(43)]
+    assert calls == [(done, 42) for done in range(43)]
     assert [parse_qs(urlsplit(call).query)["page"] for call in server.pages()] == [["1"], ["2"], ["3"]]
     assert parse_qs(urlsplit(server.pages()[0]).query)["q"] == ["apple"]
     assert {agent.split("/")[0] for agent in server.agents} == {"Pippin"}
@@ -103,7 +104,7 @@ def test_pages_of_pictures_and_their_credits(server, folder, collect):
     }
 
 
-def test_it_goes_on_and_downloads_nothing_twice(server, folder, collect):
+def test_it_resumes_and_downloads_nothing_twice(server, folder, collect):
     server.add_many(30)
     server.add("gone.jpg", lambda request: reply(request, b"", 410))
     collect(count=10)
@@ -112,15 +113,18 @@ def test_it_goes_on_and_downloads_nothing_twice(server, folder, collect):
     assert len(found.files) == 30
     assert before.items() <= pictures(folder).items()
     assert sorted(server.pictures()) == sorted(server.answers)
-    assert found.lines()[1:] == ["The search has no more: 100 were asked for", "left out: 1 its server says 410"]
-    asked = len(server.calls)
+    assert found.lines()[1:] == [
+        "The search has no more results; 100 pictures were requested",
+        "skipped: 1 HTTP status 410",
+    ]
+    calls = len(server.calls)
     assert len(collect(count=30).files) == 30
-    assert len(server.calls) == asked  # the folder holds as many as it shall
+    assert len(server.calls) == calls  # the folder already holds as many as requested
     collect(count=100)
     assert len(server.pictures()) == 31
 
 
-def test_what_was_deleted_by_hand_does_not_come_back(server, folder, collect):
+def test_deleted_pictures_are_not_downloaded_again(server, folder, collect):
     server.add_many(6)
     found = collect(count=4)
     (folder / found.files[1]).unlink()
@@ -130,7 +134,7 @@ def test_what_was_deleted_by_hand_does_not_come_back(server, folder, collect):
     assert len(server.pictures()) == 5
 
 
-def test_another_search_in_the_same_folder(server, folder, collect):
+def test_two_queries_can_share_a_folder(server, folder, collect):
     server.add_many(4)
     collect(count=2)
     assert len(collect("green apple", count=2).files) == 2
@@ -138,43 +142,43 @@ def test_another_search_in_the_same_folder(server, folder, collect):
     assert len(pictures(folder)) == 4
 
 
-def test_results_that_move_between_pages(server, folder, collect):
+def test_results_that_move_between_pages_are_downloaded_once(server, folder, collect):
     server.add_many(40)
 
-    def shrinking(request, asked):
-        server.page(request, asked)
-        del server.results[:5]  # those that come after move to the page before
+    def shrinking(request, query):
+        server.page(request, query)
+        del server.results[:5]  # later results move to an earlier page
 
     server.search = shrinking
     assert len(collect().files) == 35
     assert len(set(server.pictures())) == len(server.pictures())
 
 
-def test_pages_that_repeat_for_ever_end(server, collect):
+def test_a_search_that_repeats_its_pages_ends(server, collect):
     server.add_many(20)
-    server.search = lambda request, asked: reply(
+    server.search = lambda request, query: reply(
         request, json.dumps({"page_count": 10**9, "results": server.results}).encode()
     )
     assert len(collect().files) == 20
     assert len(server.pages()) == 4
 
 
-# --- politeness ---
+# --- rate limits ---
 
 
-def test_a_second_between_calls(server, collect, clock):
+def test_requests_to_a_server_are_one_second_apart(server, collect, clock):
     server.add_many(5)
     collect()
-    assert clock.waits == [pytest.approx(1.0)] * 5  # six calls
+    assert clock.waits == [pytest.approx(1.0)] * 5  # six requests
 
 
 def failing(times, status, **headers):
-    """Fail so many times, and then give a picture."""
-    left = [times]
+    """Return an answer that fails `times` times, and then sends a picture."""
+    remaining = [times]
 
     def answer(request):
-        left[0] -= 1
-        if left[0] >= 0:
+        remaining[0] -= 1
+        if remaining[0] >= 0:
             reply(request, b"{}", status, **headers)
         else:
             reply(request, photograph(1))
@@ -182,43 +186,43 @@ def failing(times, status, **headers):
     return answer
 
 
-def test_failures_that_pass_are_waited_out_longer_and_longer(server, collect, clock):
+def test_the_waiting_time_doubles_after_each_temporary_error(server, collect, clock):
     server.add("a.jpg", failing(3, 503))
     assert len(collect().files) == 1
     assert clock.waits == pytest.approx([1, 2, 4, 8])
 
 
-def test_failures_that_stay_are_left_for_another_time(server, collect):
+def test_a_persistent_error_is_tried_again_by_the_next_call(server, collect):
     server.add("a.jpg", failing(4, 500))
-    assert collect().lines()[-1] == "left out: 1 its server says 500, for now"
+    assert collect().lines()[-1] == "skipped: 1 HTTP status 500 (temporary)"
     assert len(server.pictures()) == 4
     assert len(collect().files) == 1
 
 
-@pytest.mark.parametrize("asked", ["37", "date"])
-def test_retry_after_is_heeded(server, collect, clock, asked):
-    said = []
-    if asked == "date":
-        asked = formatdate(time.time() + 37, usegmt=True)
-    server.add("a.jpg", failing(1, 429, Retry_After=asked))
-    assert len(collect(notice=said.append).files) == 1
+@pytest.mark.parametrize("retry_after", ["37", "date"])
+def test_retry_after_is_obeyed(server, collect, clock, retry_after):
+    notices = []
+    if retry_after == "date":
+        retry_after = formatdate(time.time() + 37, usegmt=True)
+    server.add("a.jpg", failing(1, 429, Retry_After=retry_after))
+    assert len(collect(notice=notices.append).files) == 1
     assert clock.waits[1] == pytest.approx(37, abs=2)
-    assert len(said) == 1
-    assert said[0].startswith("127.0.0.1:")
+    assert len(notices) == 1
+    assert notices[0].startswith("127.0.0.1:")
 
 
-def test_who_asks_to_wait_long_is_left_alone(server, collect):
+def test_a_server_that_asks_for_a_long_wait_is_not_called_again(server, collect):
     server.add("a.jpg", failing(1, 429, Retry_After="86400"))
     server.add("b.jpg", photograph(2))
     found = collect()
     assert server.pictures() == ["/a.jpg"]
-    assert found.left_out == {"its server asks to wait 86,400 s, for now": 2}
+    assert found.skipped == {"the server asks to wait 86,400 s (temporary)": 2}
 
 
-def test_the_limits_that_the_search_announces(server, collect, clock):
-    def search(request, asked):
+def test_announced_rate_limits_are_obeyed(server, collect, clock):
+    def search(request, query):
         headers = {"X_RateLimit_Available_anon__burst": "0", "X_RateLimit_Limit_anon__burst": "20/min"}
-        found = [] if asked["page"] == ["1"] else server.results
+        found = [] if query["page"] == ["1"] else server.results
         reply(request, json.dumps({"page_count": 2, "results": found}).encode(), **headers)
 
     server.search = search
@@ -227,14 +231,14 @@ def test_the_limits_that_the_search_announces(server, collect, clock):
     assert clock.waits == pytest.approx([60, 60])
 
 
-def test_a_day_that_is_used_up_ends_it(server, collect, folder):
+def test_an_exhausted_daily_quota_ends_the_collection(server, collect, folder):
     server.add_many(1)
-    server.search = lambda request, asked: reply(request, b'{"detail": "throttled"}', 429, Retry_After="40000")
-    with pytest.raises(SourceError, match=r"The search does not work: its server asks to wait 40,000 s\. Try again"):
+    server.search = lambda request, query: reply(request, b'{"detail": "throttled"}', 429, Retry_After="40000")
+    with pytest.raises(SourceError, match=r"The search failed: the server asks to wait 40,000 s\. Try again"):
         collect()
 
 
-# --- what is no picture ---
+# --- unusable downloads ---
 
 
 def endless(request):
@@ -256,60 +260,63 @@ BAD = {
     "empty.jpg": (b"", "the file is empty"),
     "endless.jpg": (endless, "too large"),
     "announced.jpg": (lambda request: reply(request, b"", announced=2**40), "too large"),
-    "forbidden.jpg": (lambda request: reply(request, b"<html>", 403), "its server says 403"),
+    "forbidden.jpg": (lambda request: reply(request, b"<html>", 403), "HTTP status 403"),
     "loop.jpg": (
         lambda request: reply(request, b"", 302, Location="/loop.jpg"),
-        "its address leads on and on",
+        "too many redirects",
     ),
     "passwd.jpg": (
         lambda request: reply(request, b"", 302, Location="file:///etc/passwd"),
-        "its address is none of the web",
+        "the address is not a valid http or https URL",
     ),
-    "torn.jpg": (lambda request: reply(request, photograph(1)[:500], announced=5000), "it broke off, for now"),
-    "silent.jpg": (lambda request: None, "its server cannot be reached, for now"),
+    "torn.jpg": (
+        lambda request: reply(request, photograph(1)[:500], announced=5000),
+        "the connection was interrupted (temporary)",
+    ),
+    "silent.jpg": (lambda request: None, "the server cannot be reached (temporary)"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_picture_is_left_out_with_a_reason(server, folder, collect, monkeypatch, name):
+def test_an_unusable_download_is_skipped_with_a_reason(server, folder, collect, monkeypatch, name):
     answer, reason = BAD[name]
     server.add(name, answer)
     server.add("good.jpg", photograph(2))
     found = collect()
-    assert list(found.left_out) == [reason]
+    assert list(found.skipped) == [reason]
     assert list(pictures(folder).values()) == [photograph(2)]
     assert {path.name for path in folder.iterdir()} - set(found.files) <= {"CREDITS.csv", ".refused.jsonl"}
 
 
-def test_a_server_that_does_not_answer_in_time(server, collect, monkeypatch):
+def test_a_server_that_times_out_is_skipped(server, collect, monkeypatch):
     monkeypatch.setattr(web, "TIMEOUTS", (5, 0.05))
     server.add("slow.jpg", lambda request: time.sleep(0.4))
-    assert list(collect().left_out) == ["its server does not answer in time, for now"]
+    assert list(collect().skipped) == ["the server timed out (temporary)"]
 
 
-def test_what_the_search_says_spares_a_call(server, collect):
+def test_results_with_unusable_metadata_are_not_downloaded(server, collect):
     server.add("icon.jpg", photograph(1), width=64)
     server.add("drawing.svg", b"<svg/>", filetype="svg")
     server.add("other.jpg", photograph(1), license="by-nc")
     found = collect(licence="commercial")
-    assert found.left_out == {
+    assert found.skipped == {
         "too small": 1,
         "a drawing, not a picture made of pixels": 1,
-        "another licence than asked for": 1,
+        "another licence than requested": 1,
     }
     assert server.pictures() == []
     assert parse_qs(urlsplit(server.pages()[0]).query)["license_type"] == ["commercial"]
     assert len(collect(min_side=64).files) == 2
 
 
-def test_without_a_network_it_does_not_try_for_ever(server, collect):
+def test_it_ends_when_the_network_is_down(server, collect):
     for n in range(30):
         server.add(f"{n}.jpg", photograph(n), url=f"http://127.0.0.1:1/{n}.jpg")
-    with pytest.raises(SourceError, match="20 pictures in a row cannot be had: its server cannot be reached"):
+    with pytest.raises(SourceError, match="20 pictures in a row could not be downloaded: the server cannot be reached"):
         collect()
 
 
-# --- what others may have written ---
+# --- untrusted text ---
 
 
 @pytest.mark.parametrize(
@@ -325,7 +332,7 @@ def test_without_a_network_it_does_not_try_for_ever(server, collect):
         ("=1+1", "1-1"),
     ],
 )
-def test_names_of_files_are_harmless(server, folder, collect, title, name):
+def test_file_names_are_safe(server, folder, collect, title, name):
     server.add("a.jpg", photograph(1), title=title)
     (file,) = collect().files
     assert file.rpartition("-")[0] == name
@@ -333,7 +340,7 @@ def test_names_of_files_are_harmless(server, folder, collect, title, name):
     assert safe_name(title or "") == name
 
 
-def test_no_cell_is_a_formula(server, folder, collect):
+def test_no_cell_of_the_credits_is_a_formula(server, folder, collect):
     bad = '=HYPERLINK("http://example.org";"x")\nsecond, line'
     server.add("a.jpg", photograph(1), title=bad, creator="@SUM(A1)", license_version="", license_url="javascript:1")
     collect("-apple")
@@ -344,7 +351,7 @@ def test_no_cell_is_a_formula(server, folder, collect):
     assert len(collect("-apple").files) == 1
 
 
-def test_foreign_files_stay(server, folder, collect):
+def test_files_that_pippin_did_not_write_are_not_changed(server, folder, collect):
     server.add_many(2)
     found = collect(count=1)
     folder.joinpath("CREDITS.csv").unlink()
@@ -360,12 +367,12 @@ def test_foreign_files_stay(server, folder, collect):
         assert not (folder / "nowhere").exists()
         (folder / "CREDITS.csv").unlink()
     (folder / "CREDITS.csv").write_text("name,what\napple,mine\n")
-    with pytest.raises(SourceError, match=r"This CREDITS\.csv is not as Pippin writes it; move it away"):
+    with pytest.raises(SourceError, match=r"This CREDITS\.csv was not written by Pippin; move it away"):
         collect()
     assert (folder / "CREDITS.csv").read_text() == "name,what\napple,mine\n"
 
 
-def test_a_torn_line_of_the_credits_is_written_anew(server, folder, collect):
+def test_an_incomplete_line_of_the_credits_is_written_again(server, folder, collect):
     server.add_many(3)
     collect()
     whole = (folder / "CREDITS.csv").read_bytes()
@@ -375,10 +382,29 @@ def test_a_torn_line_of_the_credits_is_written_anew(server, folder, collect):
     assert len(pictures(folder)) == 3
 
 
+def test_the_credits_survive_a_failed_write(server, folder, collect, monkeypatch):
+    server.add_many(3)
+    collect()
+    damaged = (folder / "CREDITS.csv").read_bytes()[:-30]
+    (folder / "CREDITS.csv").write_bytes(damaged)
+    write_bytes = Path.write_bytes
+
+    def fail_halfway(path, content):
+        write_bytes(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fail_halfway)
+        with pytest.raises(SourceError, match="The pictures cannot be written: No space left on device"):
+            collect()
+    assert (folder / "CREDITS.csv").read_bytes() == damaged
+    assert sorted(path.suffix for path in folder.iterdir()) == [".csv", ".jpg", ".jpg", ".jpg"]
+
+
 @pytest.mark.parametrize(
     "item", [7, None, [], {}, {"url": 5}, {"url": "file:///etc/passwd"}, {"url": "http://[", "license": "by"}]
 )
-def test_results_that_make_no_sense_are_passed_over(server, collect, item):
+def test_invalid_results_are_ignored(server, collect, item):
     server.add_many(1)
     server.results.insert(0, item)
     assert len(collect().files) == 1
@@ -388,29 +414,29 @@ def test_results_that_make_no_sense_are_passed_over(server, collect, item):
     "content",
     [b"<html>", b"[]", b"{}", b'{"results": {}, "page_count": 1}', b'{"results": [], "page_count": "x"}', b"[" * 10**5],
 )
-def test_answers_that_are_no_pages(server, collect, content):
-    server.search = lambda request, asked: reply(request, content)
-    with pytest.raises(SourceError, match="The search answers with something else than a page of results"):
+def test_an_answer_that_is_not_a_page_of_results_is_refused(server, collect, content):
+    server.search = lambda request, query: reply(request, content)
+    with pytest.raises(SourceError, match="The search did not return a page of results"):
         collect()
 
 
-def test_what_the_search_has_against_a_question(server, collect):
-    server.search = lambda request, asked: reply(request, b'{"detail": "page_size\\nmust be lower"}', 401)
-    with pytest.raises(SourceError, match=r"its server says 401 \(page_size must be lower\)\. .* Received: api=http"):
+def test_the_reason_of_a_refused_search_is_shown(server, collect):
+    server.search = lambda request, query: reply(request, b'{"detail": "page_size\\nmust be lower"}', 401)
+    with pytest.raises(SourceError, match=r"HTTP status 401 \(page_size must be lower\)\. .* Received: api=http"):
         collect()
 
 
-# --- this machine's own neighbours ---
+# --- private networks ---
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:{port}/0.jpg", "http://localhost:{port}/0.jpg"])
-def test_what_a_search_elsewhere_found_leads_nowhere_here(server, address):
+def test_a_public_search_cannot_lead_to_this_machine(server, address):
     server.add_many(1)
     port = server.address.rpartition(":")[2]
-    with pytest.raises(Refused, match="its address leads into a private network"):
-        Web(local=False).get(address.format(port=port), 2**20, 1)
+    with pytest.raises(Refused, match="the address points into a private network"):
+        Client(local=False).get(address.format(port=port), 2**20, 1)
     assert server.calls == []
-    assert Web(local=True).get(address.format(port=port), 2**20, 1) == photograph(0)
+    assert Client(local=True).get(address.format(port=port), 2**20, 1) == photograph(0)
 
 
 @pytest.mark.parametrize(
@@ -430,11 +456,11 @@ def test_which_addresses_are_local(address, local):
     assert is_local(address) is local
 
 
-# --- what is asked for ---
+# --- arguments ---
 
 
 @pytest.mark.parametrize(
-    ("asked", "fit"),
+    ("requested", "expected"),
     [
         ((), {"by", "by-sa", "by-nc", "by-nd", "by-nc-nd", "cc0", "pdm"}),
         (("commercial",), {"by", "by-sa", "by-nd", "cc0", "pdm"}),
@@ -443,30 +469,31 @@ def test_which_addresses_are_local(address, local):
         (("by-nc", "by", "commercial"), {"by"}),
     ],
 )
-def test_licences(asked, fit):
-    some = ("by", "by-sa", "by-nc", "by-nd", "by-nc-nd", "cc0", "pdm", "all rights reserved", "")
-    assert {licence for licence in some if permitted(licence, asked)} == fit
+def test_a_licence_must_fulfil_the_request(requested, expected):
+    licences = ("by", "by-sa", "by-nc", "by-nd", "by-nc-nd", "cc0", "pdm", "all rights reserved", "")
+    assert {licence for licence in licences if permitted(licence, requested)} == expected
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"query": "  "}, "Say what to look for"),
-        ({"count": 0}, "count must be from 1 to 10,000. Received: count=0"),
+        ({"query": "  "}, "Give search terms"),
+        ({"count": 0}, "count must be a whole number from 1 to 10,000. Received: count=0"),
+        ({"count": "3"}, "count must be a whole number from 1 to 10,000. Received: count='3'"),
         ({"min_side": 2}, "min_side must be at least 8"),
         ({"api": "ftp://example.org"}, "api must be an http or https address"),
         ({"api": "http://["}, "api must be an http or https address"),
-        ({"licence": "by,free"}, "licence is one or several of commercial, modification, cc0"),
+        ({"licence": "by,free"}, "licence must be one or more of commercial, modification, cc0"),
     ],
 )
-def test_options_that_do_not_do(collect, folder, options, message):
+def test_invalid_arguments_are_refused(collect, folder, options, message):
     with pytest.raises(SettingsError) as error:
         collect(**options)
     assert str(error.value).startswith(message)
     assert not folder.exists()
 
 
-def test_a_place_that_cannot_be_written(server, collect, folder):
+def test_a_folder_that_cannot_be_written_is_named(server, collect, folder):
     folder.write_text("a file")
     with pytest.raises(SourceError, match="The pictures cannot be written: File exists"):
         collect()
@@ -475,7 +502,7 @@ def test_a_place_that_cannot_be_written(server, collect, folder):
 # --- the command ---
 
 
-def test_the_command_audits_what_it_collected(server, folder):
+def test_the_command_audits_the_folder(server, folder):
     server.add_many(3)
     words = ["collect", "apple", "--count", "3", "-o", str(folder), "--api", server.api, "--licence", "modification"]
     done = CliRunner().invoke(cli.app, words)
@@ -496,10 +523,10 @@ print(len(found.files), [name for name in ("keras", "tensorflow", "jax", "torch"
     assert done.stdout == "2 []\n"
 
 
-def test_the_time_that_is_left(monkeypatch, clock):
+def test_the_remaining_time_is_estimated(monkeypatch, clock):
     monkeypatch.setattr(narrator, "time", clock)
     left = narrator.Left()
-    assert left.after(10, 40) == ""  # these were there before
+    assert left.after(10, 40) == ""  # these ten existed at the start
     clock.sleep(20)
     assert left.after(10, 40) == ""
     assert left.after(20, 40) == ", 40 s left"
@@ -508,7 +535,7 @@ def test_the_time_that_is_left(monkeypatch, clock):
     assert left.after(40, 40) == ""
 
 
-def test_stopped_by_ctrl_c_it_goes_on(server, folder):
+def test_it_resumes_after_ctrl_c(server, folder):
     server.add_many(6)
     words = [sys.executable, "-m", "pippin", "collect", "apple", "--count", "6", "--quick", "-o", str(folder)]
     process = subprocess.Popen(
@@ -516,7 +543,7 @@ def test_stopped_by_ctrl_c_it_goes_on(server, folder):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore SIGINT
     )
     while len(server.pictures()) < 2:
         assert process.poll() is None
@@ -524,7 +551,7 @@ def test_stopped_by_ctrl_c_it_goes_on(server, folder):
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate()
     assert (process.returncode, err) == (130, "")
-    assert out == "Stopped; what was collected is whole and credited. The same command goes on.\n"
+    assert out == "Stopped. All pictures so far are complete and credited; the same command resumes.\n"
     assert {row["file"] for row in credits(folder)} == set(pictures(folder))
     assert 1 <= len(pictures(folder)) < 6
     assert not list(folder.glob(".*.part*"))

@@ -1,4 +1,4 @@
-"""The verb that fetches pictures to learn from: `collect`."""
+"""The command `collect`, which downloads training images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,20 +10,21 @@ from pippin.cli.narrator import Narrator
 
 
 def collect(
-    query: Annotated[str, typer.Argument(help="What to look for, such as apple.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for the pictures.")],
-    count: Annotated[int, typer.Option(help="How many pictures of it the folder shall hold.")] = 300,
+    query: Annotated[str, typer.Argument(help="Search terms, such as apple.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")],
+    count: Annotated[int, typer.Option(help="Number of pictures of QUERY that the folder should hold.")] = 300,
     licence: Annotated[
-        str, typer.Option(help="Only those for: commercial, modification; or of: cc0, pdm, by, by-sa ..., with commas.")
+        str,
+        typer.Option(help="Required uses (commercial, modification) and permitted licences (cc0, by, …), with commas."),
     ] = "",
-    min_side: Annotated[int, typer.Option(help="Pixels of the shorter side, at least.")] = 128,
-    api: Annotated[str | None, typer.Option(help="Address of another search like Openverse's.")] = None,
+    min_side: Annotated[int, typer.Option(help="Smallest shorter side of a picture, in pixels.")] = 128,
+    api: Annotated[str | None, typer.Option(help="URL of another search with Openverse's interface.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not audit the folder at the end.")] = False,
 ) -> None:
-    """Collect openly licensed pictures of QUERY with their credits. The same command again goes on where it stopped."""
+    """Collect openly licensed pictures of QUERY with their credits. The same command resumes after an interruption."""
     with Narrator.choose() as reporter:
         try:
-            found = pippin.collect(
+            collection = pippin.collect(
                 query,
                 output,
                 count=count,
@@ -35,6 +36,6 @@ def collect(
                 notice=reporter.say,
             )
         except KeyboardInterrupt:
-            reporter.say("Stopped; what was collected is whole and credited. The same command goes on.")
+            reporter.say("Stopped. All pictures so far are complete and credited; the same command resumes.")
             raise typer.Exit(130) from None
-    print("\n".join(found.lines()))
+    print("\n".join(collection.lines()))

@@ -1,4 +1,4 @@
-"""Pictures from an open-licence search: asked for politely, checked, and credited."""
+"""Collecting a folder of openly licensed pictures from a search, with their credits."""
 
 from pippin.collecting.collection import Collection, collect
 

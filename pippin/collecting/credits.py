@@ -1,72 +1,83 @@
-"""`CREDITS.csv`: whose the pictures of a folder are, and under which licence. It is also what tells which are there."""
+"""`CREDITS.csv`: author, licence and origin of each picture of a folder. It also records what was downloaded."""
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from pippin.collecting.openverse import Result
 from pippin.errors import SourceError
+from pippin.host.files import atomic_path
 from pippin.pictures.sources.files import CREDITS_FILE
 
 COLUMNS = ("file", "title", "author", "licence", "licence address", "source page", "original address", "search")
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for the beginning of a formula: a title may be written by anybody."""
+"""First characters that make a spreadsheet read a cell as a formula. Titles come from strangers, so such cells are
+escaped with an apostrophe."""
 
 
 class Credits:
-    """The file, written line by line: each picture is credited from the moment it is there.
+    """The credits file of a folder. A line is appended for each picture as soon as the picture is written.
 
     Args:
-        folder: That of the pictures.
+        folder: the folder of the pictures.
 
     Attributes:
-        rows: What is in it, column → text.
+        rows: the rows of the file, each as column → text.
 
     Raises:
-        SourceError: If there is a file of that name which is not Pippin's.
+        SourceError: there is a file of that name which Pippin did not write.
+        OSError: the file cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / CREDITS_FILE
         self.rows: list[dict[str, str]] = []
         if not self.path.exists():
-            self.path.write_text(_line(COLUMNS), encoding="utf-8-sig", newline="")  # the mark tells Excel what it is
+            self._write(_csv_line(COLUMNS).encode("utf-8-sig"))  # Excel recognises UTF-8 by the byte order mark
             return
         content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]  # a kill may have torn the last line
+        complete = content[: content.rfind(b"\n") + 1]  # a killed process may have left an incomplete last line
         try:
-            first, *lines = csv.reader(io.StringIO(whole.decode("utf-8-sig"), newline=""), strict=True)
-            if tuple(first) != COLUMNS:
+            header, *lines = csv.reader(io.StringIO(complete.decode("utf-8-sig"), newline=""), strict=True)
+            if tuple(header) != COLUMNS:
                 raise ValueError
             self.rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines if line]
         except (ValueError, csv.Error):
             raise SourceError(
-                f"This {CREDITS_FILE} is not as Pippin writes it; move it away, or give another folder. "
+                f"This {CREDITS_FILE} was not written by Pippin; move it away, or give another folder. "
                 f"Received: {str(self.path)!r}"
             ) from None
-        if whole != content:
-            self.path.write_bytes(whole)
+        if complete != content:
+            self._write(complete)
 
-    def add(self, file: str, result: Result, search: str) -> None:
-        """Credit a picture."""
-        about = (result.title, result.author, result.licence_name, result.licence_address, result.page, result.address)
-        cells = [_harmless(cell) for cell in (file, *about, search)]
+    def _write(self, content: bytes) -> None:
+        """Write the whole file atomically."""
+        with atomic_path(self.path) as part:
+            part.write_bytes(content)
+
+    def add(self, file: str, result: Result, query: str) -> None:
+        """Append the credits of a picture."""
+        about = (result.title, result.author, result.licence_name, result.licence_url, result.page_url, result.url)
+        cells = [_escaped(cell) for cell in (file, *about, query)]
         with self.path.open("a", encoding="utf-8", newline="") as opened:
-            opened.write(_line(cells))
+            opened.write(_csv_line(cells))
         self.rows.append(dict(zip(COLUMNS, cells, strict=True)))
 
-    def pictures(self, search: str) -> list[str]:
-        """Return the files that a search brought and that are there."""
-        there = (row["file"] for row in self.rows if row["search"] == _harmless(search))
-        return [file for file in there if (self.path.parent / file).is_file()]
+    def files(self, query: str) -> list[str]:
+        """Return the names of the files that were found with a query and still exist."""
+        names = (row["file"] for row in self.rows if row["search"] == _escaped(query))
+        return [name for name in names if (self.path.parent / name).is_file()]
 
 
-def _line(cells: tuple[str, ...] | list[str]) -> str:
+def _csv_line(cells: Sequence[str]) -> str:
+    """Return cells as one line of CSV."""
     line = io.StringIO()
     csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(cells)
     return line.getvalue()
 
 
-def _harmless(cell: str) -> str:
+def _escaped(cell: str) -> str:
+    """Return a cell that no spreadsheet reads as a formula."""
     return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -1,4 +1,4 @@
-"""The search for openly licensed pictures at Openverse: what it is asked, and what of its answers is used."""
+"""The client of Openverse, a search engine for openly licensed pictures: queries, results and licences."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from pippin.collecting.web import Unreachable, Web
+from pippin.collecting.web import Client, TemporaryError
 from pippin.errors import SettingsError, SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.verdicts import printable
@@ -14,149 +14,157 @@ from pippin.pictures.verdicts import printable
 API = "https://api.openverse.org/v1/images/"
 
 LICENCES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd", "sampling+", "nc-sampling+")
+"""Openverse's names of licences."""
+
 USES = ("commercial", "modification")
+"""Uses that a licence may have to permit."""
 
-PAGE = 20
-"""Results of a page: as many as are allowed to whoever is not registered."""
+PAGE_SIZE = 20
+"""Results on a page: Openverse's limit for clients that are not registered."""
 
-PAGE_BYTES = 2**22
-PATIENCE = 300
-"""Seconds that the search may ask to wait; if it asks for more, another day is better."""
+MAX_PAGE_BYTES = 2**22
+"""Largest answer that is accepted, in bytes: 4 MiB."""
 
-BARREN = 3
-"""Pages with nothing new, one after the other, after which the search has no more."""
+MAX_WAIT = 300
+"""Longest waiting time between two pages that the server may request, in seconds. A longer one means that the quota of
+the day is used up, so collecting ends."""
 
-LONGEST = 200
-"""Characters of a title or a name."""
+MAX_EMPTY_PAGES = 3
+"""Number of successive pages without a new result after which a search ends, because some servers
+repeat pages."""
+
+MAX_TEXT = 200
+"""Largest number of characters of a title or an author that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One picture that was found.
+    """One picture of a search. All texts but `url` may be empty.
 
     Args:
-        title: In one line; may be empty, as the following ones.
-        author: Who made it.
-        licence: As Openverse calls it, such as `"by-sa"`.
-        version: Of the licence, such as `"4.0"`.
-        licence_address: Where the licence can be read.
-        page: Where the picture is shown.
-        address: Of the picture itself.
-        kind: Of the file, such as `"jpg"`.
-        width: In pixels; 0 if it is not known.
-        height: The same.
+        title: title of the picture, in one line.
+        author: name of its author.
+        licence: Openverse's name of the licence, such as `"by-sa"`.
+        version: version of the licence, such as `"4.0"`.
+        licence_url: URL of the licence's text.
+        page_url: URL of the page that shows the picture.
+        url: URL of the picture file.
+        file_type: type of the file, such as `"jpg"`.
+        width: width in pixels; 0 if unknown.
+        height: height in pixels; 0 if unknown.
     """
 
     title: str
     author: str
     licence: str
     version: str
-    licence_address: str
-    page: str
-    address: str
-    kind: str
+    licence_url: str
+    page_url: str
+    url: str
+    file_type: str
     width: int
     height: int
 
     @property
     def licence_name(self) -> str:
-        """The licence as people write it, such as `CC BY-SA 4.0`."""
+        """Return the full name of the licence, such as `CC BY-SA 4.0`."""
         name = {"cc0": "CC0", "pdm": "Public Domain Mark"}.get(self.licence, f"CC {self.licence.upper()}")
         return f"{name} {self.version}".strip()
 
 
 def parse_licence(text: str) -> tuple[str, ...]:
-    """Turn `"commercial,modification"` or `"cc0,by"` into a tuple.
+    """Return the licences and uses that a text such as `"commercial,modification"` or `"cc0,by"` names.
 
     Raises:
-        SettingsError: it names something else.
+        SettingsError: the text names something that is neither a licence nor a use.
     """
-    asked = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
-    for word in asked:
+    words = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+    for word in words:
         if word not in LICENCES + USES:
             known = ", ".join(USES + LICENCES)
-            raise SettingsError(f"licence is one or several of {known}, with commas. Received: licence={text}")
-    return asked
+            raise SettingsError(f"licence must be one or more of {known}, with commas. Received: licence={text}")
+    return words
 
 
-def permitted(licence: str, asked: Sequence[str]) -> bool:
-    """Whether a licence is one that was asked for. The search is not taken at its word.
+def permitted(licence: str, requested: Sequence[str]) -> bool:
+    """Return whether a licence fulfils a request. It is checked here too, because a server may ignore the filter.
 
     Args:
-        licence: such as `"by-sa"`.
-        asked: licences, any of which will do, and uses, all of which it must allow; with neither, any will do.
+        licence: Openverse's name of the licence, such as `"by-sa"`.
+        requested: licences, one of which it must be, and uses, all of which it must permit. Without licences, any of
+            `LICENCES` will do.
     """
-    named = [word for word in asked if word in LICENCES]
+    named = [word for word in requested if word in LICENCES]
     forbids = {"commercial": "nc", "modification": "nd"}
     parts = licence.split("-")
     return (
         (licence in LICENCES)
         and (not named or licence in named)
-        and not any(forbids.get(use) in parts for use in asked)
+        and not any(forbids.get(use) in parts for use in requested)
     )
 
 
-def search(web: Web, query: str, asked: Sequence[str] = (), api: str = API) -> Iterator[list[Result]]:
-    """Ask for one page after the other, until there is nothing new.
+def search(client: Client, query: str, requested: Sequence[str] = (), api: str = API) -> Iterator[list[Result]]:
+    """Request one page of results after the other, until there are no new ones.
 
     Args:
-        web: who calls.
-        query: what is looked for, in words.
-        asked: see `permitted`.
-        api: the search's address.
+        client: the HTTP client.
+        query: the search terms.
+        requested: licences and uses; see `permitted`.
+        api: URL of the search.
 
     Yields:
-        The results of a page that were on none before, those that make no sense left out.
+        The new, valid results of each page.
 
     Raises:
-        SourceError: the search cannot be reached, or its answers are none of such a search.
+        SourceError: the search cannot be reached, or its answers are not pages of results.
     """
-    options = {"q": query, "page_size": PAGE, "mature": "false"}
-    if uses := [word for word in asked if word in USES]:
+    options = {"q": query, "page_size": PAGE_SIZE, "mature": "false"}
+    if uses := [word for word in requested if word in USES]:
         options["license_type"] = ",".join(uses)
-    if named := [word for word in asked if word in LICENCES]:
+    if named := [word for word in requested if word in LICENCES]:
         options["license"] = ",".join(named)
-    page, pages, barren = 1, 1, 0
-    seen: set[str] = set()
-    while page <= pages and barren < BARREN:
-        answer = _ask(web, f"{api}?{urlencode({**options, 'page': page})}", api)
+    page, pages, empty_pages = 1, 1, 0
+    known_urls: set[str] = set()
+    while page <= pages and empty_pages < MAX_EMPTY_PAGES:
+        answer = _request_page(client, f"{api}?{urlencode({**options, 'page': page})}", api)
         pages = answer["page_count"]
         new = []
         for item in answer["results"]:
             result = _result(item)
-            if result is not None and result.address not in seen:
-                seen.add(result.address)
+            if result is not None and result.url not in known_urls:
+                known_urls.add(result.url)
                 new.append(result)
-        barren = 0 if new else barren + 1
+        empty_pages = 0 if new else empty_pages + 1
         page += 1
         yield new
 
 
-def _ask(web: Web, address: str, api: str) -> dict[str, Any]:
-    """Return one page, checked."""
+def _request_page(client: Client, url: str, api: str) -> dict[str, Any]:
+    """Return one page of results, after checking its structure."""
     try:
-        content = web.get(address, PAGE_BYTES, PATIENCE)
-    except (Refused, Unreachable) as problem:
-        raise SourceError(f"The search does not work: {problem}. Try again later. Received: api={api}") from None
+        content = client.get(url, MAX_PAGE_BYTES, MAX_WAIT)
+    except (Refused, TemporaryError) as problem:
+        raise SourceError(f"The search failed: {problem}. Try again later. Received: api={api}") from None
     try:
         answer = json.loads(content)
         if not isinstance(answer["results"], list) or not isinstance(answer["page_count"], int):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise SourceError(
-            f"The search answers with something else than a page of results. Received: api={api}"
+            f"The search did not return a page of results; check the address. Received: api={api}"
         ) from None
     return answer
 
 
 def _result(item: Any) -> Result | None:
-    """Return a result, as far as it is one."""
+    """Return the result that a JSON value describes, or None if it has no usable URL."""
     if not isinstance(item, dict) or not str(item.get("url")).startswith(("http://", "https://")):
         return None
 
     def text(name: str) -> str:
         value = item.get(name)
-        return printable(" ".join(value.split()))[:LONGEST] if isinstance(value, str) else ""
+        return printable(" ".join(value.split()))[:MAX_TEXT] if isinstance(value, str) else ""
 
     def link(name: str) -> str:
         value = item.get(name)
@@ -173,10 +181,10 @@ def _result(item: Any) -> Result | None:
         author=text("creator"),
         licence=text("license").lower(),
         version=text("license_version"),
-        licence_address=link("license_url"),
-        page=link("foreign_landing_url"),
-        address=link("url"),
-        kind=text("filetype").lower(),
+        licence_url=link("license_url"),
+        page_url=link("foreign_landing_url"),
+        url=link("url"),
+        file_type=text("filetype").lower(),
         width=pixels("width"),
         height=pixels("height"),
     )

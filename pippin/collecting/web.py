@@ -1,4 +1,4 @@
-"""Asking other people's servers: one thing at a time, as slowly as they wish, and for no more than was meant."""
+"""An HTTP client that limits its rate, retries temporary errors, and connects to public addresses only."""
 
 import ipaddress
 import json
@@ -18,112 +18,122 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 import pippin
 from pippin.pictures.colour import Refused
 
-USER_AGENT = f"Pippin/{pippin.__version__} (gathers openly licensed pictures to learn from, one at a time)"
+USER_AGENT = f"Pippin/{pippin.__version__} (collects openly licensed training images, one request at a time)"
 
-GAP = 1.0
-"""Seconds between two calls to the same server, at the least."""
+MIN_INTERVAL = 1.0
+"""Shortest time between two requests to the same server, in seconds, out of courtesy."""
 
-TRIES = 4
-"""How often the same thing is asked for, if it may come yet."""
+MAX_ATTEMPTS = 4
+"""Number of attempts for a request that fails with a temporary error."""
 
-BACK_OFF = 2.0
-"""Seconds to wait after the first failure; twice as long after each further one."""
+BACKOFF = 2.0
+"""Waiting time after the first temporary error, in seconds. It doubles after each further one."""
 
 TIMEOUTS = (10, 30)
-"""Seconds to wait for a connection, and for the next bytes."""
+"""Timeouts for connecting and for reading the next bytes, in seconds."""
 
-SLOWEST = 120
-"""Seconds in which an answer must be there as a whole: a server that dribbles must not hold up everything."""
+MAX_SECONDS = 120
+"""Longest time for a whole response, in seconds. A server that sends slowly never runs into the read timeout."""
 
-REDIRECTS = 5
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+INVALID_URL = "the address is not a valid http or https URL"
+
+MAX_REDIRECTS = 5
+"""Largest number of redirects that are followed."""
+
+RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP status codes of temporary errors."""
+
 WINDOWS = {"sec": 1, "min": 60, "hour": 3600, "day": 86400}
-TOLD_FROM = 5  # seconds of waiting that a person is told of
+"""Lengths of the windows in `X-RateLimit-Limit-…` headers, in seconds."""
+
+NOTICE_FROM = 5
+"""Shortest waiting time that is reported to the user, in seconds."""
 
 
-class Unreachable(Exception):  # noqa: N818 - no error of Pippin's: it ends with the one call
-    """Something did not come, and may come another time. The message is the reason, in plain words."""
+class TemporaryError(Exception):
+    """A request failed, but may succeed later. The message is the reason."""
 
 
-class Web:
-    """Calls to servers.
+class Client:
+    """An HTTP client.
 
     Args:
-        local: Whether addresses of this machine and of private networks may be called, too. Otherwise what is found in
-            a search could make this machine call its own neighbours.
-        notice: Told in a line when there is a longer wait.
+        local: whether it may connect to this machine and to private networks. This is off for public searches, because
+            their results could otherwise make this machine send requests into its own network.
+        notice: called with a line of text before a longer wait.
     """
 
     def __init__(self, local: bool = False, notice: Callable[[str], None] = lambda text: None) -> None:
         self._notice = notice
-        self._not_before: dict[str, float] = {}  # server → when it may be called again
+        self._not_before: dict[str, float] = {}  # server → time of the next permitted request
         self._session = requests.Session()
         self._session.headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-        self._session.auth = lambda request: request  # no password of the user's goes anywhere
-        self._session.max_redirects = REDIRECTS
+        self._session.auth = lambda request: request  # sends no passwords from the user's .netrc
+        self._session.max_redirects = MAX_REDIRECTS
         if not local:
             for scheme in ("http://", "https://"):
                 self._session.mount(scheme, _PublicAdapter())
 
-    def get(self, address: str, most: int, patience: float) -> bytes:
-        """Ask for something, again if need be.
+    def get(self, url: str, max_bytes: int, max_wait: float) -> bytes:
+        """Return the content of a URL. Temporary errors are retried.
 
         Args:
-            address: http or https.
-            most: bytes that are taken at the most.
-            patience: seconds that its server may ask to wait.
+            url: an http or https URL.
+            max_bytes: largest size that is accepted, in bytes.
+            max_wait: longest waiting time that the server may request, in seconds.
 
         Returns:
-            The bytes.
+            The content.
 
         Raises:
-            Refused: it is not there, too large, or its address leads where none should.
-            Unreachable: it did not come this time.
+            Refused: the content does not exist or is too large, or the URL is invalid or points into a private network.
+            TemporaryError: the request failed, but may succeed later.
         """
         problem = ""
-        for attempt in range(TRIES):
-            server = self._take_turn(address, patience)
+        for attempt in range(MAX_ATTEMPTS):
+            server = self._wait_for_turn(url, max_wait)
             try:
-                with self._session.get(address, stream=True, timeout=TIMEOUTS) as answer:
-                    pause = _pause(answer.headers)
-                    if answer.status_code == 200:
-                        self._hold(server, pause or GAP)
-                        return _body(answer, most)
-                    if answer.status_code not in PASSING:
-                        self._hold(server, pause or GAP)
-                        raise Refused(f"its server says {answer.status_code}{_detail(answer)}")
-                    problem = f"its server says {answer.status_code}"
+                with self._session.get(url, stream=True, timeout=TIMEOUTS) as response:
+                    pause = _requested_pause(response.headers)
+                    if response.status_code == 200:
+                        self._postpone(server, pause or MIN_INTERVAL)
+                        return _body(response, max_bytes)
+                    problem = f"HTTP status {response.status_code}"
+                    if response.status_code not in RETRYABLE:
+                        self._postpone(server, pause or MIN_INTERVAL)
+                        raise Refused(f"{problem}{_detail(response)}")
             except requests.TooManyRedirects:
-                raise Refused("its address leads on and on") from None
+                raise Refused("too many redirects") from None
             except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, UnicodeError):
-                raise Refused("its address is none of the web") from None
+                raise Refused(INVALID_URL) from None
             except (requests.RequestException, OSError) as error:
-                pause, problem = 0.0, _plain(error)
-            self._hold(server, max(pause, BACK_OFF * 2**attempt))
-        raise Unreachable(problem)
+                pause, problem = 0.0, _reason(error)
+            self._postpone(server, max(pause, BACKOFF * 2**attempt))
+        raise TemporaryError(problem)
 
-    def _take_turn(self, address: str, patience: float) -> str:
-        """Wait until the server of an address may be called, and return that server."""
+    def _wait_for_turn(self, url: str, max_wait: float) -> str:
+        """Wait until the server of a URL may be called again, and return the server."""
         try:
-            server = urlsplit(address).netloc.lower()
+            server = urlsplit(url).netloc.lower()
         except ValueError:
-            raise Refused("its address is none of the web") from None
+            raise Refused(INVALID_URL) from None
         wait = self._not_before.get(server, 0) - time.monotonic()
-        if wait > patience:
-            raise Unreachable(f"its server asks to wait {wait:,.0f} s")
-        if wait > TOLD_FROM:
+        if wait > max_wait:
+            raise TemporaryError(f"the server asks to wait {wait:,.0f} s")
+        if wait > NOTICE_FROM:
             self._notice(f"{server} asks to wait {wait:,.0f} s")
         if wait > 0:
             time.sleep(wait)
         return server
 
-    def _hold(self, server: str, seconds: float) -> None:
+    def _postpone(self, server: str, seconds: float) -> None:
+        """Permit the next request to a server only after some seconds."""
         self._not_before[server] = time.monotonic() + seconds
 
 
-def is_local(address: str) -> bool:
-    """Whether an address names this machine, or one of a private network, in so many words."""
-    host = urlsplit(address).hostname or ""
+def is_local(url: str) -> bool:
+    """Return whether a URL names this machine or an address of a private network. No host name is resolved."""
+    host = urlsplit(url).hostname or ""
     try:
         return not _is_public(host)
     except ValueError:
@@ -131,17 +141,21 @@ def is_local(address: str) -> bool:
 
 
 def _is_public(host: str) -> bool:
-    """Whether an IP address is one that anybody could call."""
+    """Return whether an IP address is publicly routable."""
     address = ipaddress.ip_address(host.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_global and not address.is_multicast
 
 
 def _check_peer(connected: socket.socket) -> socket.socket:
-    """Refuse a connection to no public address before anything is said on it. The name was looked up only once."""
+    """Return the socket, or close it and raise `Refused` if its peer is not public.
+
+    The connected peer is checked before anything is sent. Checking the host name instead would resolve it twice, and
+    the second answer could differ.
+    """
     if not _is_public(connected.getpeername()[0]):
         connected.close()
-        raise Refused("its address leads into a private network")
+        raise Refused("the address points into a private network")
     return connected
 
 
@@ -164,65 +178,67 @@ class _PublicSecurePool(HTTPSConnectionPool):
 
 
 class _PublicAdapter(HTTPAdapter):
-    """Connects to public addresses only, wherever redirects lead. (A proxy, where one is set, sees to that itself.)"""
+    """Connects to public addresses only, also after redirects. If a proxy is configured, the proxy must ensure that."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicSecurePool}
 
 
-def _body(answer: requests.Response, most: int) -> bytes:
-    """Take an answer's bytes, but no more than wanted, and not for ever."""
+def _body(response: requests.Response, max_bytes: int) -> bytes:
+    """Return the body of a response, or raise an error if it is too large or takes too long."""
     began, content = time.monotonic(), bytearray()
-    too_large = f"too large: more than {most:,} bytes"
-    announced = answer.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > most:
+    too_large = f"too large: more than {max_bytes:,} bytes"
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
         raise Refused(too_large)
-    for part in answer.iter_content(2**16):
-        content += part
-        if len(content) > most:
+    for chunk in response.iter_content(2**16):
+        content += chunk
+        if len(content) > max_bytes:
             raise Refused(too_large)
-        if time.monotonic() - began > SLOWEST:
-            raise Unreachable(f"its server needs more than {SLOWEST} s for it")
+        if time.monotonic() - began > MAX_SECONDS:
+            raise TemporaryError(f"the download takes more than {MAX_SECONDS} s")
     return bytes(content)
 
 
-def _pause(headers: Mapping[str, str]) -> float:
-    """Return how many seconds a server asks to wait before the next call; 0 if it does not."""
+def _requested_pause(headers: Mapping[str, str]) -> float:
+    """Return the seconds that a server asks to wait before the next request; 0 if it does not ask.
+
+    Openverse counts requests in windows: `X-RateLimit-Limit-anon_burst: 20/min` is the limit of a window, and
+    `X-RateLimit-Available-anon_burst: 0` says that it is used up.
+    """
     pause = 0.0
-    if asked := headers.get("Retry-After", "").strip():
+    if retry_after := headers.get("Retry-After", "").strip():
         try:
-            pause = float(asked) if asked.isdigit() else _seconds_until(parsedate_to_datetime(asked))
+            pause = float(retry_after) if retry_after.isdigit() else _seconds_until(parsedate_to_datetime(retry_after))
         except (ValueError, TypeError):
             pause = 0.0
-    for (
-        name,
-        value,
-    ) in headers.items():  # X-RateLimit-Available-anon_burst: 0, beside X-RateLimit-Limit-anon_burst: 20/min
-        kind = name.lower().removeprefix("x-ratelimit-available-")
-        if kind != name.lower() and value.strip() == "0":
-            window = headers.get(f"X-RateLimit-Limit-{kind}", "").rpartition("/")[2]
-            pause = max(pause, WINDOWS.get(window, 60))
+    for name, value in headers.items():
+        window = name.lower().removeprefix("x-ratelimit-available-")
+        if window != name.lower() and value.strip() == "0":
+            unit = headers.get(f"X-RateLimit-Limit-{window}", "").rpartition("/")[2]
+            pause = max(pause, WINDOWS.get(unit, 60))
     return max(0.0, pause)
 
 
-def _seconds_until(moment: datetime) -> float:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+def _seconds_until(date: datetime) -> float:
+    """Return the seconds until a date; without a time zone it is in UTC."""
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()
 
 
-def _detail(answer: requests.Response) -> str:
-    """Return what a server says of its refusal, if it is short and said as APIs do."""
+def _detail(response: requests.Response) -> str:
+    """Return the `detail` of a JSON error response in brackets, or "" if there is none."""
     try:
-        said = json.loads(_body(answer, 4096)).get("detail")
-    except Exception:  # a page, a picture, nothing at all: the status has to do
+        detail = json.loads(_body(response, 4096)).get("detail")
+    except Exception:  # not a short JSON object: the HTTP status is all there is to report
         return ""
-    return f" ({' '.join(str(said).split())[:200]})" if said else ""
+    return f" ({' '.join(str(detail).split())[:200]})" if detail else ""
 
 
-def _plain(error: Exception) -> str:
-    """Return what went wrong on the way, in a few words."""
+def _reason(error: Exception) -> str:
+    """Return a short reason for a connection error."""
     if isinstance(error, requests.Timeout):
-        return "its server does not answer in time"
+        return "the server timed out"
     if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
-        return "it broke off"
-    return "its server cannot be reached"
+        return "the connection was interrupted"
+    return "the server cannot be reached"
