@@ -74,8 +74,8 @@ def work(source: str, job: str, preset: str, image_size: int, batch_size: int) -
     }
     if job == "plan":
         made = pippin.plan(source, **settings)
-        players = dict(zip(("painting", "judging", "seeing"), made.networks, strict=True))
-        numbers = {name: memory.activations(model) for name, model in players.items() if model}
+        players = dict(zip(("generator", "discriminator", "projector"), made.networks, strict=True))
+        numbers = {name: memory.activation_bytes(model) for name, model in players.items() if model}
         weights = 4 * sum(model.count_params() for model in made.networks[:2])
         return {"predicted": made.memory, "weights": weights, **numbers}
     with tempfile.TemporaryDirectory() as folder:

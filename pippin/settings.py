@@ -1,4 +1,4 @@
-"""What a run is made with, and how it is chosen. Every choice carries its reason."""
+"""The settings of a run, the presets, and the reason for each choice."""
 
 import dataclasses
 import math
@@ -16,112 +16,132 @@ FEATURES = ("efficientnet-lite0", "none")
 
 
 def _setting(default: Any, help: str, why: str) -> Any:
+    """Return a field with one line of help, and the reason for its default."""
     return field(default=default, metadata={"help": help, "why": why})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides what a run learns, besides its pictures.
+    """Everything except the training set that decides what a run learns.
 
-    Frozen and checked when it is made. A run stores it, and goes on only with the same one.
+    The settings are immutable and checked on construction. A run stores its settings and resumes only with the same
+    ones. NumPy numbers are converted to Python numbers.
 
     Raises:
-        SettingsError: a value is out of its range.
+        SettingsError: a value has the wrong type or is out of range.
     """
 
     preset: str = _setting(
         "standard",
-        "networks and recipe to start from: standard or classic",
-        "the relativistic loss with both gradient penalties needs no balancing of the players by hand",
+        "networks and training recipe: standard or classic",
+        "its relativistic loss with both gradient penalties trains stably without balancing the two networks",
     )
     image_size: int = _setting(
-        64, "side of the pictures, in pixels: 16, 32, 64, 128 or 256", "what a processor learns in minutes"
+        64, "side of the images in pixels: 16, 32, 64, 128 or 256", "a size that a CPU can learn in minutes"
     )
-    batches: int | None = _setting(DEFAULT_BATCHES, "batches to train for", "what photographs took to become plain")
-    minutes: float | None = _setting(None, "minutes to train for, instead of a number of batches", "")
+    batches: int | None = _setting(
+        DEFAULT_BATCHES, "number of batches to train", "photographs became recognisable after about this many"
+    )
+    minutes: float | None = _setting(None, "minutes to train, instead of a number of batches", "")
     batch_size: int = _setting(
         8,
-        "pictures of each kind, real and generated, a batch",
-        "on two cores twice as many moves as with 16 in nearly the same time",
+        "real images in a batch; as many images are generated",
+        "on two cores, twice as many steps as with 16 in nearly the same time",
     )
-    seed: int = _setting(0, "seed of everything random, from 0 to 2⁶³ − 1", "any number will do")
+    seed: int = _setting(0, "random seed, 0 to 2⁶³ − 1", "an arbitrary number")
     latent_dim: int = _setting(
-        128, "numbers that each picture is painted from", "with 32 of them told apart, all heaps were arranged alike"
+        128, "dimension of the latent vectors", "with 32, all generated images of several fruits had the same layout"
     )
     features: str = _setting(
         "efficientnet-lite0",
-        "what the discriminator judges: efficientnet-lite0, or none: pixels",
-        "a discriminator that can see already needs far fewer pictures (Projected GANs, arXiv 2111.01007)",
+        "input of the discriminator: efficientnet-lite0 for its features, or none for pixels",
+        "with pretrained features the discriminator needs far fewer images (Projected GANs, arXiv 2111.01007)",
     )
     held_out: float = _setting(
         0.1,
-        "share of the pictures, of 200 or more, that is kept aside to judge by, 0 to 0.5",
-        "scores against pictures that were learnt from would praise learning by heart",
+        "share of the images kept for validation if there are at least 200, 0 to 0.5",
+        "scores against training images would reward memorisation",
     )
     checkup: int = _setting(
         10_000,
-        "real pictures seen between two looks at how good the painted ones are; 0: none",
-        "often enough to keep the best, and under a twentieth of the time",
+        "real images between two checkups, the validation passes during training; 0 for none",
+        "often enough to find the best checkpoint, in less than 5% of the training time",
     )
     rule: str = _setting(
         "auto",
-        "how the players move: relativistic, alternating, or auto (by the discriminator)",
-        "one pass serves both players where the discriminator judges each picture alone, which is tried out",
+        "training rule: relativistic, alternating, or auto to choose by the discriminator",
+        "one pass updates both networks if the discriminator treats images independently, which is tested first",
     )
     learning_rate: float = _setting(
-        1.5e-3, "Adam's step after the warm-up", "a generator whose maps are normalised learns well so fast"
+        1.5e-3, "learning rate of Adam after the warm-up, 0 to 1", "batch normalisation in the generator allows it"
     )
-    learning_rate_end: float = _setting(1.5e-4, "Adam's step at the end, reached along a cosine", "calm at the end")
+    learning_rate_end: float = _setting(
+        1.5e-4, "learning rate at the end, with cosine decay, 0 to 1", "a small rate refines details at the end"
+    )
     discriminator_rate: float = _setting(
-        0.5, "the discriminator's step, as a multiple of the generator's", "it has nothing that normalises"
+        0.5,
+        "learning rate of the discriminator as a multiple of the generator's",
+        "the discriminator has no normalisation, so it needs a smaller rate",
     )
     warmup: int = _setting(
-        100, "batches in which Adam's step grows from almost nothing", "its averages know nothing in the first ones"
+        100, "batches over which the learning rate grows linearly from near 0", "Adam's first averages are unreliable"
     )
-    beta_1: float = _setting(0.0, "Adam's decay of the mean gradient, a batch", "as in R3GAN: no momentum")
-    beta_2: float = _setting(0.99, "Adam's decay of the mean squared gradient, a batch", "as R3GAN ends with")
+    beta_1: float = _setting(
+        0.0, "Adam's decay rate of the mean gradient per batch, 0 to 0.9999", "no momentum, as in R3GAN"
+    )
+    beta_2: float = _setting(
+        0.99, "Adam's decay rate of the mean squared gradient per batch, 0 to 0.999999", "the final value of R3GAN"
+    )
     gamma: float = _setting(
-        200.0, "weight of the gradient penalties at the beginning", "with 1 the discriminator wins outright"
+        200.0, "weight of the gradient penalties at the start", "with 1 the discriminator overpowers the generator"
     )
     gamma_end: float = _setting(
-        20.0, "weight of the gradient penalties at the end, reached along a cosine", "a tenth, as in R3GAN"
+        20.0, "weight of the gradient penalties at the end, with cosine decay", "a tenth of the start, as in R3GAN"
     )
     anchored: float = _setting(
         0.5,
-        "share of a batch that is painted from the latents of real pictures, 0 to 1",
-        "shown what to paint, and not only told that it is wrong, the generator learns all kinds of picture at once",
+        "share of each batch that is generated from the anchors of its real images, 0 to 1",
+        "a direct target for these images teaches the generator all kinds of image at once",
     )
     reconstruction: float = _setting(
-        1.0, "weight of how far those are off, at the beginning", "about as strong as what the discriminator says"
+        1.0,
+        "weight of the reconstruction loss of anchored images at the start",
+        "about as strong as the adversarial loss",
     )
     reconstruction_end: float = _setting(
-        0.2, "the same at the end, reached along a cosine", "in the end pictures are to be new and sharp"
+        0.2,
+        "weight of the reconstruction loss at the end, with cosine decay",
+        "the final images should be new and sharp rather than close to training images",
     )
     augment_p: float = _setting(
-        0.1, "probability of each kind of augmentation, 0 to 1", "raised by itself when the discriminator overfits"
+        0.1,
+        "probability of each kind of augmentation, 0 to 1",
+        "increased automatically if the discriminator overfits",
     )
     shift_p: float = _setting(
         1.0,
-        "probability of being shifted, the augmentation that hides the features' grid, 0 to 1",
-        "with every second picture unshifted the strides of the features show as a hatching",
+        "probability of a random shift, 0 to 1",
+        "without it the stride of the feature network appears as a grid pattern in the generated images",
     )
     blur: float = _setting(
-        0.0, "largest blur of what the discriminator sees, as a fraction of the side", "features see shapes without"
+        0.0,
+        "largest blur of the discriminator's input: standard deviation as a fraction of the image's side, 0 to 1",
+        "pretrained features recognise shapes without it",
     )
     blur_until: float = _setting(
-        0.5, "how much of the run has passed when half of the pictures are sharp, 0 to 1", "only of use with a blur"
+        0.5, "share of the run after which half of the images are not blurred, 0 to 1", "used only with a blur"
     )
     frozen: float = _setting(
         0.0,
-        "share of the run in which the discriminator's early layers stay as the run had them that it started from",
-        "only of use where a run starts from another (FreezeD, arXiv 2002.10964)",
+        "share of the run in which early layers of the discriminator keep the weights of the run that it starts from",
+        "used only when a run starts from another (FreezeD, arXiv 2002.10964)",
     )
     ema_fraction: float = _setting(
         0.05,
-        "half-life of the averaged generator, as a fraction of the images seen",
-        "a half-life that grows with the run forgets the beginning and calms the end",
+        "half-life of the averaged generator's weights, as a fraction of the images seen, 0 to 1",
+        "a half-life that grows with the run forgets the beginning and smooths the end",
     )
-    from_run: str | None = _setting(None, "folder of the run whose layers this one starts from", "")
+    from_run: str | None = _setting(None, "folder of the run whose layers this run starts from", "")
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -133,7 +153,7 @@ class Settings:
             raise SettingsError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={self.preset}")
         if (self.batches is None) == (self.minutes is None):
             received = f"batches={self.batches}, minutes={self.minutes}"
-            raise SettingsError(f"Train for a number of batches or of minutes: give one of them. Received: {received}")
+            raise SettingsError(f"Give either a number of batches or a number of minutes. Received: {received}")
         for name, low, high in _RANGES:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), low, high)
@@ -141,20 +161,22 @@ class Settings:
             known = ", ".join(FEATURES)
             raise SettingsError(f"features must be one of {known}. Received: features={self.features}")
         if self.preset == "classic" and self.features != "none":
-            raise SettingsError(f"The classic discriminator judges pixels. Received: features={self.features}")
+            received = f"Received: features={self.features}"
+            raise SettingsError(f"The discriminator of the classic preset takes pixels; use features=none. {received}")
         if self.rule not in ("auto", "relativistic", "alternating"):
             raise SettingsError(f"rule must be auto, relativistic or alternating. Received: rule={self.rule}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as what JSON can hold."""
+        """Return the settings as a dict that JSON can represent."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
-        """Make settings from what `to_dict` gave.
+        """Return the settings of a dict from `to_dict`.
 
         Raises:
-            SettingsError: an unknown name (the message lists the known ones), or a value out of its range.
+            SettingsError: a name is unknown (the message lists the known ones), or a value has the wrong type or is out
+                of range.
         """
         known = [item.name for item in dataclasses.fields(cls)]
         unknown = [name for name in values if name not in known]
@@ -184,7 +206,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "blur": 0.0,
     },
 }
-"""What each preset sets differently from the defaults of `Settings`."""
+"""Preset → the settings that differ from the defaults of `Settings`."""
 
 PIXELS: dict[str, Any] = {
     "learning_rate": 4e-4,
@@ -198,17 +220,19 @@ PIXELS: dict[str, Any] = {
     "shift_p": 0.3,
     "blur": 0.08,
 }
-"""What `standard` sets differently where the discriminator judges pixels, at 64×64."""
+"""Settings of the standard preset that differ from the defaults if the discriminator takes pixels (at 64×64)."""
 
 LARGE_BATCH = 8
-"""Pictures of 256×256 at a time, at most."""
-
-FEW_AUGMENT_P = 0.5
-
-_CLASSIC = "the article's pair and its alternating rule, with Adam as DCGAN sets it (arXiv 1511.06434)"
+"""Largest default batch size at 256×256, so that training fits into the memory of common machines."""
 
 FEW = 200
-"""Pictures below which the discriminator soon knows them by heart, so that more of them is hidden from it."""
+"""Number of training images below which augmentation is stronger from the start, because the discriminator soon
+memorises so few images."""
+
+FEW_AUGMENT_P = 0.5
+"""`augment_p` for fewer than `FEW` training images."""
+
+_CLASSIC = "the networks and the alternating rule of the article, with Adam as in DCGAN (arXiv 1511.06434)"
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("batches", 1, 10**9),
@@ -238,80 +262,95 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 
 
+GIVEN = "given"
+"""The reason for a setting that the user gave."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """Settings, and the reason for each of them.
 
     Attributes:
-        settings: what was chosen.
-        reasons: name → why, in plain words; "given" for what somebody asked for.
+        settings: the chosen settings.
+        reasons: setting → reason, a short phrase; "given" for a setting that the user gave.
+        given: names of the settings that the user gave.
+        derived: names of the settings that follow from the user's networks or images.
     """
 
     settings: Settings
     reasons: dict[str, str]
+    given: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
 
-    @property
-    def given(self) -> frozenset[str]:
-        """The names of the settings that somebody asked for."""
-        return frozenset(name for name, reason in self.reasons.items() if reason == GIVEN)
+    def replace(self, name: str, value: Any, reason: str) -> "Choice":
+        """Return the choice with another value of one setting, and the reason for it."""
+        settings = dataclasses.replace(self.settings, **{name: value})
+        return dataclasses.replace(self, settings=settings, reasons={**self.reasons, name: reason})
 
 
-GIVEN = "given"
-
-
-def choose(preset: str = "standard", image_size: int = 64, pictures: int | None = None, **overrides: Any) -> Choice:
+def choose(
+    preset: str = "standard",
+    image_size: int | None = None,
+    images: int | None = None,
+    derived: Mapping[str, tuple[Any, str]] | None = None,
+    **given: Any,
+) -> Choice:
     """Choose the settings of a run.
 
     Args:
         preset: a name in `PRESETS`.
-        image_size: side of the pictures, in pixels.
-        pictures: how many there are to learn from; None: enough.
-        **overrides: any other setting; None means not given.
+        image_size: side of the images in pixels; None means not given.
+        images: number of training images; None stands for many.
+        derived: setting → value and reason, of settings that follow from the user's networks or images.
+        **given: any other setting; None means not given.
 
     Returns:
-        A `Choice`.
+        A `Choice`. Given settings take precedence over derived ones, and these over the preset.
 
     Raises:
-        SettingsError: an unknown preset or setting, or a value out of its range.
+        SettingsError: a preset or setting is unknown, or a value has the wrong type or is out of range.
     """
-    check_image_size(image_size)
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise SettingsError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={preset}")
-    values = {"preset": preset, "image_size": image_size, **PRESETS[preset]}
+    given = {name: value for name, value in {"image_size": image_size, **given}.items() if value is not None}
+    derived = {name: pair for name, pair in (derived or {}).items() if name not in given}
+    fixed = {**{name: value for name, (value, _) in derived.items()}, **given}
+    size = check_image_size(fixed.get("image_size", Settings.image_size))
+    values = {"preset": preset, **PRESETS[preset]}
     reasons = {item.name: item.metadata["why"] for item in dataclasses.fields(Settings) if item.metadata["why"]}
     reasons |= dict.fromkeys(PRESETS[preset], f"the {preset} preset")
     if preset == "classic":
         reasons["preset"] = _CLASSIC
-    if preset == "standard" and overrides.get("features") == "none":
-        scale = (image_size / 64) ** 2
+    if preset == "standard" and fixed.get("features") == "none":
+        scale = (size / 64) ** 2
         values |= PIXELS | {"gamma": PIXELS["gamma"] * scale, "gamma_end": PIXELS["gamma_end"] * scale}
-        reasons |= dict.fromkeys(PIXELS, "the discriminator judges pixels")
+        reasons |= dict.fromkeys(PIXELS, "the discriminator takes pixels")
         if scale != 1:
             reasons["gamma"] = reasons["gamma_end"] = "the squared gradient norm grows with the number of pixels"
-    if preset == "standard" and pictures is not None and pictures < FEW:
+    if preset == "standard" and images is not None and images < FEW:
         values["augment_p"] = FEW_AUGMENT_P
-        reasons["augment_p"] = f"{pictures:,} pictures are soon known by heart, so much of each is hidden"
-    if image_size == 256 and values.get("batch_size", Settings.batch_size) > LARGE_BATCH:
+        reasons["augment_p"] = f"the discriminator soon memorises {images:,} images, so augmentation is stronger"
+    if size == 256 and values.get("batch_size", Settings.batch_size) > LARGE_BATCH:
         values["batch_size"] = LARGE_BATCH
-        reasons["batch_size"] = "fewer pictures at a time, so that large ones fit into memory"
-    given = {name: value for name, value in overrides.items() if value is not None}
+        reasons["batch_size"] = "smaller batches, so that large images fit into memory"
     if "minutes" in given and "batches" not in given:
         values["batches"] = None
         reasons.pop("batches")
-    return Choice(Settings.from_dict({**values, **given}), {**reasons, **dict.fromkeys(given, GIVEN)})
+    reasons |= {name: reason for name, (_, reason) in derived.items()} | dict.fromkeys(given, GIVEN)
+    return Choice(Settings.from_dict({**values, **fixed}), reasons, frozenset(given), frozenset(derived))
 
 
 def parse(text: str) -> tuple[str, Any]:
-    """Read one setting from a command line.
+    """Parse one setting of a command line.
 
     Args:
         text: "NAME=VALUE".
 
     Returns:
-        `(name, value)`, the value of the type that the setting has.
+        `(name, value)`, the value with the type of the setting.
 
     Raises:
-        SettingsError: there is no such setting, or the value is not of its type.
+        SettingsError: the setting is unknown, or the value does not have its type.
     """
     name, equals, value = (part.strip() for part in text.partition("="))
     types = {item.name: _plain_type(item) for item in dataclasses.fields(Settings)}

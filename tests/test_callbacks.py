@@ -7,7 +7,7 @@ import tiny
 
 import pippin
 from pippin.errors import SettingsError
-from pippin.session.callbacks import Measures
+from pippin.session.callbacks import LazyMeasures
 
 
 class Diary(keras.callbacks.Callback):
@@ -74,7 +74,7 @@ def test_their_model_paints_as_the_run_does(tmp_path):
 
 def test_nothing_waits_for_the_engine_where_nobody_reads(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(Measures, "_numbers", property(lambda self: asked.append(1) or {"d_loss": 0.5}))
+    monkeypatch.setattr(LazyMeasures, "_numbers", property(lambda self: asked.append(1) or {"d_loss": 0.5}))
     tiny.train(tmp_path / "quiet", batches=3, callbacks=[Diary()])
     assert asked == []
     read = []

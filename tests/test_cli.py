@@ -268,9 +268,9 @@ def test_the_plan_says_what_why_how_much_and_how_long(place, call, monkeypatch):
     code, out, _ = call("plan", "photos", *TRAIN, "--set", "gamma=3")
     assert code == 0
     assert re.search(r"gamma +3\.0 +given", out)
-    assert re.search(r"augment_p +0\.5 +8 pictures are soon known by heart", out)
+    assert re.search(r"augment_p +0\.5 +the discriminator soon memorises 8 images", out)
     assert "8 pictures to learn from, 0 held out" in out
-    assert re.search(r"Memory: about \d+\.\d GiB at its peak, \d+% of \d+\.\d GiB that are free", out)
+    assert re.search(r"Memory: about \d+\.\d GiB at its peak, \d+% of the free \d+\.\d GiB", out)
     assert re.search(r"Speed:  about \d+ images/s with \w+ on CPU", out)
     assert re.search(r"Time:   about \d+ s for 60 batches", out)
 
@@ -281,11 +281,11 @@ def test_the_plan_for_a_time_says_how_many_batches(place, call):
 
 
 def test_a_plan_that_does_not_fit_says_what_would(place, call, monkeypatch):
-    monkeypatch.setattr("pippin.session.memory.free", lambda: 1000)
+    monkeypatch.setattr("pippin.session.memory.free_memory", lambda: 1000)
     code, out, err = call("plan", "photos", *TRAIN)
     assert code == 2
     assert "Memory: about" in out
-    assert err.startswith("pippin: Training would need about")
+    assert err.startswith("pippin: Training needs about")
 
 
 # -- bad input: one line on standard error, exit code 2 ------------------------------------------------------------

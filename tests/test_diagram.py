@@ -95,7 +95,7 @@ def test_all_parameters_and_all_memory_are_in_some_row(standard, model):
         if isinstance(layer, keras.Model)
         for tensor in layer.inputs
     )
-    assert section.memory == memory.activations(own) - inputs - inside
+    assert section.memory == memory.activation_bytes(own) - inputs - inside
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_collapse_goes_back_and_says_so(tmp_path, scripted):
     told = []
 
     class Listener(tiny.Diary):
-        def noticed(self, run, text):
+        def on_finding(self, run, text):
             told.append(text)
 
     restored = []

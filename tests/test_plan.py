@@ -1,6 +1,7 @@
 """What a training will be, before it is: settings with reasons, memory, and what is said where that does not fit."""
 
 import dataclasses
+import json
 
 import keras
 import numpy as np
@@ -11,8 +12,8 @@ import pippin
 from pippin import networks
 from pippin.errors import RunError, SettingsError
 from pippin.session import memory
-from pippin.session.plan import fitting
-from pippin.settings import FEW_AUGMENT_P, Choice, choose
+from pippin.session.plan import largest_batch
+from pippin.settings import FEW_AUGMENT_P, choose
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +21,12 @@ def tiny_networks(monkeypatch, tmp_path):
     """Let presets be the tiny pair, and let nobody else's memory decide."""
     monkeypatch.setattr(networks, "build", tiny.build)
     monkeypatch.setenv("PIPPIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(memory, "free", lambda: 64 * memory.GIB)
+    monkeypatch.setattr(memory, "free_memory", lambda: 64 * memory.GIB)
 
 
 def let_there_be(monkeypatch, made, batch_size, share=1.0001):
     """Let as much memory be free as a batch of this size needs, and a little."""
-    monkeypatch.setattr(memory, "free", lambda: round(share * made.memory_at(batch_size) / 0.9))
+    monkeypatch.setattr(memory, "free_memory", lambda: round(share * made.memory_at(batch_size) / 0.9))
 
 
 def test_training_does_what_the_plan_said(tmp_path):
@@ -60,15 +61,53 @@ def test_the_size_of_files_is_read_from_their_heads(tmp_path):
 def test_networks_that_are_given_say_the_size():
     made = pippin.plan(tiny.pictures(), generator=tiny.generator(32), discriminator=tiny.discriminator(size=32))
     assert made.settings.image_size == 32
-    assert made.choice.reasons["image_size"] == "that of the networks that were given"
+    assert made.choice.reasons["image_size"] == "the image size of the given networks"
+
+
+def test_settings_that_follow_from_the_networks_are_not_called_given():
+    made = pippin.plan(tiny.pictures(), generator=tiny.generator(), discriminator=tiny.discriminator(), seed=3)
+    assert made.choice.given == {"seed"}
+    assert made.choice.derived == {"latent_dim", "features", "image_size"}
+    assert (made.settings.latent_dim, made.settings.features) == (tiny.LATENT_DIM, "none")
+    assert made.choice.reasons["latent_dim"] == "the input of the given generator"
+    assert made.choice.reasons["features"] == "the given discriminator takes images"
+    assert made.choice.reasons["seed"] == "given"
+
+
+def test_a_setting_that_contradicts_a_network_is_refused():
+    with pytest.raises(SettingsError, match=r"^latent_dim must be 4, .*leave it out\. Received: latent_dim=64$"):
+        pippin.plan(tiny.pictures(), generator=tiny.generator(), latent_dim=64)
+    with pytest.raises(SettingsError, match=r"^features must be none, .*Received: features=efficientnet-lite0$"):
+        pippin.plan(tiny.pictures(), discriminator=tiny.discriminator(), features="efficientnet-lite0")
+    made = pippin.plan(tiny.pictures(), generator=tiny.generator(), latent_dim=tiny.LATENT_DIM)
+    assert made.choice.given == {"latent_dim"}
+
+
+def test_a_run_keeps_which_settings_were_given(tmp_path):
+    run = tiny.train(tmp_path / "run", batches=2, seed=3)
+    assert run.choice.given == {"batches", "batch_size", "seed"}
+    assert run.choice.derived == {"latent_dim", "features", "image_size"}
+    assert run.choice.reasons == run.about["reasons"]
+
+
+def test_an_older_run_marks_given_settings_by_their_reason(tmp_path):
+    run = tiny.train(tmp_path / "run", batches=2)
+    about = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
+    del about["given"], about["derived"]
+    about["reasons"]["latent_dim"] = "given"
+    (run.path / "settings.json").write_text(json.dumps(about), encoding="utf-8")
+    assert pippin.open_run(run.path).choice.given == {"batches", "batch_size", "latent_dim"}
+    assert tiny.train(run.path, batches=2).batches == 2
+    with pytest.raises(RunError, match=r"Received: batches=3 \(the run has 2\)$"):
+        tiny.train(run.path, batches=3)
 
 
 def test_of_few_pictures_more_is_hidden():
-    few = choose(pictures=20)
+    few = choose(images=20)
     assert few.settings.augment_p == FEW_AUGMENT_P
-    assert "20 pictures" in few.reasons["augment_p"]
-    assert choose(pictures=20, augment_p=0.2).settings.augment_p == 0.2
-    assert choose(pictures=20_000).settings == choose().settings
+    assert "20 images" in few.reasons["augment_p"]
+    assert choose(images=20, augment_p=0.2).settings.augment_p == 0.2
+    assert choose(images=20_000).settings == choose().settings
 
 
 def test_where_memory_is_short_the_batch_shrinks_and_says_why(monkeypatch):
@@ -94,24 +133,23 @@ def test_what_was_asked_for_is_not_changed_but_refused(monkeypatch, tmp_path):
 def test_smaller_pictures_are_advised_where_no_batch_fits(monkeypatch):
     made = pippin.plan(tiny.pictures(), image_size=64, batch_size=8)
     small = pippin.plan(tiny.pictures(), image_size=32, batch_size=8)
-    monkeypatch.setattr(memory, "free", lambda: round((made.memory_at(4) + small.memory_at(8)) / 2 / 0.9))
+    monkeypatch.setattr(memory, "free_memory", lambda: round((made.memory_at(4) + small.memory_at(8)) / 2 / 0.9))
     with pytest.raises(SettingsError, match=r"--image-size 32 --batch-size 8 would fit"):
         made.check_memory()
-    monkeypatch.setattr(memory, "free", lambda: 1000)
-    with pytest.raises(SettingsError, match="Nothing that Pippin can train would fit"):
+    monkeypatch.setattr(memory, "free_memory", lambda: 1000)
+    with pytest.raises(SettingsError, match="No settings would fit"):
         made.check_memory()
 
 
 def test_fitting_halves_until_it_fits():
-    assert fitting(lambda size: 10 * size, 32, 320) == 32
-    assert fitting(lambda size: 10 * size, 32, 319) == 16
-    assert fitting(lambda size: 10 * size, 32, 40) == 4
-    assert fitting(lambda size: 10 * size, 32, 39) is None
+    assert largest_batch(lambda size: 10 * size, 32, 320) == 32
+    assert largest_batch(lambda size: 10 * size, 32, 319) == 16
+    assert largest_batch(lambda size: 10 * size, 32, 40) == 4
+    assert largest_batch(lambda size: 10 * size, 32, 39) is None
 
 
 def shrink_to_four(made):
-    settings = dataclasses.replace(made.settings, batch_size=4)
-    return dataclasses.replace(made, choice=Choice(settings, {**made.choice.reasons, "batch_size": "little is free"}))
+    return dataclasses.replace(made, choice=made.choice.replace("batch_size", 4, "little is free"))
 
 
 def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_path):
@@ -122,7 +160,7 @@ def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_pat
             pippin.train(tiny.pictures(), tmp_path / "run", **asked)
     begun = pippin.open_run(tmp_path / "run").settings
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pippin.session.plan._shrunk", shrink_to_four)
+        patch.setattr("pippin.session.plan._fit_batch", shrink_to_four)
         assert pippin.plan(tiny.pictures(), **asked).settings.batch_size == 4
         run = pippin.train(tiny.pictures(), tmp_path / "run", **asked)
     assert run.finished
@@ -134,7 +172,7 @@ def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_pat
 def test_a_rehearsal_tells_the_speed_and_changes_nothing():
     made = pippin.plan(tiny.pictures(), image_size=16, batches=2)
     before = [np.array(weight) for weight in made.networks.generator.weights]
-    assert made.rehearse() > 0
+    assert made.measure_speed() > 0
     for old, new in zip(before, made.networks.generator.weights, strict=True):
         np.testing.assert_array_equal(old, np.array(new))
 
@@ -143,14 +181,14 @@ def test_activations_are_what_the_layers_give():
     inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])
     images = keras.Input((2, 3, 1))
     model = keras.Model(images, inner(keras.layers.Flatten()(images)))
-    assert memory.activations(inner) == 4 * 5
-    assert memory.activations(model) == 4 * (6 + 6) + memory.activations(inner)
+    assert memory.activation_bytes(inner) == 4 * 5
+    assert memory.activation_bytes(model) == 4 * (6 + 6) + memory.activation_bytes(inner)
 
 
 def test_memory_grows_with_the_batch_in_a_straight_line():
     pair = tiny.build("standard", 32, 8)
     for engine in memory.NEEDS:
-        one, two, four = (memory.needed(engine, pair, size) for size in (1, 2, 4))
+        one, two, four = (memory.predict_peak(engine, pair, size) for size in (1, 2, 4))
         assert four - two == pytest.approx(2 * (two - one), abs=2)
         assert one > memory.NEEDS[engine].base
 
@@ -161,6 +199,6 @@ def test_a_containers_limit_is_found(monkeypatch, tmp_path):
     (tmp_path / "memory.current").write_text("700000\n")
     (tmp_path / "memory.stat").write_text("anon 400000\ninactive_file 300000\n")
     monkeypatch.setattr(memory, "CONTROL_GROUPS", ((tmp_path, "memory.max", "memory.current", "inactive_file"),))
-    assert memory.free() == 600_000
+    assert memory.free_memory() == 600_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory.free() > 1_000_000
+    assert memory.free_memory() > 1_000_000

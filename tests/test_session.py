@@ -16,7 +16,8 @@ from PIL import Image
 
 import pippin
 from pippin.errors import NetworkError, RunError, SettingsError, SourceError, TrainingError
-from pippin.session.train import is_moment, log_entry
+from pippin.session.reporting import CompositeReporter, Reporter
+from pippin.session.training_session import is_snapshot, log_entry
 from pippin.training import anchors
 from pippin.training.trainer import Trainer
 
@@ -48,9 +49,9 @@ def forbid_training(monkeypatch):
 
 
 def test_the_story_has_its_moments():
-    assert [n for n in range(10_001) if is_moment(n)] == [0, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
-    assert all(is_moment(n) for n in (25_000, 50_000, 100_000))
-    assert not any(is_moment(n) for n in (1, 5, 10, 25, 75, 150, 750, 25_001))
+    assert [n for n in range(10_001) if is_snapshot(n)] == [0, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
+    assert all(is_snapshot(n) for n in (25_000, 50_000, 100_000))
+    assert not any(is_snapshot(n) for n in (1, 5, 10, 25, 75, 150, 750, 25_001))
 
 
 def test_a_sitting_is_told_from_beginning_to_end(uninterrupted):
@@ -199,8 +200,8 @@ class Telling(tiny.Diary):
         super().__init__()
         self.at, self.times = batches, times
 
-    def ticked(self, run, tick):
-        super().ticked(run, tick)
+    def on_tick(self, run, tick):
+        super().on_tick(run, tick)
         if tick.batches == self.at:
             for _ in range(self.times):
                 os.kill(os.getpid(), signal.SIGINT)
@@ -232,7 +233,7 @@ def test_the_second_signal_interrupts_at_once_and_the_run_goes_on_from_its_check
 @pytest.mark.slow
 def test_a_reporter_that_breaks_costs_what_came_after_the_checkpoint(uninterrupted, tmp_path):
     class Broken(tiny.Diary):
-        def ticked(self, run, tick):
+        def on_tick(self, run, tick):
             if tick.batches == 200:
                 raise ZeroDivisionError
 
@@ -291,7 +292,7 @@ def test_minutes_go_on_where_they_were(tmp_path, monkeypatch):
     assert stopped.batches == 3
     assert 0 < spent < 60
     seen = []
-    monkeypatch.setattr(tiny.Diary, "ticked", lambda self, run, tick: seen.append(tick))
+    monkeypatch.setattr(tiny.Diary, "on_tick", lambda self, run, tick: seen.append(tick))
     tiny.signal_at(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
         tiny.train(tmp_path / "run", tiny.Diary(), batches=None, minutes=1.0)
@@ -307,6 +308,34 @@ def test_a_run_goes_on_with_the_networks_that_it_was_begun_with(tmp_path):
     )
     parted = tiny.train(tmp_path / "parted", batches=20, generator=linear)
     assert tiny.same(tiny.state(whole), tiny.state(parted))
+
+
+# -- several reporters --------------------------------------------------------------------------------------------
+
+
+def test_every_reporter_gets_every_call_in_order():
+    calls = []
+
+    class Recorder(Reporter):
+        def __init__(self, name, stops):
+            self.name, self.stops = name, stops
+
+        def __getattribute__(self, hook):
+            if hook.startswith("on_"):
+                return lambda *args, **kwargs: calls.append((self.name, hook, args, kwargs))
+            return super().__getattribute__(hook)
+
+        def should_stop(self):
+            return self.stops
+
+    hooks = [name for name in dir(Reporter) if name.startswith("on_")]
+    both = CompositeReporter(Recorder("first", False), Recorder("second", False))
+    for hook in hooks:
+        getattr(both, hook)(hook, more=1)
+    assert len(hooks) == 8
+    assert calls == [(name, hook, (hook,), {"more": 1}) for hook in hooks for name in ("first", "second")]
+    assert not both.should_stop()
+    assert CompositeReporter(Recorder("first", False), Recorder("second", True)).should_stop()
 
 
 # -- refused -------------------------------------------------------------------------------------------------------
@@ -429,7 +458,7 @@ def test_own_networks_with_batch_normalisation_move_in_turn(tmp_path):
 
 def train_own(path, **own):
     class Rule(tiny.Diary):
-        def started(self, run, reasons, rule, going_on):
+        def on_train_begin(self, run, rule, resumed):
             self.rule = rule
 
     reporter = Rule()

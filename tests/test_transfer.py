@@ -136,6 +136,40 @@ def test_it_goes_on_without_the_run_that_it_started_from(parent, tmp_path):
     assert tiny.same(tiny.state(straight), tiny.state(stopped))
 
 
+class KilledAt(tiny.Diary):
+    """Ends the process's work without saving, before the batch of that number."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch = batch
+
+    def on_batch_begin(self, batches):
+        if batches == self.batch:
+            raise SystemExit
+
+
+@pytest.mark.parametrize("checkpoint", [True, False], ids=["after the first checkpoint", "before it"])
+def test_a_run_killed_early_resumes_from_the_weights_of_its_parent(parent, tmp_path, checkpoint):
+    settings = {"from_run": parent, "source": tiny.pictures(seed=5), "batches": 6}
+    straight = tiny.train(tmp_path / "straight", **settings)
+    with pytest.raises(SystemExit):
+        tiny.train(tmp_path / "killed", KilledAt(3), **settings)
+    if not checkpoint:
+        (tmp_path / "killed" / "checkpoint.safetensors").unlink()
+    killed = tiny.train(tmp_path / "killed", **settings)
+    assert tiny.same(tiny.state(straight), tiny.state(killed))
+    assert killed.about["start"] == straight.about["start"]
+
+
+def test_the_first_checkpoint_is_loaded_even_if_the_parent_is_gone(parent, tmp_path):
+    gone = pippin.open_run(shutil.copytree(parent.path, tmp_path / "gone"))
+    with pytest.raises(SystemExit):
+        tiny.train(tmp_path / "killed", KilledAt(3), from_run=gone, batches=6)
+    shutil.rmtree(gone.path)
+    killed = tiny.train(tmp_path / "killed", from_run=gone.path, batches=6)
+    assert tiny.same(tiny.state(tiny.train(tmp_path / "straight", from_run=parent, batches=6)), tiny.state(killed))
+
+
 def test_another_beginning_is_another_run(parent, tmp_path):
     tiny.train(tmp_path / "child", from_run=parent, batches=2)
     with pytest.raises(RunError, match="was made with other settings"):

@@ -58,19 +58,19 @@ def train(run, reporter=None, source=None, **settings):
 
 
 class Diary(Reporter):
-    """Keeps what it was told: `("started", going_on)`, `("ticked", batches)`, `("finished", already)`."""
+    """Keeps what it was told: `("started", resumed)`, `("ticked", batches)`, `("finished", already_finished)`."""
 
     def __init__(self):
         self.told = []
 
-    def started(self, run, reasons, rule, going_on):
-        self.told.append(("started", going_on))
+    def on_train_begin(self, run, rule, resumed):
+        self.told.append(("started", resumed))
 
-    def ticked(self, run, tick):
+    def on_tick(self, run, tick):
         self.told.append(("ticked", tick.batches))
 
-    def finished(self, run, already):
-        self.told.append(("finished", already))
+    def on_train_end(self, run, already_finished):
+        self.told.append(("finished", already_finished))
 
 
 def signal_at(monkeypatch, batch, number=signal.SIGINT):

@@ -39,7 +39,7 @@ class Narrator(Reporter):
         """Print one line."""
         print(text, flush=True)
 
-    def preparing(self, done: int, total: int) -> None:
+    def on_prepare_progress(self, done: int, total: int) -> None:
         """Say how far the pictures are, seldom."""
         if total >= 1000 and done % max(1, total // 4) == 0:
             self.say(f"Looked at {done:,} of {total:,} files")
@@ -57,29 +57,29 @@ class Narrator(Reporter):
 
         return told
 
-    def prepared(self, dataset: "Dataset") -> None:
+    def on_prepare_end(self, dataset: "Dataset") -> None:
         """Say what was found."""
         self.say(dataset.summary())
         size = dataset.image_size
         self.say(f"{len(dataset):,} pictures of {size}×{size} to learn from")
 
-    def started(self, run: "Run", reasons: dict[str, str], rule: str, going_on: bool) -> None:
+    def on_train_begin(self, run: "Run", rule: str, resumed: bool) -> None:
         """Say what begins."""
         self.run = run
         settings = run.settings
         goal = f"{settings.batches:,} batches" if settings.batches else f"{settings.minutes:g} minutes"
-        where = f"from batch {run.batches:,} " if going_on else ""
+        where = f"from batch {run.batches:,} " if resumed else ""
         self.say(
             f"Training {where}for {goal} of {settings.batch_size} pictures with {run.about['engine']} ({run.path})"
         )
-        if "start" in run.about and not going_on:
+        if "start" in run.about and not resumed:
             self.say(run.about["start"])
         if run.about["held_out"]:
             self.say(f"{run.about['held_out']:,} of the pictures are held out of it, to judge by")
         if settings.rule == "auto" and rule == "alternating":
             self.say("The discriminator mixes the pictures of a batch, so the players move in turn (alternating rule)")
 
-    def ticked(self, run: "Run", tick: "Tick") -> None:
+    def on_tick(self, run: "Run", tick: "Tick") -> None:
         """Say how far it is."""
         if tick.measures:
             self.say(f"{self.counted(tick)}  {self.rate(tick)}  {run.path / 'latest.png'}")
@@ -94,13 +94,13 @@ class Narrator(Reporter):
         left = f"{clock(tick.seconds_left)} left" if tick.seconds_left is not None else ""
         return f"{tick.images_per_second:.0f} images/s  {left}  {losses(tick.measures)}"
 
-    def noticed(self, run: "Run", text: str) -> None:
+    def on_finding(self, run: "Run", text: str) -> None:
         """Say what was found."""
         self.say(text)
 
-    def finished(self, run: "Run", already: bool) -> None:
+    def on_train_end(self, run: "Run", already_finished: bool) -> None:
         """Say what there is to look at."""
-        self.say(f"{'This run is finished already' if already else 'Finished'}: batch {run.batches:,}")
+        self.say(f"{'This run is finished already' if already_finished else 'Finished'}: batch {run.batches:,}")
         self.say(f"How it grew:      {run.path / 'timeline.png'}")
         self.say(f"Paint new ones:   pippin sample {run.path} -n 64 -o grid.png")
 
@@ -131,7 +131,7 @@ class BarNarrator(Narrator):
             self.task = self.bars.add_task(description, total=total, text=text)
         self.bars.update(self.task, description=description, completed=completed, total=total, text=text)
 
-    def preparing(self, done: int, total: int) -> None:
+    def on_prepare_progress(self, done: int, total: int) -> None:
         """Move the bar of the preparation."""
         if done == total or time.monotonic() - self.looked > 0.1:
             self.looked = time.monotonic()
@@ -142,15 +142,15 @@ class BarNarrator(Narrator):
         left = Left()
         return lambda done, total: self.show(what, done, total, f"{done:,}/{total:,}{left.after(done, total)}")
 
-    def ticked(self, run: "Run", tick: "Tick") -> None:
+    def on_tick(self, run: "Run", tick: "Tick") -> None:
         """Move the bar of the training."""
         text = f"{self.rate(tick)}  {run.path / 'latest.png'}" if tick.measures else "compiling"
         self.show(self.counted(tick), tick.progress, 1.0, text)
 
-    def finished(self, run: "Run", already: bool) -> None:
+    def on_train_end(self, run: "Run", already_finished: bool) -> None:
         """Clear the bar away and say what there is to look at."""
         self.bars.stop()
-        super().finished(run, already)
+        super().on_train_end(run, already_finished)
 
     def stopped(self) -> None:
         """Clear the bar away and say how to go on."""

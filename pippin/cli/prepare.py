@@ -131,7 +131,7 @@ def audit(
             image_size=image_size,
             preparation=options,
             outliers=not quick,
-            progress=reporter.preparing,
+            progress=reporter.on_prepare_progress,
         )
     print("\n".join(found.lines()))
     if report is not None:
@@ -154,7 +154,9 @@ def prepare(
     from pippin import pictures
 
     with Narrator.choose() as reporter:
-        dataset = pictures.prepare(source, image_size, progress=reporter.preparing, preparation=options, shard=shard)
+        dataset = pictures.prepare(
+            source, image_size, progress=reporter.on_prepare_progress, preparation=options, shard=shard
+        )
     if shard is None:
         print(dataset.summary())
     else:

@@ -61,12 +61,12 @@ def plan(
             source,
             preset=preset.value,
             preparation=options,
-            progress=reporter.preparing,
+            progress=reporter.on_prepare_progress,
             **_asked(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
             ),
         )
-        reporter.prepared(made.dataset)
+        reporter.on_prepare_end(made.dataset)
     console().print(table(explained(made.settings, made.choice.reasons)))
     for line in _outlook(made):
         print(line, flush=True)
@@ -124,11 +124,11 @@ def _outlook(made: "Plan") -> Iterator[str]:
     learnt, held_out = made.dataset.split(settings.held_out)
     yield f"{len(learnt):,} pictures to learn from, {len(held_out):,} held out to judge by"
     if engine.device() == "CPU":
-        free = memory.free()
-        share = made.memory / max(free, 1)
-        yield f"Memory: about {memory.gib(made.memory)} at its peak, {share:.0%} of {memory.gib(free)} that are free"
+        free = memory.free_memory()
+        need, share = memory.format_gib(made.memory), made.memory / max(free, 1)
+        yield f"Memory: about {need} at its peak, {share:.0%} of the free {memory.format_gib(free)}"
         made.check_memory()
-    speed = made.rehearse()
+    speed = made.measure_speed()
     yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, as a few batches just showed"
     if settings.minutes is not None:
         batches = round(60 * settings.minutes * speed / settings.batch_size)

@@ -46,7 +46,7 @@ from pippin.pictures import RGB, Audit, Preparation
 from pippin.pictures.listing import read_about, write_listing
 from pippin.runs import checkpoint
 from pippin.sampling.directions import Directions
-from pippin.settings import Choice, Settings
+from pippin.settings import GIVEN, Choice, Settings
 from pippin.show import GAP, grid, save_picture, timeline
 from pippin.training.anchors import Anchors
 from pippin.training.health import Health
@@ -114,6 +114,8 @@ class Folder:
             "format": FORMAT,
             "settings": choice.settings.to_dict(),
             "reasons": choice.reasons,
+            "given": sorted(choice.given),
+            "derived": sorted(choice.derived),
             **about,
         }
         with run_errors(path):
@@ -123,6 +125,13 @@ class Folder:
                 write_text(path / f"{name}.json", json.dumps(json.loads(model.to_json()), indent=1))
             write_text(path / "settings.json", json.dumps(contents, indent=1))
         return cls(path)
+
+    @property
+    def choice(self) -> Choice:
+        """The settings with their reasons. In older runs the reason alone says which settings were given."""
+        reasons = self.about["reasons"]
+        given = self.about.get("given", [name for name, reason in reasons.items() if reason == GIVEN])
+        return Choice(self.settings, reasons, frozenset(given), frozenset(self.about.get("derived", [])))
 
     # -- the networks and their state ---------------------------------------------------------------------------------
 
@@ -152,6 +161,11 @@ class Folder:
         model = self.network(player.removeprefix("ema_"))
         checkpoint.load_weights(self._best if self._best.exists() else self._checkpoint, player, model)
         return model
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether the run has saved a checkpoint."""
+        return self._checkpoint.exists()
 
     @property
     def batches(self) -> int:

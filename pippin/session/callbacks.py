@@ -1,7 +1,7 @@
-"""Keras' callbacks, told of a sitting as `keras.Model.fit` would tell them.
+"""Keras callbacks, called during a training session as `keras.Model.fit` calls them.
 
-A GAN has no epochs that mean anything, so a tick is one: `TICK` batches, or fewer where a checkup or a moment of the
-story comes between. Batches are counted within their tick, and ticks within the run, also across sittings.
+A GAN has no meaningful epochs, so each tick counts as an epoch: `TICK` batches, or fewer if a checkup or a snapshot
+comes first. Batches are counted within their tick, and ticks within the run, across training sessions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +16,13 @@ from pippin.session.reporting import Reporter
 from pippin.training.trainer import Tick, Trainer
 
 
-class Measures(Mapping[str, float]):
-    """A batch's measures as numbers. The first time that one is read waits for the engine."""
+class LazyMeasures(Mapping[str, float]):
+    """The measures of one batch as numbers, converted when the first of them is read. Reading waits for the engine.
+
+    Args:
+        trainer: the trainer of the batch.
+        measures: name → scalar tensor of the engine.
+    """
 
     def __init__(self, trainer: Trainer, measures: dict[str, Any]):
         self._trainer, self._measures = trainer, measures
@@ -36,69 +41,69 @@ class Measures(Mapping[str, float]):
         return {name: float(value) for name, value in self._trainer.engine.to_host(self._measures).items()}
 
 
-class Callbacks(Reporter):
-    """A reporter that tells Keras' callbacks.
+class CallbackReporter(Reporter):
+    """A reporter that calls Keras callbacks.
 
-    `on_train_begin`, `on_epoch_begin`, `on_train_batch_begin`, `on_train_batch_end`, `on_epoch_end` and `on_train_end`
-    are called; the last one also where a callback ended the run, but not where it was interrupted. An epoch's logs are
-    the means of its batches' measures, `images_per_second`, and `kid`, the last checkup's (infinite before). Their
-    `model` is the averaged generator, as it stood at the last tick; it was never compiled and has no optimizer. Setting
-    its `stop_training` ends the run after the batch.
+    It calls `on_train_begin`, `on_epoch_begin`, `on_train_batch_begin`, `on_train_batch_end`, `on_epoch_end` and
+    `on_train_end`; the last one also if a callback ended the run, but not after an interruption. The logs of an epoch
+    are the means of its batches' measures, `images_per_second`, and `kid` of the last checkup (infinity before the
+    first one). The callbacks' `model` is the averaged generator as of the last tick; it is not compiled and has no
+    optimizer. Setting its `stop_training` ends the run after the current batch.
 
     Args:
-        callbacks: see `keras.callbacks.Callback`.
-        trainer: whose training it is.
+        callbacks: instances of `keras.callbacks.Callback`.
+        trainer: the trainer of the session.
 
     Raises:
-        SettingsError: one of them is no callback.
+        SettingsError: an item is not a Keras callback.
     """
 
     def __init__(self, callbacks: Sequence[Any], trainer: Trainer):
         self.callbacks, self.trainer = check_callbacks(callbacks), trainer
-        self.epoch, self.first, self.kid = 0, 0, float("inf")
-        self.within = False
+        self.epoch, self.first_batch, self.kid = 0, 0, float("inf")
+        self.in_epoch = False
         self.logs: dict[str, float] = {}
 
-    def started(self, run: Run, reasons: dict[str, str], rule: str, going_on: bool) -> None:
-        """Give them the model, and say that training begins."""
+    def on_train_begin(self, run: Run, rule: str, resumed: bool) -> None:
+        """Give the callbacks the model, and call their `on_train_begin`."""
         self.model = run.network("generator")
         self.model.stop_training = False
-        self.epoch, self.first = len(run.log()), run.batches
-        self._heed(run)
-        self._bring_up()
+        self.epoch, self.first_batch = len(run.log()), run.batches
+        self._update_kid(run)
+        self._update_model()
         params = {"epochs": None, "steps": None, "verbose": 0}
         for callback in self.callbacks:
             callback.set_params(params)
             callback.set_model(self.model)
         self._call("on_train_begin")
 
-    def batch_begins(self, batches: int) -> None:
-        """Say it, and first that an epoch begins, where one does."""
-        if not self.within:
-            self.within = True
+    def on_batch_begin(self, batches: int) -> None:
+        """Call `on_train_batch_begin`, after `on_epoch_begin` if this batch is the first of a tick."""
+        if not self.in_epoch:
+            self.in_epoch = True
             self._call("on_epoch_begin", self.epoch)
-        self._call("on_train_batch_begin", batches - self.first)
+        self._call("on_train_batch_begin", batches - self.first_batch)
 
-    def batch_ends(self, batches: int, measures: Mapping[str, float]) -> None:
-        """Say it."""
-        self._call("on_train_batch_end", batches - 1 - self.first, measures)
+    def on_batch_end(self, batches: int, measures: Mapping[str, float]) -> None:
+        """Call `on_train_batch_end`."""
+        self._call("on_train_batch_end", batches - 1 - self.first_batch, measures)
 
-    def ticked(self, run: Run, tick: Tick) -> None:
-        """Bring the model up to date and say that the epoch ends."""
-        if not self.within:
+    def on_tick(self, run: Run, tick: Tick) -> None:
+        """Update the model and call `on_epoch_end`."""
+        if not self.in_epoch:
             return
-        self._heed(run)
-        self._bring_up()
+        self._update_kid(run)
+        self._update_model()
         self.logs = {**tick.measures, "images_per_second": tick.images_per_second, "kid": self.kid}
         self._call("on_epoch_end", self.epoch, dict(self.logs))
-        self.epoch, self.first, self.within = self.epoch + 1, tick.batches, False
+        self.epoch, self.first_batch, self.in_epoch = self.epoch + 1, tick.batches, False
 
-    def finished(self, run: Run, already: bool) -> None:
-        """Say that training ends."""
-        if not already:
+    def on_train_end(self, run: Run, already_finished: bool) -> None:
+        """Call `on_train_end`, unless an earlier session finished the run."""
+        if not already_finished:
             self._call("on_train_end", dict(self.logs))
 
-    def wants_to_stop(self) -> bool:
+    def should_stop(self) -> bool:
         """Return whether a callback has set the model's `stop_training`."""
         return bool(self.model.stop_training)
 
@@ -106,11 +111,11 @@ class Callbacks(Reporter):
         for callback in self.callbacks:
             getattr(callback, name)(*args)
 
-    def _heed(self, run: Run) -> None:
+    def _update_kid(self, run: Run) -> None:
         if checkups := run.checkups():
             self.kid = checkups[-1]["kid"]
 
-    def _bring_up(self) -> None:
+    def _update_model(self) -> None:
         averaged = self.trainer.engine.to_host(self.trainer.state["ema_generator"])
         parts = ("weights", self.model.trainable_variables), ("stats", self.model.non_trainable_variables)
         for part, variables in parts:
@@ -119,12 +124,12 @@ class Callbacks(Reporter):
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> list[keras.callbacks.Callback]:
-    """Return the callbacks.
+    """Return the callbacks as a list.
 
     Raises:
-        SettingsError: one of them is none.
+        SettingsError: an item is not a Keras callback.
     """
-    for one in callbacks:
-        if not isinstance(one, keras.callbacks.Callback):
-            raise SettingsError(f"callbacks must be instances of keras.callbacks.Callback. Received: {one!r}")
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise SettingsError(f"callbacks must be instances of keras.callbacks.Callback. Received: {callback!r}")
     return list(callbacks)

@@ -1,9 +1,9 @@
-"""How much memory a training will need, said before it starts; and how much there is.
+"""Memory: the predicted peak of a training process, and the memory that is free.
 
-What the engine needs for itself, what the weights need (with gradients, both moments of Adam, the average and the
-copies that a checkpoint makes), and for each picture of a batch what the layers give: some of it is kept for the way
-back. How much of it is a matter of the engine, and was measured: `benchmarks/memory.py` holds the prediction against
-the peak of real runs.
+The prediction adds three parts: what the engine needs for itself; what the weights need (with gradients, both moments
+of Adam, the moving average, and the copies made for a checkpoint); and, for each image of a batch, the activations of
+all layers, some of which are kept for the backward pass. The factors depend on the engine and were measured:
+`benchmarks/memory.py` compares the prediction with the peaks of real runs.
 """
 
 import math
@@ -15,87 +15,87 @@ import psutil
 
 from pippin.networks import Networks
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 
 CONTROL_GROUPS = (
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-"""Where Linux tells a container how much it may have, how much it has, and what of that are files that can go."""
+"""Where Linux publishes a container's limits: the folder, the files with its limit and its usage, and the entry of
+`memory.stat` with the part of the usage that is only cached files and can be freed."""
 
 
 class Need(NamedTuple):
-    """What an engine needs, as measured.
+    """The measured memory needs of an engine.
 
     Attributes:
-        base: bytes of the process before there is any network, and of what looks at the pictures.
-        weights: times the bytes of the trained weights.
-        painting: times the bytes that the generator's layers and operations give for a picture of the batch.
-        judging: the same of the discriminator, for a real and a painted picture.
-        seeing: the same of the projector.
+        base: bytes of the process without networks, including the features for validation.
+        weights: factor for the bytes of the trained weights.
+        generator: factor for the bytes of the generator's activations, per image of the batch.
+        discriminator: factor for the bytes of the discriminator's activations, per pair of real and generated image.
+        projector: factor for the bytes of the projector's activations, per pair.
     """
 
     base: float
     weights: float
-    painting: float
-    judging: float
-    seeing: float
+    generator: float
+    discriminator: float
+    projector: float
 
-
-MIB = 2**20
 
 NEEDS = {
     "tensorflow": Need(916 * MIB, 32, 1.1, 1.5, 0.56),
     "jax": Need(2615 * MIB, 32, 0.5, 3, 1.38),
     "torch": Need(2423 * MIB, 32, 5.9, 3, 1.42),
 }
-"""Fitted to the peaks of whole trainings; six with TensorFlow 2.21, one of them with the networks of today, are within
-13 per cent (`benchmarks/results/memory.json`), and three with JAX 0.10 within 11. PyTorch 2.13 was fitted to three,
-with earlier networks, and not measured since. These two do checkups without compiling them, which is most of what they
-need before the first picture."""
+"""The needs of each engine, fitted to the peaks of whole training runs. The predictions for six runs with TensorFlow
+2.21, one of them with today's networks, are within 13 per cent (`benchmarks/results/memory.json`), and those for three
+with JAX 0.10 within 11. PyTorch 2.13 was fitted to three runs with earlier networks. JAX and PyTorch ran checkups
+without compilation when they were measured, which is most of their `base`."""
 
 
-def needed(engine: str, networks: Networks, batch_size: int) -> int:
-    """Return how many bytes of resident memory a training process will have at its peak, on a processor.
+def predict_peak(engine: str, networks: Networks, batch_size: int) -> int:
+    """Return the predicted peak of a training process's resident memory on a CPU, in bytes.
 
     Args:
         engine: a name in `NEEDS`.
         networks: see `pippin.networks`.
-        batch_size: pictures of each kind, real and generated.
+        batch_size: real images in a batch; as many are generated.
     """
     need = NEEDS[engine]
     weights = 4 * sum(model.count_params() for model in networks[:2])
-    painting, judging = activations(networks.generator), activations(networks.discriminator)
-    seeing = activations(networks.projector) if networks.projector else 0
-    pictures = need.painting * painting + need.judging * judging + need.seeing * seeing
-    return round(need.base + need.weights * weights + batch_size * pictures)
+    per_image = need.generator * activation_bytes(networks.generator)
+    per_image += need.discriminator * activation_bytes(networks.discriminator)
+    if networks.projector:
+        per_image += need.projector * activation_bytes(networks.projector)
+    return round(need.base + need.weights * weights + batch_size * per_image)
 
 
-def activations(model: Any) -> int:
-    """Return how many bytes of float32 a model's layers and operations give for one picture, all of them together."""
+def activation_bytes(model: Any) -> int:
+    """Return the total size of the outputs of a model's layers and operations for one image, in bytes of float32."""
     total = 0
-    for layer in getattr(model, "operations", model.layers):  # a Sequential model has layers only
+    for layer in getattr(model, "operations", model.layers):  # a Sequential model has only layers
         if isinstance(layer, keras.Model):
-            total += activations(layer)
+            total += activation_bytes(layer)
         else:
             outputs = layer.output if isinstance(layer.output, list) else [layer.output]
             total += sum(4 * math.prod(output.shape[1:]) for output in outputs)
     return total
 
 
-def free() -> int:
-    """Return how many bytes of memory a process can have here: what the machine has free, or its container."""
-    there = psutil.virtual_memory().available
+def free_memory() -> int:
+    """Return how many bytes a process can allocate: the free memory of the machine, or of its container if less."""
+    free = psutil.virtual_memory().available
     for folder, limit, usage, files in CONTROL_GROUPS:
         try:
             details = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
             used = int((folder / usage).read_text()) - int(details[files])
-            there = min(there, int((folder / limit).read_text()) - used)
-        except (OSError, ValueError, KeyError):  # no such group, or one without a limit ("max")
+            free = min(free, int((folder / limit).read_text()) - used)
+        except (OSError, ValueError, KeyError):  # no such control group, or one without a limit ("max")
             continue
-    return max(there, 0)
+    return max(free, 0)
 
 
-def gib(count: float) -> str:
-    """Return bytes as people say them: `1.9 GiB`."""
+def format_gib(count: float) -> str:
+    """Return a number of bytes in GiB, such as `1.9 GiB`."""
     return f"{count / GIB:.1f} GiB"

@@ -1,4 +1,4 @@
-"""What a training will be, before it is: pictures, settings with their reasons, networks, memory, speed."""
+"""Training plans: the dataset, the settings with their reasons, the networks, and the memory and speed to expect."""
 
 import dataclasses
 import statistics
@@ -14,27 +14,32 @@ from pippin.errors import NetworkError, SettingsError
 from pippin.networks import Networks
 from pippin.pictures import GREY, RGB, Dataset, Preparation, prepare, typical_side
 from pippin.session import memory
+from pippin.session.memory import format_gib
 from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
 from pippin.training.trainer import Trainer
 
-SHARE = 0.9
-"""Of the free memory that may be used: other programs want some, and the prediction is not exact."""
+USABLE_SHARE = 0.9
+"""Share of the free memory that a training process may use. Other programs need some, and the prediction is not
+exact."""
 
 SMALLEST_BATCH = 4
-"""Pictures below which a batch is not shrunk to save memory: its gradients would be mostly noise."""
+"""Smallest batch size that is chosen to save memory. The gradients of smaller batches are mostly noise."""
 
-REHEARSED = 5
-"""Batches that are timed."""
+COMPILING_BATCHES = 2
+"""Batches at the start of a speed measurement that are not timed, because they include compilation."""
+
+TIMED_BATCHES = 5
+"""Batches of a speed measurement that are timed. Their median is stable, and they take only seconds."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `plan` made: all that a training needs.
+    """Everything that a training session needs, made by `plan`.
 
     Attributes:
-        dataset: the prepared pictures.
+        dataset: the prepared images.
         choice: the settings, and the reason for each.
-        networks: see `pippin.networks`, with new weights.
+        networks: see `pippin.networks`, with initial weights.
     """
 
     dataset: Dataset
@@ -43,62 +48,56 @@ class Plan:
 
     @property
     def settings(self) -> Settings:
-        """The settings alone."""
+        """The settings without their reasons."""
         return self.choice.settings
 
     @property
     def memory(self) -> int:
-        """Bytes of resident memory that training needs at its peak, predicted."""
+        """Predicted peak of the training process's resident memory, in bytes."""
         return self.memory_at(self.settings.batch_size)
 
     def memory_at(self, batch_size: int) -> int:
-        """Return the same for another batch size."""
-        return memory.needed(engines.current().name, self.networks, batch_size)
+        """Return the predicted peak of the resident memory for another batch size, in bytes."""
+        return memory.predict_peak(engines.current().name, self.networks, batch_size)
 
     def check_memory(self) -> None:
-        """Make sure that training fits.
+        """Check that training fits into the free memory.
 
         Raises:
-            SettingsError: it does not fit into the memory that is free. The message says what would.
+            SettingsError: it does not fit. The message says which settings would.
         """
-        free = room()
-        if free is None or self.memory <= free:
+        usable = usable_memory()
+        if usable is None or self.memory <= usable:
             return
         size, batch_size = self.settings.image_size, self.settings.batch_size
         raise SettingsError(
-            f"Training would need about {memory.gib(self.memory)} of memory at its peak, and only "
-            f"{memory.gib(free)} can be had here. {self._advice(free)} "
-            f"Received: image_size={size}, batch_size={batch_size}"
+            f"Training needs about {format_gib(self.memory)} of memory at its peak, and {format_gib(usable)} can be "
+            f"used here. {self._advice(usable)} Received: image_size={size}, batch_size={batch_size}"
         )
 
-    def _advice(self, free: int) -> str:
-        """Return what would fit: first fewer pictures at a time, then smaller ones."""
+    def _advice(self, usable: int) -> str:
+        """Return which settings would fit: a smaller batch, or else smaller images."""
         settings = self.settings
-        if batch_size := fitting(self.memory_at, settings.batch_size, free):
-            return f"--batch-size {batch_size} would fit ({memory.gib(self.memory_at(batch_size))})."
+        if batch_size := largest_batch(self.memory_at, settings.batch_size, usable):
+            return f"--batch-size {batch_size} would fit ({format_gib(self.memory_at(batch_size))})."
         for size in reversed([size for size in IMAGE_SIZES if size < settings.image_size]):
-            pair = _preset(settings, size, self.dataset)
-            smaller = dataclasses.replace(self, networks=pair)
-            if batch_size := fitting(smaller.memory_at, settings.batch_size, free):
-                need = memory.gib(smaller.memory_at(batch_size))
+            smaller = dataclasses.replace(self, networks=_build_preset(settings, size, self.dataset))
+            if batch_size := largest_batch(smaller.memory_at, settings.batch_size, usable):
+                need = format_gib(smaller.memory_at(batch_size))
                 return f"--image-size {size} --batch-size {batch_size} would fit ({need})."
-        return "Nothing that Pippin can train would fit; close other programs."
+        return "No settings would fit; close other programs."
 
-    def rehearse(self) -> float:
-        """Train a few batches for nothing but their time.
-
-        Returns:
-            Real pictures a second.
-        """
-        learnt, _ = self.dataset.split(self.settings.held_out)
+    def measure_speed(self) -> float:
+        """Train a few batches, discard the result, and return the speed in real images per second."""
+        training_set, _ = self.dataset.split(self.settings.held_out)
         engine = engines.current()
-        trainer = Trainer(engine, self.settings, self.networks, learnt)
+        trainer = Trainer(engine, self.settings, self.networks, training_set)
         times = []
-        for _ in range(2 + REHEARSED):  # the first ones compile
-            begun = time.perf_counter()
+        for _ in range(COMPILING_BATCHES + TIMED_BATCHES):
+            start = time.perf_counter()
             engine.to_host(trainer.step())
-            times.append(time.perf_counter() - begun)
-        return self.settings.batch_size / statistics.median(times[2:])
+            times.append(time.perf_counter() - start)
+        return self.settings.batch_size / statistics.median(times[COMPILING_BATCHES:])
 
 
 def plan(
@@ -112,91 +111,109 @@ def plan(
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> Plan:
-    """Look at the pictures and at the machine, and say what `pippin.train` would do with the same arguments.
+    """Prepare the images, choose the settings and build the networks as `pippin.train` does with the same arguments.
 
     Args:
-        source, generator, discriminator, image_size, preset, preparation, **settings: as for `pippin.train`.
-        progress: told how many of the source's files were looked at.
+        source, generator, discriminator, image_size, preset, preparation, **settings: see `pippin.train`.
+        progress: Called as `progress(done, total)` while the source's files are prepared.
 
     Returns:
-        A `Plan`. It may not fit into memory: see `Plan.check_memory`.
+        A `Plan`. It may not fit into memory; see `Plan.check_memory`.
 
     Raises:
         PippinError: see `pippin.errors` for its kinds.
     """
-    if generator is not None:
-        settings["latent_dim"] = _latent_dim(generator)
-    if discriminator is not None:
-        settings.setdefault("features", "none")
-    size, reason = _size(source, image_size, generator, discriminator)
-    choose(preset, size, **settings)  # what is wrong is said before the pictures are looked at
+    derived = _derived_settings(source, generator, discriminator, image_size, settings)
+    choose(preset, image_size, derived=derived, **settings)  # report wrong settings before preparing the images
+    size = image_size if image_size is not None else derived.get("image_size", (Settings.image_size, ""))[0]
     preparation = preparation or Preparation()
     dataset = prepare(source, size, progress=progress, preparation=preparation)
-    if dataset.channels == GREY and preparation.channels is None and _know_rgb_only(generator, discriminator):
+    if dataset.channels == GREY and preparation.channels is None and _need_rgb(generator, discriminator):
         preparation = dataclasses.replace(preparation, channels=RGB)
         dataset = prepare(source, size, progress=progress, preparation=preparation)
-    choice = choose(preset, size, len(dataset), **settings)
-    if reason:
-        choice.reasons["image_size"] = reason
-    built = _networks(choice.settings, dataset, generator, discriminator)
-    return _shrunk(Plan(dataset, choice, built))
+    choice = choose(preset, image_size, len(dataset), derived, **settings)
+    built = _build_networks(choice.settings, dataset, generator, discriminator)
+    return _fit_batch(Plan(dataset, choice, built))
 
 
-def room() -> int | None:
-    """Return how many bytes training may use; None where it happens in the memory of an accelerator."""
-    return round(SHARE * memory.free()) if engines.current().device() == "CPU" else None
+def usable_memory() -> int | None:
+    """Return how many bytes training may use; None on an accelerator, which has memory of its own."""
+    return round(USABLE_SHARE * memory.free_memory()) if engines.current().device() == "CPU" else None
 
 
-def fitting(memory_at: Callable[[int], int], batch_size: int, free: int) -> int | None:
-    """Return the largest batch, of this size or halved, that fits; None where even the smallest does not."""
-    while memory_at(batch_size) > free:
+def largest_batch(memory_at: Callable[[int], int], batch_size: int, usable: int) -> int | None:
+    """Return the largest of `batch_size`, its half, its quarter, … that fits; None if `SMALLEST_BATCH` does not."""
+    while memory_at(batch_size) > usable:
         batch_size //= 2
         if batch_size < SMALLEST_BATCH:
             return None
     return batch_size
 
 
-def _shrunk(made: Plan) -> Plan:
-    """Take fewer pictures at a time where memory is short and nobody asked for a number."""
-    free = room()
-    if free is None or "batch_size" in made.choice.given:
+def _fit_batch(made: Plan) -> Plan:
+    """Return the plan with a smaller batch if memory is short and the user gave no batch size."""
+    usable = usable_memory()
+    if usable is None or "batch_size" in made.choice.given:
         return made
-    batch_size = fitting(made.memory_at, made.settings.batch_size, free)
+    batch_size = largest_batch(made.memory_at, made.settings.batch_size, usable)
     if batch_size in (None, made.settings.batch_size):
         return made
-    reason = (
-        f"{made.settings.batch_size} would need {memory.gib(made.memory)} of memory, and {memory.gib(free)} is free"
-    )
-    settings = dataclasses.replace(made.settings, batch_size=batch_size)
-    return dataclasses.replace(made, choice=Choice(settings, {**made.choice.reasons, "batch_size": reason}))
+    need = f"{made.settings.batch_size} would need {format_gib(made.memory)} of memory"
+    reason = f"{need}, and {format_gib(usable)} can be used"
+    return dataclasses.replace(made, choice=made.choice.replace("batch_size", batch_size, reason))
 
 
-def _size(
-    source: Any, image_size: int | None, generator: keras.Model | None, discriminator: keras.Model | None
-) -> tuple[int, str | None]:
-    """Return the side of the pictures, and why, where that is not the default's reason."""
-    if image_size is not None:
-        return image_size, "given"
+def _derived_settings(
+    source: Any,
+    generator: keras.Model | None,
+    discriminator: keras.Model | None,
+    image_size: int | None,
+    given: dict[str, Any],
+) -> dict[str, tuple[Any, str]]:
+    """Return the settings that follow from the user's networks and images: name → value and reason.
+
+    Raises:
+        SettingsError: the user gave a setting that contradicts a network.
+    """
+    derived: dict[str, tuple[Any, str]] = {}
+    latent_dim = _latent_dim(generator)
+    if latent_dim is not None:
+        derived["latent_dim"] = latent_dim, "the input of the given generator"
+    if discriminator is not None:
+        derived["features"] = "none", "the given discriminator takes images"
+    for name, (value, _) in derived.items():
+        if given.get(name) not in (None, value):
+            raise SettingsError(
+                f"{name} must be {value}, to match the given network; leave it out. Received: {name}={given[name]}"
+            )
+    if image_size is None and (found := _derived_size(source, generator, discriminator)):
+        derived["image_size"] = found
+    return derived
+
+
+def _derived_size(
+    source: Any, generator: keras.Model | None, discriminator: keras.Model | None
+) -> tuple[int, str] | None:
+    """Return the image size of the user's networks, or a smaller size than the default for small images, and why."""
     for model, tensors in ((generator, "output_shape"), (discriminator, "input_shape")):
         shape = getattr(model, tensors, None)
         if isinstance(shape, tuple) and len(shape) == 4 and shape[1]:
-            return shape[1], "that of the networks that were given"
-    side, default = typical_side(source), Settings().image_size
-    if side is None or side >= default:
-        return default, None
-    return max(
-        size for size in IMAGE_SIZES if size <= max(side, IMAGE_SIZES[0])
-    ), f"most pictures are {side} pixels wide"
+            return shape[1], "the image size of the given networks"
+    side = typical_side(source)
+    if side is None or side >= Settings.image_size:
+        return None
+    size = max(size for size in IMAGE_SIZES if size <= max(side, IMAGE_SIZES[0]))
+    return size, f"most images are {side} pixels wide"
 
 
-def _know_rgb_only(generator: keras.Model | None, discriminator: keras.Model | None) -> bool:
-    """Say whether a network that was given is for RGB, so that grey pictures must come as such."""
+def _need_rgb(generator: keras.Model | None, discriminator: keras.Model | None) -> bool:
+    """Return whether a given network works on RGB images, so that grey images must be prepared as RGB."""
     shapes = [getattr(generator, "output_shape", None), getattr(discriminator, "input_shape", None)]
     return any(isinstance(shape, tuple) and shape[-1:] == (RGB,) for shape in shapes)
 
 
-def _preset(settings: Settings, image_size: int, dataset: Dataset) -> Networks:
-    """Return a preset's networks for pictures like those of a dataset, of a size."""
+def _build_preset(settings: Settings, image_size: int, dataset: Dataset) -> Networks:
+    """Return a preset's networks for the channels and labels of a dataset."""
     labels = {"labels": len(dataset.labels)} if dataset.labels else {}
     return networks.build(
         settings.preset,
@@ -209,15 +226,20 @@ def _preset(settings: Settings, image_size: int, dataset: Dataset) -> Networks:
     )
 
 
-def _networks(
+def _build_networks(
     settings: Settings, dataset: Dataset, generator: keras.Model | None, discriminator: keras.Model | None
 ) -> Networks:
-    """Return the preset's networks, with what was given in their place."""
-    built = _preset(settings, settings.image_size, dataset)
+    """Return the preset's networks, replaced by the given ones.
+
+    Raises:
+        NetworkError: a given network does not fit the images, or cannot be used with labels.
+    """
+    built = _build_preset(settings, settings.image_size, dataset)
     labels = len(dataset.labels) if dataset.labels else 0
     if labels and (generator is not None or discriminator is not None):
         raise NetworkError(
-            f"Labels need the networks of standard; leave out your own, or the labels. Received: {labels}"
+            "Labels need the networks of the standard preset; leave out your own networks or the labels. "
+            f"Received: {labels} labels"
         )
     if generator is not None:
         built = built._replace(generator=generator)
@@ -227,6 +249,7 @@ def _networks(
     return built
 
 
-def _latent_dim(generator: keras.Model) -> int | None:
+def _latent_dim(generator: keras.Model | None) -> int | None:
+    """Return the latent dimension of a generator; None if there is none, or its input has another shape."""
     shape = getattr(generator, "input_shape", None)
     return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None

@@ -1,7 +1,7 @@
-"""Who is told how a sitting of training goes, and may end it."""
+"""Reporters: objects that are notified of a training session's progress, and may end it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pippin.pictures import Dataset
@@ -10,83 +10,60 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """Who is told how a sitting goes. This one tells nobody and lets training go to its end; others say more."""
+    """Base class of reporters. Its hooks do nothing; subclasses override those that they need."""
 
-    def preparing(self, done: int, total: int) -> None:
-        """So many of the source's files were looked at."""
+    def on_prepare_progress(self, done: int, total: int) -> None:
+        """Called while the images are prepared, with the number of files done so far and in all."""
 
-    def prepared(self, dataset: "Dataset") -> None:
-        """The pictures are ready."""
+    def on_prepare_end(self, dataset: "Dataset") -> None:
+        """Called when the images are prepared."""
 
-    def started(self, run: "Run", reasons: dict[str, str], rule: str, going_on: bool) -> None:
-        """Training begins, or goes on."""
+    def on_train_begin(self, run: "Run", rule: str, resumed: bool) -> None:
+        """Called when training begins, with the training rule and whether the run had trained batches before."""
 
-    def batch_begins(self, batches: int) -> None:
-        """A batch is about to be trained, after so many."""
+    def on_batch_begin(self, batches: int) -> None:
+        """Called before each batch, with the number of batches trained so far."""
 
-    def batch_ends(self, batches: int, measures: Mapping[str, float]) -> None:
-        """A batch was trained, so many in all. Only who reads `measures` waits for the engine."""
+    def on_batch_end(self, batches: int, measures: Mapping[str, float]) -> None:
+        """Called after each batch, with the number of batches trained so far.
 
-    def ticked(self, run: "Run", tick: "Tick") -> None:
-        """Some batches were trained."""
+        Reading a value of `measures` waits for the engine; without reading, the next batch is prepared meanwhile.
+        """
 
-    def noticed(self, run: "Run", text: str) -> None:
-        """Something is wrong, or it is done: one plain sentence with what was done about it."""
+    def on_tick(self, run: "Run", tick: "Tick") -> None:
+        """Called at every progress interval; see `pippin.training.trainer.TICK`."""
 
-    def finished(self, run: "Run", already: bool) -> None:
-        """The run is at its end, now or (`already`) before this sitting."""
+    def on_finding(self, run: "Run", text: str) -> None:
+        """Called when validation finds a problem or ends the run, with one sentence: what was found, what was done."""
 
-    def wants_to_stop(self) -> bool:
-        """Whether the run is to end here. Asked after each batch and each tick."""
+    def on_train_end(self, run: "Run", already_finished: bool) -> None:
+        """Called when the run is finished: in this session, or (`already_finished`) in an earlier one."""
+
+    def should_stop(self) -> bool:
+        """Return whether the run should end now. Called after each batch and each tick."""
         return False
 
 
-class Several(Reporter):
-    """Tells several, one after the other; each of them may end the run."""
+class CompositeReporter(Reporter):
+    """Passes every call on to several reporters, in their order. The run ends when one of them wants to stop."""
 
-    def __init__(self, *reporters: Reporter):
+    def __init__(self, *reporters: Reporter) -> None:
         self.reporters = reporters
 
-    def preparing(self, done: int, total: int) -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.preparing(done, total)
+    def should_stop(self) -> bool:
+        """Return whether at least one reporter wants to stop."""
+        return any(reporter.should_stop() for reporter in self.reporters)
 
-    def prepared(self, dataset: "Dataset") -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.prepared(dataset)
 
-    def started(self, run: "Run", reasons: dict[str, str], rule: str, going_on: bool) -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.started(run, reasons, rule, going_on)
+def _add_hook(name: str) -> None:
+    """Give `CompositeReporter` a hook that calls the reporters' hook of the same name."""
 
-    def batch_begins(self, batches: int) -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.batch_begins(batches)
+    def call_all(self: CompositeReporter, *args: Any, **kwargs: Any) -> None:
+        for reporter in self.reporters:
+            getattr(reporter, name)(*args, **kwargs)
 
-    def batch_ends(self, batches: int, measures: Mapping[str, float]) -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.batch_ends(batches, measures)
+    setattr(CompositeReporter, name, call_all)
 
-    def ticked(self, run: "Run", tick: "Tick") -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.ticked(run, tick)
 
-    def noticed(self, run: "Run", text: str) -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.noticed(run, text)
-
-    def finished(self, run: "Run", already: bool) -> None:
-        """Tell all."""
-        for one in self.reporters:
-            one.finished(run, already)
-
-    def wants_to_stop(self) -> bool:
-        """Return whether one of them wants to."""
-        return any(one.wants_to_stop() for one in self.reporters)
+for _name in [name for name in vars(Reporter) if name.startswith("on_")]:
+    _add_hook(_name)
