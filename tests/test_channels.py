@@ -184,7 +184,7 @@ def test_networks_of_other_channels_fit_together(preset, features, channels):
     built = networks.build(preset, 16, 8, features=features, channels=channels)
     assert built.generator.output_shape == (None, 16, 16, channels)
     assert networks.check(built, 16, channels) == 8
-    with pytest.raises(NetworkError, match=r"generator must give images of shape \(B, 16, 16, 3\)"):
+    with pytest.raises(NetworkError, match=r"generator must return images of shape \(B, 16, 16, 3\)"):
         networks.check(built, 16)
 
 

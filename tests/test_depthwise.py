@@ -21,7 +21,7 @@ for side, size, stride in [(8, 3, 1), (8, 3, 2), (9, 3, 2), (8, 5, 1), (8, 5, 2)
         results.append((output, *pullback(np.cos(output))))
     for a, b in zip(*results):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
-assert ours._written_out is not None
+assert ours._shifted_products is not None
 print("equal")
 """
 

@@ -171,9 +171,7 @@ def test_a_logit_is_linear_in_the_label_as_a_projection_is():
 
 
 def test_classic_and_networks_of_ones_own_know_no_labels(kinds, tmp_path):
-    with pytest.raises(
-        NetworkError, match=r"Only the networks of standard tell labels apart\. Received: preset=classic"
-    ):
+    with pytest.raises(NetworkError, match=r"Only the standard preset supports labels\. Received: preset=classic"):
         networks.build("classic", 16, 8, labels=3)
     with pytest.raises(NetworkError, match="Labels need the networks of the standard preset; leave out your own"):
         tiny.train(tmp_path / "run", source=kinds, batches=2, preparation=FOLDERS)

@@ -155,12 +155,12 @@ def test_a_fully_convolutional_discriminator_fits():
 @pytest.mark.parametrize(
     ("generator", "discriminator", "image_size", "message"),
     [
-        (painter, critic, 32, r"generator must give images of shape \(B, 32, 32, 3\)\. Received: .*\(B, 16, 16, 3\)"),
+        (painter, critic, 32, r"generator must return images of shape \(B, 32, 32, 3\)\. Received: .*\(B, 16, 16, 3\)"),
         (
             lambda: keras.Sequential([painter(), layers.Conv2D(1, 1)]),
             critic,
             16,
-            r"generator must give images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 16, 16, 1\)",
+            r"generator must return images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 16, 16, 1\)",
         ),
         (critic, critic, 16, r"generator must take latents of shape \(B, latent_dim\)"),
         (
@@ -179,20 +179,20 @@ def test_a_fully_convolutional_discriminator_fits():
             painter,
             lambda: keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(), layers.Dense(2)]),
             16,
-            r"discriminator must give one logit a picture, shape \(B, 1\)\. Received: .*\(B, 2\)",
+            r"discriminator must return one logit per image, shape \(B, 1\)\. Received: .*\(B, 2\)",
         ),
-        (painter, two_headed, 16, r"discriminator must give one logit a picture"),
+        (painter, two_headed, 16, r"discriminator must return one logit per image"),
         (
             painter,
             lambda: keras.Sequential([*critic().layers[:-1], layers.Dense(1, activation="sigmoid")]),
             16,
-            r"discriminator must end without a sigmoid: losses take logits",
+            r"discriminator must end without a sigmoid: the losses take logits",
         ),
         (
             painter,
             lambda: keras.Sequential([critic(), layers.Activation("sigmoid")]),
             16,
-            r"discriminator must end without a sigmoid: losses take logits",
+            r"discriminator must end without a sigmoid: the losses take logits",
         ),
         (
             lambda: keras.Sequential([layers.Dense(3)]),

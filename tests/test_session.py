@@ -501,9 +501,9 @@ def wrong_networks():
     return {
         "unbuilt": ({"discriminator": unbuilt}, "The discriminator must be a built Keras model"),
         "function": ({"discriminator": len}, "The discriminator must be a built Keras model"),
-        "flat": ({"generator": flat}, r"The generator must give images of shape \(B, 16, 16, 3\)"),
-        "grey": ({"generator": grey}, r"The generator must give images of shape \(B, 16, 16, 3\)"),
-        "larger": ({"generator": tiny.generator(32)}, r"must give images of shape \(B, 16, 16, 3\)"),
+        "flat": ({"generator": flat}, r"The generator must return images of shape \(B, 16, 16, 3\)"),
+        "grey": ({"generator": grey}, r"The generator must return images of shape \(B, 16, 16, 3\)"),
+        "larger": ({"generator": tiny.generator(32)}, r"must return images of shape \(B, 16, 16, 3\)"),
         "larger judge": ({"discriminator": tiny.discriminator(size=32)}, r"must take images of shape \(B, 16, 16, 3\)"),
         "several": ({"discriminator": several}, "must give one logit a picture"),
         "sigmoid": ({"discriminator": sigmoid}, "must end without a sigmoid"),

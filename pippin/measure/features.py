@@ -10,6 +10,7 @@ from PIL import Image
 from pippin.engines.inference import Inference, Parameters, in_batches, model_inference, parameters_of
 from pippin.errors import NetworkError
 from pippin.networks import efficientnet
+from pippin.networks.random_state import preserved_random_state
 from pippin.pictures import to_rgb
 
 BATCH = 8
@@ -18,7 +19,8 @@ BATCH = 8
 
 def _inception() -> keras.Model:
     try:
-        return keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")
+        with preserved_random_state():
+            return keras.applications.InceptionV3(include_top=False, weights="imagenet", pooling="avg")
     except Exception as problem:  # Keras raises whatever its download met
         raise NetworkError(
             f"The weights of inception cannot be downloaded; without a network use efficientnet-lite1. ({problem})"

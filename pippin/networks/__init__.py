@@ -1,5 +1,6 @@
-"""The networks: Keras models and nothing else."""
+"""Generators, discriminators and projectors: Keras models, built and checked."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -7,18 +8,24 @@ import numpy as np
 
 from pippin.errors import NetworkError
 from pippin.networks import classic, projector, standard
+from pippin.networks.random_state import temporary_global_seed
 
-BUILDERS = {"standard": standard.build, "classic": classic.build}
+BUILDERS: dict[str, Callable[..., tuple[keras.Model, keras.Model]]] = {
+    "standard": standard.build,
+    "classic": classic.build,
+}
+"""The function that builds each preset's generator and discriminator."""
 
 
 class Networks(NamedTuple):
-    """The two players, and what stands before the discriminator.
+    """A generator, a discriminator, and the feature network in front of the discriminator.
 
     Attributes:
-        generator: latents (B, latent_dim) → images (B, S, S, C), C channels as `pippin.pictures.channels` has them.
-            Labels stand behind the latents, where there are some.
-        discriminator: images, or the projector's maps → logits (B, K).
-        projector: images → maps, never trained; None where the discriminator sees the images themselves.
+        generator: Latents (B, latent_dim) → images (B, S, S, C) in about [−1, 1], with C channels as in
+            `pippin.pictures.channels`. A conditional generator takes latents and one-hot labels, concatenated.
+        discriminator: Images, or the projector's K maps → logits (B, K). A conditional one takes one-hot labels as its
+            last input.
+        projector: Images → K feature maps, frozen; None: the discriminator takes images.
     """
 
     generator: keras.Model
@@ -35,50 +42,56 @@ def build(
     channels: int = 3,
     labels: int = 0,
 ) -> Networks:
-    """Build a preset's networks with weights drawn from `seed`.
+    """Build the networks of a preset.
 
     Args:
-        preset: a name in `BUILDERS`.
-        image_size: side of the pictures in pixels.
-        latent_dim: numbers that each picture is painted from.
-        seed: from 0; only its lowest 32 bits reach Keras.
-        features: "efficientnet-lite0" lets the standard discriminator judge those; "none" lets it judge pixels.
-        channels: of the pictures: 1, 3 or 4.
-        labels: kinds of pictures to tell apart; 0: none are. The generator takes them behind its latents, and the
-            discriminator as one more input, both as `pippin.pictures.one_hot` gives them.
+        preset: A name in `BUILDERS`.
+        image_size: Side of the images in pixels, a power of two from 16 to 256.
+        latent_dim: Length of the latent vectors.
+        seed: Seed of the initial weights, from 0; only its lowest 32 bits count. Global random generators are neither
+            read nor changed.
+        features: "efficientnet-lite0": the standard discriminator takes that network's feature maps; "none": it takes
+            images.
+        channels: Channels of the images: 1, 3 or 4.
+        labels: Number of classes; 0: the networks are unconditional. The generator takes one-hot labels behind the
+            latents, the discriminator as one more input, both as `pippin.pictures.one_hot` encodes them.
+
+    Returns:
+        The networks, with initial weights.
 
     Raises:
-        NetworkError: the features' weights are not there, or the preset tells no labels apart.
+        NetworkError: The features' weights are missing, or the preset has no conditional networks.
     """
-    eye = None if features == "none" else projector.build(image_size, channels)
-    keras.utils.set_random_seed(seed % 2**32)
     if labels and preset != "standard":
-        raise NetworkError(f"Only the networks of standard tell labels apart. Received: preset={preset}")
-    more = {"projector": eye, "labels": labels} if preset == "standard" else {}
-    pair = BUILDERS[preset](image_size, latent_dim, channels, **more)
-    return Networks(*pair, eye)
+        raise NetworkError(f"Only the standard preset supports labels. Received: preset={preset}")
+    feature_network = None if features == "none" else projector.build(image_size, channels)
+    options: dict[str, Any] = {"projector": feature_network, "labels": labels} if preset == "standard" else {}
+    generator, discriminator = BUILDERS[preset](image_size, latent_dim, channels, seed=seed % 2**32, **options)
+    return Networks(generator, discriminator, feature_network)
 
 
 def check(networks: Networks, image_size: int, channels: int = 3, labels: int = 0) -> int:
-    """Check that the networks fit together and to the pictures.
+    """Check that the networks fit together and fit the images.
 
     Args:
-        networks: the generator must take latents (B, latent_dim) and give images (B, image_size, image_size, channels).
-            Without a projector the discriminator must take such images and give one logit each, (B, 1) or (B,).
-        image_size: side of the pictures in pixels.
-        channels: of the pictures.
-        labels: see `build`.
+        networks: The generator must take latents (B, latent_dim) and return images (B, image_size, image_size,
+            channels). Without a projector, the discriminator must take such images and return one logit each, (B, 1) or
+            (B,).
+        image_size: Side of the images in pixels.
+        channels: Channels of the images.
+        labels: Number of classes, see `build`.
 
     Returns:
         The generator's `latent_dim`, without labels.
 
     Raises:
-        NetworkError: the shapes do not fit, or a network cannot be written to disk.
+        NetworkError: A shape does not fit, or a network cannot be written to disk.
     """
     generator, discriminator, _ = networks
     for name, model in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(model, keras.Model) or not model.built:
-            raise NetworkError(f"The {name} must be a built Keras model; begin it with keras.Input(...). {_got(model)}")
+            message = f"The {name} must be a built Keras model; begin it with keras.Input(...)"
+            raise NetworkError(f"{message}. {_received(model)}")
         try:
             model.to_json()
         except Exception as problem:
@@ -86,47 +99,50 @@ def check(networks: Networks, image_size: int, channels: int = 3, labels: int = 
             raise NetworkError(" ".join(message.split())) from None
     images = (None, image_size, image_size, channels)
     if len(generator.inputs) != 1 or len(generator.input_shape) != 2 or generator.input_shape[1] is None:
-        raise NetworkError(f"The generator must take latents of shape (B, latent_dim). {_got(generator)}")
+        raise NetworkError(f"The generator must take latents of shape (B, latent_dim). {_received(generator)}")
     if len(generator.outputs) != 1 or tuple(generator.output_shape) != images:
-        raise NetworkError(f"The generator must give images of shape {_show(images)}. {_got(generator)}")
+        raise NetworkError(f"The generator must return images of shape {_show(images)}. {_received(generator)}")
     if networks.projector is None and not labels:
-        _check_judge(discriminator, images)
+        _check_discriminator(discriminator, images)
     return int(generator.input_shape[1]) - labels
 
 
-def _check_judge(discriminator: keras.Model, images: tuple) -> None:
+def _check_discriminator(discriminator: keras.Model, images: tuple) -> None:
+    """Raise a `NetworkError` unless the discriminator maps images to one logit each."""
+    received = _received(discriminator)
     if len(discriminator.inputs) != 1 or not _fits(discriminator.input_shape, images):
-        raise NetworkError(f"The discriminator must take images of shape {_show(images)}. {_got(discriminator)}")
+        raise NetworkError(f"The discriminator must take images of shape {_show(images)}. {received}")
     if len(discriminator.outputs) != 1 or tuple(discriminator.output_shape) not in ((None, 1), (None,)):
-        raise NetworkError(f"The discriminator must give one logit a picture, shape (B, 1). {_got(discriminator)}")
+        raise NetworkError(f"The discriminator must return one logit per image, shape (B, 1). {received}")
     if getattr(discriminator.layers[-1], "activation", None) is keras.activations.sigmoid:
-        raise NetworkError(f"The discriminator must end without a sigmoid: losses take logits. {_got(discriminator)}")
+        raise NetworkError(f"The discriminator must end without a sigmoid: the losses take logits. {received}")
 
 
 def treats_images_independently(discriminator: keras.Model) -> bool:
-    """Say whether, in training, a picture's logit is the same whatever else is in the batch.
+    """Return whether, in training mode, the logit of an image does not depend on the rest of the batch.
 
-    Found out by trying: one picture's neighbours are exchanged. Batch normalisation and minibatch statistics give
-    themselves away; dropout does not, since it starts from the same seed both times.
+    This is measured: the logit of one image must stay the same when the other image of the batch is replaced. Batch
+    normalisation and minibatch statistics change it. Dropout does not, because both passes start from the same random
+    state.
 
     Args:
-        discriminator: built Keras model.
+        discriminator: Built Keras model. Its variables are not changed.
     """
     rng = np.random.default_rng(0)
     shapes = [(1, *tensor.shape[1:]) for tensor in discriminator.inputs]
-    first, one, other = ([rng.uniform(-1, 1, shape).astype("float32") for shape in shapes] for _ in range(3))
+    image, neighbour, other = ([rng.uniform(-1, 1, shape).astype("float32") for shape in shapes] for _ in range(3))
     weights = [np.array(variable) for variable in discriminator.trainable_variables]
     stats = [np.array(variable) for variable in discriminator.non_trainable_variables]
 
-    def logit(neighbour: list[np.ndarray]) -> float:
-        keras.utils.set_random_seed(0)  # Keras' PyTorch backend draws an unseeded dropout from the global generator
-        batch = [keras.ops.convert_to_tensor(np.concatenate(pair)) for pair in zip(first, neighbour, strict=True)]
-        seen = batch if len(batch) > 1 else batch[0]
-        logits, _ = discriminator.stateless_call(weights, stats, seen, training=True)
+    def logit_beside(neighbour: list[np.ndarray]) -> float:
+        batch = [keras.ops.convert_to_tensor(np.concatenate(pair)) for pair in zip(image, neighbour, strict=True)]
+        with temporary_global_seed(0):  # unseeded layers draw from global generators
+            inputs = batch if len(batch) > 1 else batch[0]
+            logits, _ = discriminator.stateless_call(weights, stats, inputs, training=True)
         return float(keras.ops.convert_to_numpy(logits).ravel()[0])
 
-    a, b = logit(one), logit(other)
-    return abs(a - b) <= 1e-5 * max(1.0, abs(a))
+    one, two = logit_beside(neighbour), logit_beside(other)
+    return abs(one - two) <= 1e-5 * max(1.0, abs(one))
 
 
 def _fits(shape: tuple, wanted: tuple) -> bool:
@@ -137,7 +153,7 @@ def _show(shape: tuple) -> str:
     return f"(B, {', '.join(str(side) for side in shape[1:])})"
 
 
-def _got(model: Any) -> str:
+def _received(model: Any) -> str:
     shapes = [getattr(model, name, None) for name in ("input_shape", "output_shape")]
     if not all(isinstance(shape, tuple) for shape in shapes):
         return f"Received: {type(model).__name__}"

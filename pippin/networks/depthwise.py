@@ -1,8 +1,9 @@
-"""Depthwise convolution with a kernel that is never trained, fast on every engine.
+"""Depthwise convolution with a frozen kernel, fast on every engine.
 
-XLA's processor code for grouped convolutions is a plain loop: the pretrained features took six times as long on JAX as
-on TensorFlow. There the convolution is written out as a sum of shifted products, and so is its derivative, which left
-to automatic differentiation would be k² padded copies of the gradient. Elsewhere this is Keras' own layer.
+XLA's code for grouped convolutions on a processor is a plain loop: the pretrained features took six times as long on
+JAX as on TensorFlow. For JAX on a processor, the convolution is therefore written as a sum of shifted products, and so
+is its derivative, for which automatic differentiation would make k² padded copies of the gradient. Everywhere else this
+is Keras' own layer.
 """
 
 from typing import Any
@@ -12,26 +13,26 @@ from keras import layers
 
 
 class DepthwiseConvolution(layers.DepthwiseConv2D):
-    """`DepthwiseConv2D` with padding "same", whose gradient goes to its input alone.
+    """`DepthwiseConv2D` with padding "same" and a frozen kernel: only its input has a gradient.
 
     Args:
-        size: side of the kernel.
-        stride: of the output.
+        size: Side of the kernel.
+        stride: Stride in both directions.
     """
 
     def __init__(self, size: int, stride: int = 1) -> None:
-        super().__init__(size, stride, padding="same", trainable=False)
-        self._written_out = _written_out() if keras.backend.backend() == "jax" else None
+        super().__init__(size, stride, padding="same", depthwise_initializer="zeros", trainable=False)
+        self._shifted_products = _shifted_products() if keras.backend.backend() == "jax" else None
 
     def call(self, inputs: Any) -> Any:
         """Convolve images (B, H, W, C) to (B, ⌈H/stride⌉, ⌈W/stride⌉, C)."""
-        if self._written_out is None:
+        if self._shifted_products is None:
             return super().call(inputs)
-        return self._written_out(inputs, self.kernel.value[..., 0], self.strides[0]) + self.bias.value
+        return self._shifted_products(inputs, self.kernel.value[..., 0], self.strides[0]) + self.bias.value
 
 
-def _written_out() -> Any:
-    """Return the function (images, kernel (k, k, C), stride) → images for a processor, None for another device."""
+def _shifted_products() -> Any:
+    """Return a JAX function (images, kernel (k, k, C), stride) → images; None if JAX computes on no processor."""
     import jax
     from jax import lax
 
@@ -39,7 +40,7 @@ def _written_out() -> Any:
         return None
 
     def correlate(x: Any, kernel: Any, stride: int, sides: tuple[int, ...]) -> Any:
-        """a_ij = Σ_s Σ_t ω_st x_{i·stride + s, j·stride + t}, without padding."""
+        """Compute a_ij = Σ_s Σ_t ω_st x_{i·stride + s, j·stride + t}, without padding."""
         height, width = (stride * (side - 1) + 1 for side in sides)
         rows, columns, _ = kernel.shape
         return sum(
@@ -49,7 +50,7 @@ def _written_out() -> Any:
         )
 
     def pad(x: Any, edges: list[tuple[int, int, int]]) -> Any:
-        """Add zeros before, after and between along rows and columns."""
+        """Add zeros before, after and between the rows and the columns."""
         return lax.pad(x, 0.0, ((0, 0, 0), *edges, (0, 0, 0)))
 
     def forward(x: Any, kernel: Any, stride: int) -> Any:
@@ -58,7 +59,7 @@ def _written_out() -> Any:
         edges = [(*_padding(side, size, stride), 0) for side in sides]
         return correlate(pad(x, edges), kernel, stride, tuple(-(-side // stride) for side in sides))
 
-    def remember(x: Any, kernel: Any, stride: int) -> Any:
+    def forward_with_residuals(x: Any, kernel: Any, stride: int) -> Any:
         return forward(x, kernel, stride), (x[0, :, :, 0], kernel)
 
     def backward(stride: int, residuals: Any, gradient: Any) -> Any:
@@ -72,11 +73,11 @@ def _written_out() -> Any:
         return correlate(pad(gradient, edges), kernel[::-1, ::-1], 1, x.shape), None
 
     function = jax.custom_vjp(forward, nondiff_argnums=(2,))
-    function.defvjp(remember, backward)
+    function.defvjp(forward_with_residuals, backward)
     return function
 
 
 def _padding(side: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after a side, as "same" means it: the odd one after."""
-    both = max((-(-side // stride) - 1) * stride + size - side, 0)
-    return both // 2, both - both // 2
+    """Return the zeros before and after a side for padding "same"; an odd one goes after it."""
+    total = max((-(-side // stride) - 1) * stride + size - side, 0)
+    return total // 2, total - total // 2

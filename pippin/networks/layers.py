@@ -1,9 +1,10 @@
-"""Resampling, kept apart from convolution, and what is beyond a picture's edge.
+"""Resampling without convolution, and edge padding.
 
 A strided or transposed convolution has second derivatives that some engines compute many times slower than the
-convolution itself, and a transposed one leaves a checkerboard in the pictures. Moving pixels between space and
-channels costs no arithmetic, loses nothing, and differentiates into its own inverse. All are made of layers and
-operations that Keras ships, so a saved network opens without Pippin.
+convolution itself, and a transposed one leaves a checkerboard in the images (Odena et al. 2016,
+https://distill.pub/2016/deconv-checkerboard). Moving pixels between space and channels costs no arithmetic, loses
+nothing, and its derivative is its inverse. All functions are made of layers and operations that Keras ships, so a saved
+network opens without Pippin.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ def space_to_depth(x: Any, name: str | None = None) -> Any:
 
     Args:
         x: Keras tensor (B, H, W, C), with even H and W.
-        name: prefix of the layers' names.
+        name: Prefix of the layers' names.
 
     Returns:
         Keras tensor (B, H/2, W/2, 4C); the channels are ordered by row, column, channel of the block.
@@ -28,11 +29,11 @@ def space_to_depth(x: Any, name: str | None = None) -> Any:
 
 
 def depth_to_space(x: Any, name: str | None = None) -> Any:
-    """Move the channels out into 2×2 blocks of pixels: the inverse of `space_to_depth`.
+    """Move the channels into 2×2 blocks of pixels: the inverse of `space_to_depth`.
 
     Args:
         x: Keras tensor (B, H, W, 4C).
-        name: prefix of the layers' names.
+        name: Prefix of the layers' names.
 
     Returns:
         Keras tensor (B, 2H, 2W, C).
@@ -44,7 +45,7 @@ def depth_to_space(x: Any, name: str | None = None) -> Any:
 
 
 def edge_padded(x: Any) -> Any:
-    """Repeat the outermost pixels once around, for a 3×3 convolution without padding of its own.
+    """Pad by one pixel that repeats the edge, for a 3×3 convolution with padding "valid".
 
     Args:
         x: Keras tensor (B, H, W, C).

@@ -1,202 +1,237 @@
-"""The default pair: small residual networks that work at half the pictures' resolution.
+"""The default pair: small residual networks that work at half the resolution of the images.
 
-Two cores are enough for them because only one narrow convolution works at the full resolution; the discriminator
-begins by moving pixels into channels (`layers.py`), which costs nothing. Nothing in them is strided or transposed, so
-no engine stumbles over second derivatives, and the generator doubles its maps bilinearly, so that it has no grid to
-unlearn. The generator's maps are normalised over the batch, so that it can learn at four times the rate; nothing in the
-discriminator normalises, so it treats each picture by itself. Given a projector (`projector.py`), the
-discriminator is a narrow head for each of its maps; otherwise it judges the pixels at every scale.
+Only one narrow convolution works at the full resolution, so two cores are enough. The discriminator begins by moving
+pixels into channels (`layers.space_to_depth`), which costs no arithmetic. No convolution is strided or transposed,
+because some engines are slow at the second derivatives of those. The generator upsamples bilinearly, so it starts
+without a checkerboard. Batch normalisation in the generator allows four times the learning rate. The discriminator has
+no normalisation, so it treats images independently. With a projector (`projector.py`) the discriminator consists of one
+narrow head for each of its feature maps; without one it sees the pixels at every scale.
 """
 
+import random
 from typing import Any
 
 import keras
 from keras import layers
 
 from pippin.networks.layers import edge_padded, space_to_depth
+from pippin.networks.random_state import next_seed
 
-SMALLEST = 4
-"""Side of the smallest feature maps, in pixels."""
+MIN_SIDE = 4
+"""Side of the smallest feature maps, in pixels: the generator's first ones and the discriminator's last ones."""
 
-SLOPE = 0.2
-"""Of the leaky ReLU."""
+LEAKY_SLOPE = 0.2
+"""Slope of the leaky ReLU for negative inputs, the usual value in GANs since DCGAN (arXiv 1511.06434)."""
 
 MOMENTUM = 0.9
-"""Of the generator's normalisation: its averages follow within a few dozen batches."""
+"""Momentum of the generator's batch normalisation. Its moving averages follow the weights within a few dozen steps."""
 
 IMAGE_SCALE, LOGIT_SCALE = 0.25, 0.2
-"""Adam moves every weight by about the learning rate, and the last layers' all at once in the direction that helps: a
-few batches would throw the pictures out of range and the logits far apart. Scaled down, the ends learn as slowly as
-the middle. (With a tanh at the generator's end the same haste saturates it, and it never paints again.)"""
+"""Factors on the outputs of the generator and of the discriminator. Adam moves every weight by about the learning rate,
+and all weights of a last layer in the direction that helps. Without the factors, a few steps move the images out of
+range and the logits far apart; with them, the last layers learn as slowly as the others. (A tanh at the generator's
+end saturates under the same steps and never recovers.)"""
 
 LABEL_SCALE = 0.5
-"""A label is one number among many latents; times this and their root it is a fifth of what the seed is made of."""
+"""Scale of the label, relative to √latent_dim. One label entry among many latents would hardly count; with this factor
+it contributes a fifth of the variance of the initial feature map."""
 
 MAPPING_LAYERS, MAPPING_UNITS = 2, 256
-"""Between latents and the smallest map, beside the straight way: kinds of pictures lie apart, and what is painted of
-latents between two of them should be the one or the other, not half of each. (StyleGAN has eight such layers, Karras et
-al. 2019, arXiv 1812.04948; with four, or with 512 units, nothing was gained here.)"""
+"""Depth and width of the mapping network, whose output is added to the latents' own linear path. Images of different
+kinds have distant latents, and a latent between two of them should give one or the other, not half of each. StyleGAN
+has eight such layers (Karras et al. 2019, arXiv 1812.04948); here four layers, or 512 units, improved nothing."""
 
 FILTERS = (48, 96, 192, 256)
-"""For each halving of the resolution."""
-
-DETAIL_FILTERS = 16
-"""At full resolution, in the generator's last convolution."""
+"""Filters at 1/2, 1/4, 1/8 and 1/16 of the resolution, for images of up to 64×64."""
 
 WIDE_FILTERS = (24, 48, 96, 160, 224, 256)
-"""The same for pictures above 64 pixels, whose first stages would otherwise need most of the time and memory."""
+"""Filters at 1/2 to 1/64 of the resolution, for larger images, whose first stages would otherwise take most of the time
+and memory."""
+
+DETAIL_FILTERS = 16
+"""Filters at the full resolution, before the generator's last convolution."""
+
+HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
+"""Filters of the discriminator heads, by the side of the feature map in pixels."""
 
 
 def stage_filters(image_size: int) -> dict[int, int]:
-    """Return resolution → filters, from `SMALLEST` to half of `image_size`."""
+    """Return the filters of each stage by its resolution, from `MIN_SIDE` to half of `image_size`."""
     widths = FILTERS if image_size <= 64 else WIDE_FILTERS
     resolutions = [2**power for power in range(2, 8) if 2**power < image_size]
     return dict(zip(resolutions[::-1], widths, strict=False))
 
 
-HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
-"""In the heads that judge a projector's maps, by the side of the map in pixels."""
-
-
 def build(
-    image_size: int, latent_dim: int, channels: int = 3, projector: keras.Model | None = None, labels: int = 0
+    image_size: int,
+    latent_dim: int,
+    channels: int = 3,
+    projector: keras.Model | None = None,
+    labels: int = 0,
+    seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
     """Build the standard networks.
 
     Args:
-        image_size: side of the pictures in pixels, a power of two from 16 to 256.
-        latent_dim: numbers that each picture is painted from.
-        channels: of the pictures.
-        projector: what the discriminator is to judge instead of pixels.
-        labels: kinds of pictures; 0: they are not told apart.
+        image_size: Side of the images in pixels, a power of two from 16 to 256.
+        latent_dim: Length of the latent vectors.
+        channels: Channels of the images.
+        projector: Model whose feature maps the discriminator takes; None: it takes images.
+        labels: Number of classes; 0: the networks are unconditional.
+        seed: Seed of the initial weights.
 
     Returns:
-        `(generator, discriminator)`: latents (B, latent_dim) → images (B, S, S, channels), about [−1, 1] (what is
-        outside is clipped where pictures are written); and images, or the projector's K maps, → logits (B, 1), or
-        (B, K). With labels, 1 in the place of each picture's kind and 0 elsewhere, the generator takes (B, latent_dim +
-        labels), and the discriminator a last input (B, labels).
+        `(generator, discriminator)`. The generator maps latents (B, latent_dim) to images (B, S, S, channels), about
+        [−1, 1]; values outside are clipped when images are written. The discriminator maps images to logits (B, 1), or
+        the projector's K maps to logits (B, K). With labels, one-hot, the generator takes (B, latent_dim + labels), and
+        the discriminator has one more input (B, labels).
     """
+    rng = random.Random(seed)
     filters = stage_filters(image_size)
-    discriminator = _heads(projector, labels) if projector else _discriminator(image_size, filters, channels, labels)
-    return _generator(latent_dim, filters, channels, labels), discriminator
+    if projector is None:
+        discriminator = _pixel_discriminator(image_size, filters, channels, labels, rng)
+    else:
+        discriminator = _feature_discriminator(projector, labels, rng)
+    return _generator(latent_dim, filters, channels, labels, rng), discriminator
 
 
-def _heads(projector: keras.Model, labels: int) -> keras.Model:
-    """Judge each map by itself: narrow convolutions, for all that is difficult about seeing is done already."""
+def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: int, rng: random.Random) -> keras.Model:
+    """Build the generator: residual stages, a colour branch and a detail branch.
+
+    The colour branch adds up low-resolution images from every stage, as the skip connections of StyleGAN2 do (Karras et
+    al. 2020, arXiv 1912.04958). The detail branch adds a correction at the full resolution. Shapes in the comments are
+    those for RGB images of 64×64; the stages are then r = 4, 8, 16, 32 with f = 256, 192, 96, 48 filters.
+    """
+    resolutions = sorted(filters)
+    latents = inputs = keras.Input((latent_dim + labels,), name="latents")  # (B, latent_dim + labels)
+    if labels:
+        scale = [1.0] * latent_dim + [LABEL_SCALE * latent_dim**0.5] * labels
+        inputs = layers.Rescaling(scale, [0.0] * len(scale), name="weighed")(latents)
+    mapped = inputs
+    for n in range(MAPPING_LAYERS):
+        mapped = _leaky_relu(_dense(mapped, MAPPING_UNITS, rng, name=f"mapping{n}"))  # (B, 256)
+    linear = _initial_map(inputs, filters[MIN_SIDE], rng, gain=0.4, name="seed")
+    mapped = _initial_map(mapped, filters[MIN_SIDE], rng, gain=0.57, name="mapped")
+    x, colours = layers.Add(name="seeds")([linear, mapped]), None  # (B, 4, 4, 256)
+    for r in resolutions:
+        conv = _edge_padded_conv if r == resolutions[-1] else _conv
+        y = conv(_norm_relu(x, f"norm{r}a"), filters[r], rng, name=f"conv{r}a")  # (B, r, r, f)
+        y = conv(_norm_relu(y, f"norm{r}b"), filters[r], rng, gain=0.3, name=f"conv{r}b")  # (B, r, r, f)
+        x = layers.Add(name=f"stage{r}")([x, y])  # (B, r, r, f)
+        if r != resolutions[-1]:
+            colour = _conv(_norm_relu(x, f"norm{r}"), channels, rng, kernel=1, name=f"sketch{r}")  # (B, r, r, 3)
+            colour = colour if colours is None else layers.Add(name=f"sketch{r}_sum")([colours, colour])
+            colours = _upsample(colour)  # (B, 2r, 2r, 3)
+            x = _upsample(_conv(x, filters[2 * r], rng, kernel=1, name=f"widen{r}"))  # (B, 2r, 2r, f of stage 2r)
+    x = _conv(_norm_relu(x, "norm_narrow"), DETAIL_FILTERS, rng, kernel=1, name="narrow")  # (B, 32, 32, 16)
+    x = _upsample(x)  # (B, 64, 64, 16)
+    details = _edge_padded_conv(_norm_relu(x, "norm_details"), channels, rng, gain=0.5, name="details")
+    x = layers.Add(name="sum")([details, _upsample(colours)])  # (B, 64, 64, 3)
+    images = layers.Rescaling(IMAGE_SCALE, name="images")(x)  # (B, 64, 64, 3)
+    return keras.Model(latents, images, name="generator")
+
+
+def _initial_map(x: Any, filters: int, rng: random.Random, gain: float, name: str) -> Any:
+    """Map vectors (B, N) linearly to feature maps (B, 4, 4, filters)."""
+    x = _dense(x, MIN_SIDE * MIN_SIDE * filters, rng, gain, name)
+    return layers.Reshape((MIN_SIDE, MIN_SIDE, filters), name=f"{name}_map")(x)
+
+
+def _feature_discriminator(projector: keras.Model, labels: int, rng: random.Random) -> keras.Model:
+    """Build one head for each map of the projector: a few narrow convolutions and a logit."""
     maps = [keras.Input(x.shape[1:], name=f"map{n}") for n, x in enumerate(projector.outputs)]
-    kinds = _labels(labels)
+    label_inputs = _label_inputs(labels)
     logits = []
     for n, x in enumerate(maps):
         side = x.shape[1]
-        x = _conv(x, HEAD_FILTERS[side], name=f"read{n}")
-        while side > SMALLEST:
+        x = _conv(x, HEAD_FILTERS[side], rng, name=f"read{n}")  # (B, side, side, HEAD_FILTERS[side])
+        while side > MIN_SIDE:
             side //= 2
-            x = layers.AveragePooling2D(2, name=f"pool{n}_{side}")(_act(x))
-            x = _conv(x, HEAD_FILTERS[side], name=f"conv{n}_{side}")
-        seen = _act(x)
-        x = layers.Flatten(name=f"flat{n}")(seen)
-        x = layers.Dense(1, kernel_initializer=_he(0.5), name=f"score{n}")(x)
-        logits.append(_fitting(x, seen, kinds, str(n)))
-    together = layers.Concatenate(name="scores")(logits)
-    logits = layers.Rescaling(LOGIT_SCALE, name="logits")(together)
-    return keras.Model([*maps, *kinds], logits, name="discriminator")
+            x = layers.AveragePooling2D(2, name=f"pool{n}_{side}")(_leaky_relu(x))
+            x = _conv(x, HEAD_FILTERS[side], rng, name=f"conv{n}_{side}")  # (B, side, side, HEAD_FILTERS[side])
+        features = _leaky_relu(x)  # (B, 4, 4, 128), or (B, 2, 2, 128) from a map of side 2
+        logit = _dense(layers.Flatten(name=f"flat{n}")(features), 1, rng, 0.5, f"score{n}")  # (B, 1)
+        logits.append(_add_label_projection(logit, features, label_inputs, rng, str(n)))
+    x = layers.Concatenate(name="scores")(logits)  # (B, K)
+    return keras.Model([*maps, *label_inputs], layers.Rescaling(LOGIT_SCALE, name="logits")(x), name="discriminator")
 
 
-def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: int) -> keras.Model:
-    """Paint in two hands: a colour sketch that is summed up from coarse to fine, and the details on top of it."""
-    resolutions = sorted(filters)
-    latents = given = keras.Input((latent_dim + labels,), name="latents")
-    if labels:
-        scale = [1.0] * latent_dim + [LABEL_SCALE * latent_dim**0.5] * labels
-        given = layers.Rescaling(scale, [0.0] * len(scale), name="weighed")(latents)
-    mapped = given
-    for n in range(MAPPING_LAYERS):
-        mapped = _act(layers.Dense(MAPPING_UNITS, kernel_initializer=_he(), name=f"mapping{n}")(mapped))
-    first, sketch = filters[SMALLEST], None
-    x = layers.Add(name="seeds")([_seed(given, first, 0.4, "seed"), _seed(mapped, first, 0.57, "mapped")])
-    for r in resolutions:
-        conv = _stroke if r == resolutions[-1] else _conv
-        y = conv(_norm_act(x, f"norm{r}a"), filters[r], name=f"conv{r}a")
-        y = conv(_norm_act(y, f"norm{r}b"), filters[r], gain=0.3, name=f"conv{r}b")
-        x = layers.Add(name=f"stage{r}")([x, y])
-        if r != resolutions[-1]:
-            colour = _conv(_norm_act(x, f"norm{r}"), channels, kernel=1, name=f"sketch{r}")
-            sketch = _up(colour if sketch is None else layers.Add(name=f"sketch{r}_sum")([sketch, colour]))
-            x = _up(_conv(x, filters[2 * r], kernel=1, name=f"widen{r}"))
-    x = _up(_conv(_norm_act(x, "norm_narrow"), DETAIL_FILTERS, kernel=1, name="narrow"))
-    details = _stroke(_norm_act(x, "norm_details"), channels, gain=0.5, name="details")
-    total = layers.Add(name="sum")([details, _up(sketch)])
-    return keras.Model(latents, layers.Rescaling(IMAGE_SCALE, name="images")(total), name="generator")
-
-
-def _seed(x: Any, filters: int, gain: float, name: str) -> Any:
-    """The smallest map, from as many numbers as one likes."""
-    x = layers.Dense(SMALLEST * SMALLEST * filters, kernel_initializer=_he(gain), name=name)(x)
-    return layers.Reshape((SMALLEST, SMALLEST, filters), name=f"{name}_map")(x)
-
-
-def _discriminator(image_size: int, filters: dict[int, int], channels: int, labels: int) -> keras.Model:
-    """Look at the picture at every scale: each stage also gets to see the picture itself, shrunk to its size."""
+def _pixel_discriminator(
+    image_size: int, filters: dict[int, int], channels: int, labels: int, rng: random.Random
+) -> keras.Model:
+    """Build a residual discriminator of pixels; each stage also takes the image, downsampled to its resolution."""
     resolutions = sorted(filters, reverse=True)
-    images = keras.Input((image_size, image_size, channels), name="images")
-    x = _conv(space_to_depth(images, name="blocks"), filters[resolutions[0]], name="read")
-    shrunk = layers.AveragePooling2D(2, name="shrunk")(images)
+    images = keras.Input((image_size, image_size, channels), name="images")  # (B, S, S, C)
+    blocks = space_to_depth(images, name="blocks")  # (B, S/2, S/2, 4C)
+    x = _conv(blocks, filters[resolutions[0]], rng, name="read")  # (B, S/2, S/2, f)
+    downsampled = layers.AveragePooling2D(2, name="shrunk")(images)  # (B, S/2, S/2, C)
     for r in resolutions:
-        y = _conv(_act(x), filters[r], name=f"conv{r}a") if r != resolutions[0] else x
-        x = layers.Add(name=f"stage{r}")([x, _conv(_act(y), filters[r], gain=0.4, name=f"conv{r}b")])
-        if r != SMALLEST:
-            x = _conv(layers.AveragePooling2D(2, name=f"pool{r}")(x), filters[r // 2], kernel=1, name=f"widen{r}")
-            shrunk = layers.AveragePooling2D(2, name=f"shrunk{r}")(shrunk)
-            glance = _conv(shrunk, filters[r // 2], kernel=1, gain=0.5, name=f"glance{r}")
-            x = layers.Add(name=f"enter{r // 2}")([x, glance])
-    seen, kinds = _act(x), _labels(labels)
-    x = layers.Flatten(name="flat")(seen)
-    x = layers.Dense(1, kernel_initializer=_he(0.5), name="score")(x)
-    x = _fitting(x, seen, kinds, "")
-    return keras.Model(
-        [images, *kinds] if kinds else images, layers.Rescaling(LOGIT_SCALE, name="logit")(x), name="discriminator"
+        y = _conv(_leaky_relu(x), filters[r], rng, name=f"conv{r}a") if r != resolutions[0] else x
+        y = _conv(_leaky_relu(y), filters[r], rng, gain=0.4, name=f"conv{r}b")
+        x = layers.Add(name=f"stage{r}")([x, y])  # (B, r, r, f)
+        if r != MIN_SIDE:
+            x = layers.AveragePooling2D(2, name=f"pool{r}")(x)  # (B, r/2, r/2, f)
+            x = _conv(x, filters[r // 2], rng, kernel=1, name=f"widen{r}")  # (B, r/2, r/2, f of stage r/2)
+            downsampled = layers.AveragePooling2D(2, name=f"shrunk{r}")(downsampled)  # (B, r/2, r/2, C)
+            skip = _conv(downsampled, filters[r // 2], rng, kernel=1, gain=0.5, name=f"glance{r}")
+            x = layers.Add(name=f"enter{r // 2}")([x, skip])  # (B, r/2, r/2, f of stage r/2)
+    features, label_inputs = _leaky_relu(x), _label_inputs(labels)  # (B, 4, 4, 256)
+    logit = _dense(layers.Flatten(name="flat")(features), 1, rng, 0.5, "score")  # (B, 1)
+    logit = _add_label_projection(logit, features, label_inputs, rng, "")
+    inputs = [images, *label_inputs] if label_inputs else images
+    return keras.Model(inputs, layers.Rescaling(LOGIT_SCALE, name="logit")(logit), name="discriminator")
+
+
+def _label_inputs(labels: int) -> list[Any]:
+    """Return the input for one-hot labels in a list, which is empty for unconditional networks."""
+    return [keras.Input((labels,), name="labels")] if labels else []
+
+
+def _add_label_projection(logit: Any, features: Any, label_inputs: list[Any], rng: random.Random, suffix: str) -> Any:
+    """Add the projection ⟨W y, φ(x)⟩ of the label to a logit (Miyato and Koyama 2018, arXiv 1802.05637).
+
+    The paper sums the features over the map; here they are averaged, so that the size of the map does not matter.
+    """
+    if not label_inputs:
+        return logit
+    pooled = layers.GlobalAveragePooling2D(name=f"pooled{suffix}")(features)  # (B, f)
+    initializer = _he_normal(rng, 0.5)
+    embedding = layers.Dense(pooled.shape[1], use_bias=False, kernel_initializer=initializer, name=f"wanted{suffix}")(
+        label_inputs[0]
+    )  # (B, f)
+    projection = layers.Dot(1, name=f"fitting{suffix}")([pooled, embedding])  # (B, 1)
+    return layers.Add(name=f"judged{suffix}")([logit, projection])
+
+
+def _dense(x: Any, units: int, rng: random.Random, gain: float = 1.0, name: str | None = None) -> Any:
+    return layers.Dense(units, kernel_initializer=_he_normal(rng, gain), name=name)(x)
+
+
+def _conv(x: Any, filters: int, rng: random.Random, kernel: int = 3, gain: float = 1.0, name: str | None = None) -> Any:
+    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=_he_normal(rng, gain), name=name)(x)
+
+
+def _edge_padded_conv(x: Any, filters: int, rng: random.Random, gain: float = 1.0, name: str | None = None) -> Any:
+    """Apply a 3×3 convolution with edge padding; zero padding in the last layers would show as a frame."""
+    return layers.Conv2D(filters, 3, kernel_initializer=_he_normal(rng, gain), name=name)(edge_padded(x))
+
+
+def _he_normal(rng: random.Random, gain: float = 1.0) -> keras.initializers.Initializer:
+    """Return N(0, gain² · 2 / ((1 + slope²) fan_in)), which keeps the variance through leaky ReLUs (He et al. 2015)."""
+    scale = gain**2 * 2 / (1 + LEAKY_SLOPE**2)
+    return keras.initializers.VarianceScaling(
+        scale, mode="fan_in", distribution="untruncated_normal", seed=next_seed(rng)
     )
 
 
-def _labels(count: int) -> list[Any]:
-    """The input for labels, if there are some."""
-    return [keras.Input((count,), name="labels")] if count else []
+def _leaky_relu(x: Any) -> Any:
+    return layers.LeakyReLU(negative_slope=LEAKY_SLOPE)(x)
 
 
-def _fitting(logit: Any, seen: Any, kinds: list[Any], name: str) -> Any:
-    """Add how well what is seen fits the label: a projection (Miyato and Koyama 2018, arXiv 1802.05637).
-
-    The paper sums what is seen over the map; here its mean is taken, as large for a map of any side.
-    """
-    if not kinds:
-        return logit
-    pooled = layers.GlobalAveragePooling2D(name=f"pooled{name}")(seen)
-    wanted = layers.Dense(pooled.shape[1], use_bias=False, kernel_initializer=_he(0.5), name=f"wanted{name}")(kinds[0])
-    return layers.Add(name=f"judged{name}")([logit, layers.Dot(1, name=f"fitting{name}")([pooled, wanted])])
+def _norm_relu(x: Any, name: str) -> Any:
+    return _leaky_relu(layers.BatchNormalization(momentum=MOMENTUM, name=name)(x))
 
 
-def _conv(x: Any, filters: int, kernel: int = 3, gain: float = 1.0, name: str | None = None) -> Any:
-    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=_he(gain), name=name)(x)
-
-
-def _stroke(x: Any, filters: int, gain: float = 1.0, name: str | None = None) -> Any:
-    """A 3×3 convolution that goes on beyond the edge as at it: the last ones, finding zeros, would paint a frame."""
-    return layers.Conv2D(filters, 3, kernel_initializer=_he(gain), name=name)(edge_padded(x))
-
-
-def _he(gain: float = 1.0) -> keras.initializers.Initializer:
-    """N(0, gain² · 2 / ((1 + slope²) fan_in)), which keeps the variance through a leaky ReLU (He et al. 2015)."""
-    scale = gain**2 * 2 / (1 + SLOPE**2)
-    return keras.initializers.VarianceScaling(scale, mode="fan_in", distribution="untruncated_normal")
-
-
-def _act(x: Any) -> Any:
-    return layers.LeakyReLU(negative_slope=SLOPE)(x)
-
-
-def _norm_act(x: Any, name: str) -> Any:
-    return _act(layers.BatchNormalization(momentum=MOMENTUM, name=name)(x))
-
-
-def _up(x: Any) -> Any:
+def _upsample(x: Any) -> Any:
+    """Double the resolution bilinearly: (B, H, W, C) → (B, 2H, 2W, C)."""
     return layers.UpSampling2D(interpolation="bilinear")(x)

@@ -42,6 +42,7 @@ from pippin.host.files import (
     run_errors,
     write_text,
 )
+from pippin.networks.random_state import preserved_random_state
 from pippin.pictures import RGB, Audit, Preparation
 from pippin.pictures.listing import read_about, write_listing
 from pippin.runs import checkpoint
@@ -142,7 +143,9 @@ class Folder:
             name: "generator" or "discriminator".
         """
         try:
-            model = keras.models.model_from_json((self.path / f"{name}.json").read_text(encoding="utf-8"))
+            text = (self.path / f"{name}.json").read_text(encoding="utf-8")
+            with preserved_random_state():  # of the user's program, from which Keras seeds initialisers
+                model = keras.models.model_from_json(text)
             if not isinstance(model, keras.Model):
                 raise ValueError(f"it holds a {type(model).__name__}")
             return model
@@ -400,7 +403,8 @@ def check_writable(models: tuple[keras.Model, keras.Model]) -> None:
     """Raise a `NetworkError` unless both networks can be rebuilt from what a run keeps of them."""
     for model in models:
         try:
-            keras.models.model_from_json(model.to_json())
+            with preserved_random_state():
+                keras.models.model_from_json(model.to_json())
         except Exception as problem:
             message = f"The {model.name} cannot be rebuilt from its configuration; register its own classes: {problem}"
             raise NetworkError(" ".join(message.split())) from None
