@@ -57,7 +57,7 @@ def sample(
     """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
     from pippin.sampling.edits import parse_edits
     from pippin.sampling.seeds import parse_seeds, seeds_from
-    from pippin.show import NOTED, check_ending
+    from pippin.show import NOTE_SUFFIXES, check_suffix
 
     edits = parse_edits(edit or [])
     if curate and edits:
@@ -65,12 +65,12 @@ def sample(
     if start is not None:
         if not (n is seed is seeds is labels is None and truncation == 1 and not curate and not separate):
             raise SettingsError(f"With --from go --edit and -o, and nothing else. Received: --from {start}")
-        _sample_from(run, start, edits, check_ending(output, NOTED))
+        _sample_from(run, start, edits, check_suffix(output, NOTE_SUFFIXES))
         return
     if seeds is not None and (n is not None or seed is not None or curate):
         raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
     if output.suffix or not separate:
-        check_ending(output, NOTED)
+        check_suffix(output, NOTE_SUFFIXES)
     how, count, first = "", 64 if n is None else n, seed or 0
     if not curate:
         chosen = seeds_from(first, count) if seeds is None else parse_seeds(seeds)
