@@ -19,7 +19,7 @@ from pippin.export import export, huggingface
 from pippin.networks import projector
 from pippin.pictures import Preparation, prepare, to_float, to_rgb, to_uint8
 from pippin.training import anchors, augment, draws
-from pippin.training.step import _to_float
+from pippin.training.step import to_float_on_device
 
 CLEAR = Preparation(channels=4)
 
@@ -69,7 +69,9 @@ def test_what_covers_nothing_has_no_colour_and_what_is_out_of_range_is_clipped()
 def test_the_step_turns_pictures_into_floats_as_the_host_does(sprites):
     engine = engines.current()
     for images in (sprites, sprites[..., :3], sprites[..., :1]):
-        np.testing.assert_allclose(engine.to_host(_to_float(engine.to_device(images))), to_float(images), atol=1e-6)
+        np.testing.assert_allclose(
+            engine.to_host(to_float_on_device(engine.to_device(images))), to_float(images), atol=1e-6
+        )
 
 
 # -- preparation -----------------------------------------------------------------------------------------------------
