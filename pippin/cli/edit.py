@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 import pippin
-from pippin.cli.narrator import Narrator
-from pippin.cli.paint import Truncation
-from pippin.cli.words import RunFolder
+from pippin.cli.arguments import RunFolder
+from pippin.cli.console import console_reporter
+from pippin.cli.sample import Truncation
 
 STRENGTHS = (-4, -2, 0, 2, 4)
 """Of the pictures of a direction's strip, in deviations."""
@@ -31,8 +31,8 @@ def find(
     from pippin.sampling.inversion import STEPS
 
     steps = STEPS if steps is None else steps
-    with Narrator.choose() as reporter:
-        found = opened.find(photo, steps=steps, progress=reporter.working("searching"))
+    with console_reporter() as reporter:
+        found = opened.find(photo, steps=steps, progress=reporter.progress("searching"))
     Recipe.of(opened, latents=found.latent[None]).save(output, opened)
     beside = save_picture(found.sheet(), output.with_stem(f"{output.stem}-beside"))
     print(found.verdict)
@@ -70,8 +70,8 @@ def directions(
         for latent in latents
         for strength in STRENGTHS
     ]
-    with Narrator.choose() as reporter:
-        images = opened.generate(np.concatenate(moved), reporter.working("painting"))
+    with console_reporter() as reporter:
+        images = opened.generate(np.concatenate(moved), reporter.progress("generating"))
     rows = images.reshape(len(found.vectors), -1, *images.shape[1:])
     headings = [f"{strength:+d}" if strength else f"seed {seed}" for seed in chosen for strength in STRENGTHS]
     save_picture(titled_rows(rows, found.titles(), headings), output)
@@ -103,8 +103,8 @@ def mix(
     from pippin.sampling.mixing import choose_side
 
     side = choose_side(opened.generator, side)
-    with Narrator.choose() as reporter:
-        progress = reporter.working("painting")
+    with console_reporter() as reporter:
+        progress = reporter.progress("generating")
         images = opened.mix(places, looks, side=side, truncation=truncation, progress=progress)
     Recipe.of(opened, places, truncation, fine=looks, side=side).save(output, opened, images)
     print(f"{len(places)} × {len(looks)} pictures in {output}; looks exchanged from maps of {side}×{side} on")
