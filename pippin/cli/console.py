@@ -100,7 +100,7 @@ class ConsoleReporter(Reporter):
         """Print where the results are."""
         state = "This run is already finished" if already_finished else "Finished"
         self.print_line(f"{state}: batch {run.batches:,}")
-        self.print_line(f"Training history:  {run.path / 'timeline.png'}")
+        self.print_line(f"Snapshots:         {run.path / 'timeline.png'}")
         self.print_line(f"Generate images:   pippin sample {run.path} -n 64 -o grid.png")
 
     def print_interrupted(self) -> None:
