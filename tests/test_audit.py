@@ -51,14 +51,14 @@ def test_the_summary_names_refused_files_duplicates_and_outliers(folder, fake_fe
     assert found.lines() == [
         "65 files: 62 kept, 0 mended, 3 refused",
         "copies: 1 the same as another picture (left out)",
-        "odd: 1 blank: nothing is to be seen, 1 smaller than the side asked for: enlarged",
+        "unusual: 1 blank: nearly all of it has one colour, 1 smaller than the image size: enlarged",
         "refused: <b>letter.txt (not a picture), cut.jpg (truncated: the end of the file is missing)",
         "format: 63 PNG",
         "colour mode: 63 RGB",
         "shorter side: 62 32 to 63, 1 16 to 31",
         "duplicates: 00.png (the one to keep), copy.png",
         "outliers, worth checking: 07.png",
-        "62 different pictures: few; expect little more than these again, slightly changed. 1,000 are enough",
+        "62 different pictures: few; generated pictures will mostly repeat these. 1,000 are enough",
     ]
     assert (found.outliers[0][0].path, found.compared) == ("07.png", 62)
 

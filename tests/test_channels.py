@@ -1,4 +1,4 @@
-"""Grey, RGB and transparent pictures, from the files to what a run paints."""
+"""Grey, RGB and transparent pictures, from the files to the generated images."""
 
 import dataclasses
 
@@ -26,7 +26,7 @@ CLEAR = Preparation(channels=4)
 
 @pytest.fixture(scope="module")
 def sprites():
-    """Straight RGBA, uint8 (6, 16, 16, 4), with soft edges, and nothing in the colours of what is not seen."""
+    """Straight RGBA, uint8 (6, 16, 16, 4), with soft edges. The colours of invisible pixels are 0."""
     rng = np.random.default_rng(0)
     images = np.stack([drawn.sprite(kind, rng, 16) for kind in list(drawn.KINDS) * 2])
     return images * (images[..., 3:] > 0)
@@ -44,29 +44,28 @@ def grey(count=3, seed=0, size=16):
     return list(np.random.default_rng(seed).integers(0, 256, (count, size, size), np.uint8))
 
 
-# -- inside and outside of networks ----------------------------------------------------------------------------------
+# -- files and networks ------------------------------------------------------------------------------------------------
 
 
-def test_transparent_pictures_come_back_from_floats(sprites):
+def test_rgba_survives_the_conversion_to_float_and_back(sprites):
     floats = to_float(sprites)
     assert floats.dtype == np.float32
     assert (floats[..., :3][sprites[..., 3] == 0] == 0).all()
-    covered = np.abs(to_uint8(floats).astype(int) - sprites)
-    assert covered.max() <= 1
+    assert np.abs(to_uint8(floats).astype(int) - sprites).max() <= 1
     assert np.abs(floats[..., :3]).max() <= 1
 
 
-def test_inside_the_colours_are_laid_over_mid_grey(sprites):
-    over = to_rgb(sprites, np.float32(127.5))
-    assert np.abs((to_float(sprites)[..., :3] + 1) * 127.5 - over).max() <= 0.5001
+def test_float_colours_are_composited_over_mid_grey(sprites):
+    composited = to_rgb(sprites, np.float32(127.5))
+    assert np.abs((to_float(sprites)[..., :3] + 1) * 127.5 - composited).max() <= 0.5001
 
 
-def test_what_covers_nothing_has_no_colour_and_what_is_out_of_range_is_clipped():
-    painted = np.float32([[[[0.9, -0.9, 0.3, -1.2], [0.9, -0.9, 0.3, -1], [2, -2, 0.5, 3], [0.25, -0.25, 0.5, 0]]]])
-    assert to_uint8(painted)[0, 0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [255, 0, 191, 255], [191, 64, 255, 128]]
+def test_invisible_pixels_are_0_and_values_out_of_range_are_clipped():
+    generated = np.float32([[[[0.9, -0.9, 0.3, -1.2], [0.9, -0.9, 0.3, -1], [2, -2, 0.5, 3], [0.25, -0.25, 0.5, 0]]]])
+    assert to_uint8(generated)[0, 0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [255, 0, 191, 255], [191, 64, 255, 128]]
 
 
-def test_the_step_turns_pictures_into_floats_as_the_host_does(sprites):
+def test_the_training_step_converts_images_to_float_as_the_host_does(sprites):
     engine = engines.current()
     for images in (sprites, sprites[..., :3], sprites[..., :1]):
         np.testing.assert_allclose(
@@ -74,34 +73,34 @@ def test_the_step_turns_pictures_into_floats_as_the_host_does(sprites):
         )
 
 
-# -- preparation -----------------------------------------------------------------------------------------------------
+# -- preparation -------------------------------------------------------------------------------------------------------
 
 
-def test_grey_pictures_have_one_channel_and_it_is_said(tmp_path):
-    made = grey(4)
-    coloured = Image.fromarray(np.repeat(made[3][..., None], 3, axis=2))  # RGB, but as grey as the others
-    dataset = prepare(save(tmp_path / "grey", *made[:3], coloured), 16)
+def test_grey_pictures_have_one_channel_and_the_summary_says_so(tmp_path):
+    images = grey(4)
+    as_rgb = Image.fromarray(np.repeat(images[3][..., None], 3, axis=2))  # RGB with equal channels
+    dataset = prepare(save(tmp_path / "grey", *images[:3], as_rgb), 16)
     assert dataset.channels == 1
-    np.testing.assert_array_equal(dataset.images[..., 0], np.stack(made))
+    np.testing.assert_array_equal(dataset.images[..., 0], np.stack(images))
     assert dataset.audit.counts == {"kept": 4, "mended": 0, "refused": 0}
     assert "in grey, one channel, since all pictures are grey (--channels 3: RGB)" in dataset.summary()
 
 
-def test_one_coloured_picture_is_enough_for_rgb_and_a_refused_one_does_not_count(tmp_path):
+def test_one_picture_in_colour_makes_the_dataset_rgb_unless_it_is_refused(tmp_path):
     folder = save(tmp_path / "some", *grey(3), tiny.pictures(1)[0])
     assert prepare(folder, 16).channels == 3
     (folder / "03.png").write_bytes(b"\x89PNG, but not really")
     assert prepare(folder, 16).channels == 1
 
 
-def test_grey_pictures_that_were_prepared_before_are_mended_ones_beside_coloured(tmp_path):
+def test_reused_grey_pictures_count_as_mended_beside_pictures_in_colour(tmp_path):
     folder = save(tmp_path / "some", *grey(3))
     assert prepare(folder, 16).audit.entries[0].verdict == "kept"
     Image.fromarray(tiny.pictures(1)[0]).save(folder / "03.png")
     assert prepare(folder, 16).audit.entries[0].reasons == ("grey turned into RGB",)
 
 
-def test_the_channels_that_are_asked_for(tmp_path):
+def test_channels_can_be_chosen(tmp_path):
     folder = save(tmp_path / "colours", *tiny.pictures(3))
     images = prepare(folder, 16, preparation=Preparation(channels=1)).images
     assert images.shape == (3, 16, 16, 1)
@@ -114,8 +113,8 @@ def test_the_channels_that_are_asked_for(tmp_path):
     assert "0 files with some: leave out --transparent, or give pictures with some" in opaque.summary()
 
 
-def test_hidden_colours_do_not_matter(tmp_path):
-    """The same shape over red nothing and over noise is one and the same picture, at its own size and resized."""
+def test_the_colours_of_invisible_pixels_do_not_matter(tmp_path):
+    """A shape on invisible red and on invisible noise is prepared to the same image, with and without resizing."""
     rng = np.random.default_rng(3)
     one = drawn.sprite("disc", rng, 64)
     other = one.copy()
@@ -126,7 +125,7 @@ def test_hidden_colours_do_not_matter(tmp_path):
         edge = (dataset.images[0, ..., 3] > 32) & (dataset.images[0, ..., 3] < 255)
         assert edge.any()
         reds = dataset.images[0][edge][:, 0].astype(int) - dataset.images[0][edge][:, 1]
-        assert np.abs(reds - reds.mean()).max() < 60  # its own orange, and neither the red nor the noise beside it
+        assert np.abs(reds - reds.mean()).max() < 60  # the orange of the shape, without the red and the noise
 
 
 def test_transparent_pictures_of_any_kind(tmp_path):
@@ -146,7 +145,7 @@ def test_transparent_pictures_of_any_kind(tmp_path):
     assert "3 files with some" in dataset.summary()
 
 
-def test_padding_of_transparent_pictures_is_transparent(tmp_path):
+def test_the_padding_of_transparent_pictures_is_transparent(tmp_path):
     wide = [Image.new("RGBA", (64, 32), (colour, 100, 50, 255)) for colour in (10, 20)]
     images = prepare(save(tmp_path / "wide", *wide), 32, preparation=dataclasses.replace(CLEAR, fit="pad")).images
     assert (images[:, [0, 7, 24, 31]] == 0).all()
@@ -164,25 +163,25 @@ def test_padding_of_transparent_pictures_is_transparent(tmp_path):
         ),
     ],
 )
-def test_channels_that_do_not_do(options, message):
+def test_wrong_channels_are_rejected(options, message):
     with pytest.raises(SettingsError, match=message):
         Preparation(**options)
 
 
-def test_what_was_prepared_before_there_was_a_choice_is_rgb():
+def test_runs_that_are_older_than_the_option_are_rgb():
     assert Preparation.from_dict(None).channels == 3
     assert Preparation.from_dict({"fit": "pad"}) == Preparation(fit="pad", channels=3, frames="first", focus="centre")
     assert Preparation.from_dict(Preparation().to_dict()) == Preparation()
 
 
-# -- what networks see -----------------------------------------------------------------------------------------------
+# -- networks and augmentation -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize(
     ("preset", "features"), [("standard", "efficientnet-lite0"), ("standard", "none"), ("classic", "none")]
 )
-def test_networks_of_other_channels_fit_together(preset, features, channels):
+def test_networks_of_1_and_4_channels_fit_together(preset, features, channels):
     built = networks.build(preset, 16, 8, features=features, channels=channels)
     assert built.generator.output_shape == (None, 16, 16, channels)
     assert networks.check(built, 16, channels) == 8
@@ -190,77 +189,77 @@ def test_networks_of_other_channels_fit_together(preset, features, channels):
         networks.check(built, 16)
 
 
-def test_the_features_see_grey_as_rgb_and_the_picture_is_whole_in_its_map():
+def test_the_projector_repeats_grey_as_rgb_and_keeps_one_channel_in_the_pixel_map():
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 1)).astype("float32")
-    of_grey = [ops.convert_to_numpy(x) for x in projector.build(32, 1)(image)]
-    of_rgb = [ops.convert_to_numpy(x) for x in projector.build(32)(np.repeat(image, 3, axis=3))]
-    np.testing.assert_allclose(of_grey[0], projector.PIXELS_SCALE * image, rtol=1e-6)
-    for one, other in zip(of_grey[1:], of_rgb[1:], strict=True):
+    from_grey = [ops.convert_to_numpy(x) for x in projector.build(32, 1)(image)]
+    from_rgb = [ops.convert_to_numpy(x) for x in projector.build(32)(np.repeat(image, 3, axis=3))]
+    np.testing.assert_allclose(from_grey[0], projector.PIXELS_SCALE * image, rtol=1e-6)
+    for one, other in zip(from_grey[1:], from_rgb[1:], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_the_features_see_the_colours_of_rgba_and_the_picture_itself_has_all_channels():
+def test_the_projector_uses_the_colours_from_rgba_and_keeps_all_channels_in_the_pixel_map():
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 4)).astype("float32")
-    of_rgba = [ops.convert_to_numpy(x) for x in projector.build(32, 4)(image)]
-    of_rgb = [ops.convert_to_numpy(x) for x in projector.build(32)(image[..., :3])]
-    np.testing.assert_allclose(of_rgba[0], projector.PIXELS_SCALE * image, rtol=1e-6)
-    for one, other in zip(of_rgba[1:], of_rgb[1:], strict=True):
+    from_rgba = [ops.convert_to_numpy(x) for x in projector.build(32, 4)(image)]
+    from_rgb = [ops.convert_to_numpy(x) for x in projector.build(32)(image[..., :3])]
+    np.testing.assert_allclose(from_rgba[0], projector.PIXELS_SCALE * image, rtol=1e-6)
+    for one, other in zip(from_rgba[1:], from_rgb[1:], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def augmented(sprites, strength, **changed):
     engine = engines.current()
-    drawn_now = {**draws.augment_draws(0, 0, len(sprites), 4), **changed}
-    tensors = engine.to_device((to_float(sprites), drawn_now, np.float32(strength)))
+    sampled = {**draws.augment_draws(0, 0, len(sprites), 4), **changed}
+    tensors = engine.to_device((to_float(sprites), sampled, np.float32(strength)))
     return engine.to_host(augment.augment(*tensors))
 
 
-def test_rgba_that_is_not_augmented_lies_over_its_ground(sprites):
+def test_rgba_without_augmentation_is_composited_over_its_ground(sprites):
     ground = np.float32([0, 0.25, 0.5, 0.75, 0.9, 1])
-    seen = augmented(sprites, 0, ground=ground)
-    for one, sprite, level in zip(seen, sprites, ground, strict=True):
-        cover = sprite[..., 3:] / 255
-        expected = (sprite[..., :3] / 127.5 - 1) * cover + (2 * level - 1) * (1 - cover)
+    images = augmented(sprites, 0, ground=ground)
+    for one, sprite, level in zip(images, sprites, ground, strict=True):
+        opacity = sprite[..., 3:] / 255
+        expected = (sprite[..., :3] / 127.5 - 1) * opacity + (2 * level - 1) * (1 - opacity)
         np.testing.assert_allclose(one[..., :3], expected, atol=1e-6)
         np.testing.assert_allclose(one[..., 3], sprite[..., 3] / 127.5 - 1, atol=1e-6)
 
 
-def test_what_moves_in_and_what_is_cut_out_is_transparent():
+def test_shifted_in_and_cut_out_pixels_are_transparent():
     full = np.full((6, 16, 16, 4), 255, np.uint8)
     for kind, hole in (("translation", np.s_[:, :2]), ("cutout", np.s_[:, :4, :4])):
         gates = np.ones((6, 4), np.float32)
         gates[:, augment.KINDS.index(kind)] = 0
         changed = {"translation": np.float32([[0.999, 0.5]] * 6), "cutout": np.zeros((6, 2), np.float32)}
-        seen = augmented(full, 0.5, gates=gates, ground=np.full(6, 0.2, np.float32), **changed)
-        np.testing.assert_allclose(seen[hole], np.broadcast_to([-0.6, -0.6, -0.6, -1], seen[hole].shape), atol=1e-6)
-        np.testing.assert_allclose(seen[:, 8:, 8:], 1, atol=1e-6)
+        images = augmented(full, 0.5, gates=gates, ground=np.full(6, 0.2, np.float32), **changed)
+        np.testing.assert_allclose(images[hole], np.broadcast_to([-0.6, -0.6, -0.6, -1], images[hole].shape), atol=1e-6)
+        np.testing.assert_allclose(images[:, 8:, 8:], 1, atol=1e-6)
 
 
-def test_colours_change_as_far_as_they_cover(sprites):
+def test_colour_augmentation_is_weighted_by_opacity(sprites):
     gates = np.ones((6, 4), np.float32)
     gates[:, augment.KINDS.index("colour")] = 0
     colour = np.random.default_rng(1).uniform(size=(6, 3)).astype(np.float32)
-    seen = augmented(sprites, 0.5, gates=gates, colour=colour, ground=np.full(6, 0.5, np.float32))
-    np.testing.assert_allclose(seen[..., 3], to_float(sprites)[..., 3], atol=1e-6)
-    assert (np.abs(seen[..., :3][sprites[..., 3] == 0]) < 1e-6).all()
-    for one, sprite, (brightness, saturation, contrast) in zip(seen, sprites, colour, strict=True):
+    images = augmented(sprites, 0.5, gates=gates, colour=colour, ground=np.full(6, 0.5, np.float32))
+    np.testing.assert_allclose(images[..., 3], to_float(sprites)[..., 3], atol=1e-6)
+    assert (np.abs(images[..., :3][sprites[..., 3] == 0]) < 1e-6).all()
+    for one, sprite, (brightness, saturation, contrast) in zip(images, sprites, colour, strict=True):
         bright = sprite[..., :3] / 127.5 - 1 + (brightness - 0.5)
         mean = bright.mean(axis=2, keepdims=True)
         expected = (0.5 + contrast) * (mean + 2 * saturation * (bright - mean)) * sprite[..., 3:] / 255
         np.testing.assert_allclose(one[..., :3], expected, atol=1e-5)
 
 
-def test_saturation_leaves_grey_as_it_is():
+def test_saturation_does_not_change_grey():
     image = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype("float32")
     engine = engines.current()
     amounts = np.float32([[0, 1, 0], [0, -1, 0]])
-    seen = engine.to_host(augment.adjust_colour(*engine.to_device((image, amounts, np.ones(2, np.float32)))))
-    np.testing.assert_allclose(seen, image, atol=1e-6)
+    adjusted = engine.to_host(augment.adjust_colour(*engine.to_device((image, amounts, np.ones(2, np.float32)))))
+    np.testing.assert_allclose(adjusted, image, atol=1e-6)
 
 
-def test_grounds_are_drawn_for_rgba_alone_and_alike_for_the_two_of_a_pair():
-    drawn_now = draws.step_draws(3, 5, 64, 8, 4)
-    ground = drawn_now["augment"].pop("ground")
+def test_grounds_are_sampled_only_for_rgba_and_shared_by_a_real_and_a_generated_image():
+    sampled = draws.step_draws(3, 5, 64, 8, 4)
+    ground = sampled["augment"].pop("ground")
     assert (ground.shape, ground.dtype) == ((128,), np.float32)
     np.testing.assert_array_equal(ground[:64], ground[64:])
     assert ground.min() >= 0
@@ -268,30 +267,30 @@ def test_grounds_are_drawn_for_rgba_alone_and_alike_for_the_two_of_a_pair():
     assert ground.std() == pytest.approx(12**-0.5, abs=0.05)
     assert np.abs(ground - draws.step_draws(3, 6, 64, 8, 4)["augment"]["ground"]).min() > 0
     plain = draws.step_draws(3, 5, 64, 8)
-    np.testing.assert_array_equal(plain["latents"], drawn_now["latents"])
-    assert plain["augment"].keys() == drawn_now["augment"].keys()
+    np.testing.assert_array_equal(plain["latents"], sampled["latents"])
+    assert plain["augment"].keys() == sampled["augment"].keys()
     for name, values in plain["augment"].items():
-        np.testing.assert_array_equal(values, drawn_now["augment"][name])
+        np.testing.assert_array_equal(values, sampled["augment"][name])
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_pictures_of_other_channels_have_anchors(sprites, channels):
+def test_images_of_1_and_4_channels_have_anchors(sprites, channels):
     images = sprites[..., :channels]
     without = networks.Networks(tiny.generator(), tiny.discriminator())
     assert anchors.find(without, images, 3).latents.shape == (6, 3)
 
 
-def test_scores_see_grey_as_rgb_and_transparency_over_mid_grey(sprites):
+def test_features_repeat_grey_as_rgb_and_composite_transparency_over_mid_grey(sprites):
     over = np.rint(sprites[..., :3] * (sprites[..., 3:] / 255) + 128 * (1 - sprites[..., 3:] / 255)).astype(np.uint8)
     np.testing.assert_allclose(measure.extract(sprites), measure.extract(over), atol=1e-3)
     gray = sprites[..., :1]
     np.testing.assert_array_equal(measure.extract(gray), measure.extract(np.repeat(gray, 3, axis=3)))
 
 
-# -- what people see -------------------------------------------------------------------------------------------------
+# -- saved pictures ----------------------------------------------------------------------------------------------------
 
 
-def test_a_grid_shows_transparent_pictures_over_a_checkerboard(sprites):
+def test_a_grid_shows_transparent_images_on_a_checkerboard(sprites):
     sheet = show.grid(sprites, columns=3)
     assert sheet.shape == (34, 52, 3)
     assert sheet[0, 0].tolist() == [255] * 3
@@ -302,14 +301,14 @@ def test_a_grid_shows_transparent_pictures_over_a_checkerboard(sprites):
 
 
 @pytest.mark.parametrize(("name", "mode"), [("a.png", "RGBA"), ("a.webp", "RGBA"), ("a.jpg", "RGB"), ("a.bmp", "RGB")])
-def test_a_transparent_picture_stays_so_where_the_format_can(tmp_path, sprites, name, mode):
+def test_transparency_is_saved_in_formats_that_support_it(tmp_path, sprites, name, mode):
     with Image.open(show.save_picture(sprites[0], tmp_path / name)) as saved:
         assert saved.mode == mode
         pixel = saved.convert("RGBA").getpixel((0, 0))
     assert pixel == (0, 0, 0, 0) if mode == "RGBA" else min(pixel) >= 250
 
 
-def test_a_grey_picture_is_saved_in_grey(tmp_path):
+def test_a_grey_image_is_saved_in_grey(tmp_path):
     picture = grey(1)[0]
     with Image.open(show.save_picture(picture[..., None], tmp_path / "a.png")) as saved:
         assert saved.mode == "L"
@@ -325,7 +324,7 @@ def test_videos_of_transparent_frames(tmp_path, sprites):
     assert show.save_video(sprites, tmp_path / "a.mp4").stat().st_size > 0
 
 
-# -- whole runs ------------------------------------------------------------------------------------------------------
+# -- whole runs --------------------------------------------------------------------------------------------------------
 
 
 def pair(channels):
@@ -333,11 +332,13 @@ def pair(channels):
     count = 16 * 16 * channels
     stack = [layers.Dense(count, activation="tanh"), layers.Reshape((16, 16, channels))]
     generator = keras.Sequential([keras.Input((4,)), *stack], name="generator")
-    judge = keras.Sequential([keras.Input((16, 16, channels)), layers.Flatten(), layers.Dense(1)], name="discriminator")
-    return {"generator": generator, "discriminator": judge}
+    discriminator = keras.Sequential(
+        [keras.Input((16, 16, channels)), layers.Flatten(), layers.Dense(1)], name="discriminator"
+    )
+    return {"generator": generator, "discriminator": discriminator}
 
 
-def test_a_transparent_run_paints_transparent_pictures(tmp_path, sprites):
+def test_a_transparent_run_generates_transparent_images(tmp_path, sprites):
     folder = save(tmp_path / "sprites", *sprites, *sprites[:, ::-1])
     run = tiny.train(tmp_path / "run", source=folder, batches=3, preparation=CLEAR, **pair(4))
     assert run.channels == 4
@@ -355,49 +356,52 @@ def test_a_transparent_run_paints_transparent_pictures(tmp_path, sprites):
     assert pippin.again(alone).same
 
 
-def test_a_grey_run_paints_grey_pictures_and_goes_on_only_as_one(tmp_path):
+def test_a_grey_run_generates_grey_images_and_is_resumed_only_in_grey(tmp_path):
     folder = save(tmp_path / "grey", *grey(8))
     run = tiny.train(tmp_path / "run", source=folder, batches=3, **pair(1))
     assert run.sample(2).shape == (2, 16, 16, 1)
     assert run.about["channels"] == 1
-    with pytest.raises(RunError, match=r"pictures of 1 channels; go on with --channels 1, or choose .*channels=3"):
+    with pytest.raises(RunError, match=r"images of 1 channels; resume it with --channels 1, or choose .*channels=3"):
         tiny.train(run.path, source=folder, batches=3, preparation=Preparation(channels=3))
 
 
-def test_grey_pictures_are_rgb_for_networks_that_know_nothing_else(tmp_path):
+def test_grey_pictures_are_rgb_for_networks_that_take_only_rgb(tmp_path):
     run = tiny.train(tmp_path / "run", source=save(tmp_path / "grey", *grey(8)), batches=2)
     assert run.channels == 3
     assert run.preparation.channels == 3
 
 
 @pytest.mark.parametrize(("channels", "kind"), [(1, "grey "), (4, "transparent ")])
-def test_what_is_taken_away_has_the_same_channels(tmp_path, channels, kind):
-    given = test_export.trained(networks.build("standard", 16, 8, channels=channels).generator)
+def test_an_exported_generator_has_the_same_channels(tmp_path, channels, kind):
+    given = test_export.trained_generator(networks.build("standard", 16, 8, channels=channels).generator)
+    latents, images = given.check_batch
     session = onnxruntime.InferenceSession(export(given, "onnx", tmp_path / "generator.onnx"))
-    (painted,) = session.run(["images"], {"latents": given.probe[0]})
-    assert painted.shape == (4, 16, 16, channels)
-    np.testing.assert_allclose(painted, given.probe[1], atol=1e-4)
-    card = huggingface.card(given)
-    assert f"paints new {kind}16×16 pictures" in card
+    (generated,) = session.run(["images"], {"latents": latents})
+    assert generated.shape == (4, 16, 16, channels)
+    np.testing.assert_allclose(generated, images, atol=1e-4)
+    card = huggingface.model_card(given)
+    assert f"A generator of new {kind}16×16 pictures" in card
     assert f"(16, 16, 16, {channels})" in card
-    assert ("cover = " in card) == (channels == 4)
+    assert ("alpha = " in card) == (channels == 4)
 
 
-def test_what_the_card_says_of_transparent_pictures_is_what_pippin_does():
-    card = huggingface.card(test_export.trained(networks.build("standard", 16, 8, channels=4).generator))
+def test_the_model_cards_code_for_transparent_images_does_what_pippin_does():
+    card = huggingface.model_card(
+        test_export.trained_generator(networks.build("standard", 16, 8, channels=4).generator)
+    )
     lines = [
-        line for line in card.split("```")[1].splitlines() if line.startswith(("cover", "images = np", "pictures"))
+        line for line in card.split("```")[1].splitlines() if line.startswith(("alpha", "images = np", "pictures"))
     ]
-    painted = np.random.default_rng(0).uniform(-1.2, 1.2, (2, 16, 16, 4)).astype("float32")
-    names = {"np": np, "images": painted}
+    generated = np.random.default_rng(0).uniform(-1.2, 1.2, (2, 16, 16, 4)).astype("float32")
+    names = {"np": np, "images": generated}
     exec("\n".join(lines), names)
-    seen = names["pictures"][..., 3] > 0
-    np.testing.assert_array_equal(names["pictures"][seen], to_uint8(painted)[seen])
+    visible = names["pictures"][..., 3] > 0
+    np.testing.assert_array_equal(names["pictures"][visible], to_uint8(generated)[visible])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 4])
-def test_standard_learns_pictures_of_other_channels(tmp_path, channels):
+def test_standard_trains_on_images_of_1_and_4_channels(tmp_path, channels):
     folder = (drawn.save_digits if channels == 1 else drawn.save_sprites)(tmp_path / "pictures", 40)
     preparation = CLEAR if channels == 4 else Preparation()
     run = pippin.train(folder, tmp_path / "run", image_size=16, batches=20, preparation=preparation)

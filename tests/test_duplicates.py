@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pippin.pictures import Preparation, prepare, split
-from pippin.pictures.duplicates import likeness, near_groups
+from pippin.pictures.duplicates import near_groups, perceptual_hash
 
 
 def smooth(seed, size=64):
@@ -48,11 +48,10 @@ def test_exact_copies_are_left_out_and_near_ones_named(folder):
         ["0.png", "same.bmp"],
     ]
     assert dataset.summary().splitlines()[1] == (
-        "copies: 1 the same as another picture (left out), "
-        "2 nearly the same as another picture (learnt from all the same)"
+        "copies: 1 the same as another picture (left out), 2 nearly the same as another picture (kept)"
     )
     assert dataset.summary().endswith(
-        "4 different pictures: few; expect little more than these again, slightly changed. 1,000 are enough"
+        "4 different pictures: few; generated pictures will mostly repeat these. 1,000 are enough"
     )
 
 
@@ -75,7 +74,7 @@ def test_all_copies_stay_if_that_is_asked_for(folder):
 
 def test_the_hash_forgives_light_and_compression_but_no_other_picture():
     def apart(one, other):
-        return bin(int(likeness(np.asarray(one)), 16) ^ int(likeness(np.asarray(other)), 16)).count("1")
+        return bin(int(perceptual_hash(np.asarray(one)), 16) ^ int(perceptual_hash(np.asarray(other)), 16)).count("1")
 
     picture = smooth(5)
     assert apart(picture, picture.point(lambda value: value * 0.8)) <= 4
@@ -92,7 +91,7 @@ def test_the_hash_is_of_the_signs_of_the_low_frequencies_of_the_picture_of_32_pi
     waves = np.cos(np.pi * np.outer(np.arange(1, 9), 2 * np.arange(32) + 1) / 64)
     strengths = waves @ np.asarray(hashed, float) @ waves.T
     expected = np.packbits(strengths > np.median(strengths)).tobytes().hex()
-    apart = int(likeness(np.asarray(picture)), 16) ^ int(expected, 16)
+    apart = int(perceptual_hash(np.asarray(picture)), 16) ^ int(expected, 16)
     assert apart.bit_count() <= 2  # Pillow rounds the grey pixels
 
 
@@ -100,7 +99,7 @@ def test_groups_link_what_is_near_and_colour_parts_what_only_has_one_outline():
     grey = np.asarray(smooth(1).convert("L"), int)
     bright = np.clip(grey[..., None] + np.array([0, 6, 12, 200])[:, None, None, None], 0, 255)
     images = np.repeat(bright, 3, axis=3).astype(np.uint8)  # in small steps of light, and the last far off
-    hashes = np.array([int(likeness(image), 16) for image in images[[0, 0, 0, 0]]], np.uint64)
+    hashes = np.array([int(perceptual_hash(image), 16) for image in images[[0, 0, 0, 0]]], np.uint64)
     assert near_groups(hashes, np.arange(4), images) == [[0, 1, 2]]
 
 
@@ -183,4 +182,4 @@ def test_copies_in_a_dataset_stay_on_one_side(tmp_path):
     names = [entry.path.partition("-")[0] for entry in dataset.audit.entries]
     learnt, held_out = dataset.split(0.2)
     assert len(held_out) == 60
-    assert {names[row] for row in learnt.chosen}.isdisjoint({names[row] for row in held_out.chosen})
+    assert {names[row] for row in learnt.indices}.isdisjoint({names[row] for row in held_out.indices})

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from pippin.pictures import Preparation
-from pippin.pictures.focus import focus
-from pippin.pictures.framing import Box, squares_of
+from pippin.pictures.focus import focus_position
+from pippin.pictures.framing import Box, make_squares
 
 
 def spotted(width, height, *spots, ground=230):
@@ -18,7 +18,7 @@ def spotted(width, height, *spots, ground=230):
 
 
 def of(picture):
-    return focus(picture, (0, 0, *picture.size))
+    return focus_position(picture, (0, 0, *picture.size))
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def test_where_nothing_is_evident_it_is_the_middle(picture):
 
 def test_only_the_part_that_is_looked_at_counts():
     picture = spotted(300, 100, (0, 0, 100, 100), (120, 10, 170, 90))
-    assert focus(picture, (100, 0, 300, 100)) < 0.3
+    assert focus_position(picture, (100, 0, 300, 100)) < 0.3
 
 
 def test_squares_say_that_they_are_moved_and_do_not_where_that_is_not_wanted():
     wide = spotted(200, 100, (140, 10, 200, 90))
     whole = Box(0, 0, 200, 100)
-    (moved,), reasons = squares_of(wide, whole, 32, Preparation())
-    (centre,), none = squares_of(wide, whole, 32, Preparation(focus="centre"))
-    assert reasons == ["square taken beside the middle, where more is to be seen"]
+    (moved,), reasons = make_squares(wide, whole, 32, Preparation())
+    (centre,), none = make_squares(wide, whole, 32, Preparation(focus="centre"))
+    assert reasons == ["square moved off the centre, to where most of the content is"]
     assert none == []
     assert (np.abs(moved.astype(int) - 230) > 30).mean() > 1.4 * (np.abs(centre.astype(int) - 230) > 30).mean()
-    assert len(squares_of(wide, whole, 32, Preparation(crops=3))[0]) == 3
-    assert squares_of(wide, whole, 32, Preparation(fit="pad"))[1] == []
+    assert len(make_squares(wide, whole, 32, Preparation(crops=3))[0]) == 3
+    assert make_squares(wide, whole, 32, Preparation(fit="pad"))[1] == []

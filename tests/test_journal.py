@@ -13,7 +13,7 @@ from PIL import Image
 
 from pippin.pictures import prepare
 from pippin.pictures.sources import files
-from pippin.pictures.workers import in_order
+from pippin.pictures.workers import map_in_order
 
 COUNT = 40
 
@@ -102,7 +102,7 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, monkeypatch):
     monkeypatch.setattr(files, "read_picture", changed)
     monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)  # another process would read for itself
     entry = prepare(folder, 16).audit.entries[3]
-    assert entry.reasons == ("changed while the pictures were looked at: do it again when it is ready",)
+    assert entry.reasons == ("changed while the folder was read: prepare again when it is complete",)
 
 
 # --- processes ---
@@ -116,7 +116,7 @@ def two_cores(monkeypatch):
 
 def test_a_process_that_dies_costs_one_item(two_cores, monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
-    results = list(in_order(odd_files.double_or_die, range(100), True, broken=lambda number: (None, number)))
+    results = list(map_in_order(odd_files.double_or_die, range(100), True, crashed=lambda number: (None, number)))
     assert [value for value, _ in results] == [2 * n if n != 77 else None for n in range(100)]
     assert os.getpid() not in {process for _, process in results}
 
@@ -125,7 +125,7 @@ def test_an_item_that_takes_too_long_costs_itself(two_cores, monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
     monkeypatch.setattr("pippin.pictures.workers.TIME_LIMIT", 3.0)
     results = list(
-        in_order(odd_files.double_or_hang, range(20), True, broken=lambda n: "broken", late=lambda n: "late")
+        map_in_order(odd_files.double_or_hang, range(20), True, crashed=lambda n: "broken", timed_out=lambda n: "late")
     )
     assert results == [2 * n if n != 7 else "late" for n in range(20)]
 
@@ -134,7 +134,7 @@ def test_a_decoder_that_crashes_costs_its_file(folder, two_cores, monkeypatch):
     monkeypatch.setattr(sys.modules["pippin.pictures.prepare"], "open_source", odd_files.open_crashing)
     entries = prepare(folder, 16).audit.entries
     assert {entry.path: entry.reasons for entry in entries if entry.verdict == "refused"} == {
-        "007.png": ("its decoder crashes on it",),
+        "007.png": ("the decoder crashes on it",),
         "010.png": ("not a picture",),
         "020.png": ("the same picture (as 000.png)",),
     }
@@ -192,7 +192,7 @@ def test_processes_end_when_the_one_that_they_work_for_is_killed(tmp_path):
     script = """
 import os, pippin.pictures.workers as workers
 workers.PROCESSES_FROM, workers.available_cores = 1, lambda: 2
-work = workers.in_order(abs, range(1000), True, abs)
+work = workers.map_in_order(abs, range(1000), True, abs)
 next(work)
 os.kill(os.getpid(), 9)
 """

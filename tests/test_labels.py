@@ -16,7 +16,7 @@ from pippin import networks
 from pippin.engines import current
 from pippin.errors import ExportError, NetworkError, SettingsError, SourceError
 from pippin.export import export, huggingface
-from pippin.pictures import Labels, Preparation, in_turn, one_hot, prepare
+from pippin.pictures import Labels, Preparation, cycle_labels, one_hot, prepare
 from pippin.pictures.labels import from_folders
 from pippin.sampling import latents as latent_space
 from pippin.settings import choose
@@ -47,17 +47,17 @@ def kinds(tmp_path_factory):
 def test_a_label_is_the_first_folder_that_is_not_common_to_all(paths, names, of):
     labels = from_folders(paths)
     assert labels.names == names
-    assert labels.of.tolist() == of
+    assert labels.indices.tolist() == of
 
 
 def test_pictures_get_their_labels_and_it_is_said(kinds):
     dataset = prepare(kinds, 16, preparation=FOLDERS)
     assert dataset.labels.names == ("disc", "square", "star")
-    assert [dataset.labels.names[label] for label in dataset.labels.of] == [e.label for e in dataset.audit.entries]
+    assert [dataset.labels.names[label] for label in dataset.labels.indices] == [e.label for e in dataset.audit.entries]
     assert dataset.labels.counts.tolist() == [9, 4, 1]
     np.testing.assert_allclose(dataset.labels.shares, [3 / 6, 2 / 6, 1 / 6])
     said = (
-        "3 labels, drawn by the square root of how many pictures have them: disc 9 (50%), square 4 (33%), star 1 (17%)"
+        "3 labels, drawn in proportion to the square root of their counts: disc 9 (50%), square 4 (33%), star 1 (17%)"
     )
     assert said in dataset.summary()
     assert said in pippin.audit(kinds, image_size=16, preparation=FOLDERS, outliers=False).lines()
@@ -81,7 +81,7 @@ def test_pictures_beside_the_folders_are_refused_and_one_folder_is_not_enough(tm
     (refused,) = prepare(folder, 16, preparation=FOLDERS).audit.refused
     assert (refused.path, refused.reasons) == ("alone.png", ("in no folder, so it has no label",))
     with pytest.raises(
-        SourceError, match=r"at least two folders, one for each kind; leave out --labels\. Received: disc"
+        SourceError, match=r"at least two folders, one for each label; leave out --labels\. Received: disc"
     ):
         prepare(drawn.save_kinds(tmp_path / "one", {"disc": 3}), 16, preparation=FOLDERS)
     with pytest.raises(SettingsError, match=r"labels must be one of none, folders\. Received: labels=files"):
@@ -106,8 +106,8 @@ def test_of_every_kind_some_are_learnt_from(tmp_path):
 def test_labels_are_drawn_by_the_roots_of_their_counts_and_their_pictures_evenly():
     labels = Labels(("a", "b"), np.repeat([1, 0], [90, 10]))
     chosen = np.concatenate([draws.labelled_indices(0, n, 16, labels) for n in range(500)])
-    assert (labels.of[chosen] == 1).mean() == pytest.approx(0.75, abs=0.02)
-    rare = np.bincount(chosen[labels.of[chosen] == 0] - 90, minlength=10)
+    assert (labels.indices[chosen] == 1).mean() == pytest.approx(0.75, abs=0.02)
+    rare = np.bincount(chosen[labels.indices[chosen] == 0] - 90, minlength=10)
     assert rare.min() > 0.7 * rare.mean()
     np.testing.assert_array_equal(draws.labelled_indices(0, 7, 16, labels), draws.labelled_indices(0, 7, 16, labels))
     assert (draws.labelled_indices(0, 7, 16, labels) != draws.labelled_indices(0, 8, 16, labels)).any()
@@ -118,7 +118,7 @@ def test_anchors_are_spread_within_each_kind():
     labels = Labels(("bright", "dark"), np.repeat([0, 1], [40, 20]))
     nothing = networks.Networks(tiny.generator(), tiny.discriminator())
     found = anchors.find(nothing, images, 4, labels)
-    for place in labels.places:
+    for place in labels.members:
         np.testing.assert_allclose(found.latents[place].mean(axis=0), 0, atol=1e-6)
         assert found.latents[place].std(axis=0) == pytest.approx(1, abs=0.1)
 
@@ -135,7 +135,7 @@ def test_a_batch_pairs_real_and_painted_pictures_of_one_kind(kinds, monkeypatch)
     assert batch["anchored"].sum() == 4
     for picture, label in zip(batch["real_images"], batch["labels"], strict=True):
         (row,) = np.flatnonzero((learnt[:] == picture).all(axis=(1, 2, 3)))
-        assert learnt.labels.of[row] == label.argmax()
+        assert learnt.labels.indices[row] == label.argmax()
     for place in range(4):
         anchored = batch["latents"][place, : trainer.anchors.latents.shape[1]]
         assert (trainer.anchors.latents == anchored).all(axis=1).any()
@@ -181,7 +181,7 @@ def test_classic_and_networks_of_ones_own_know_no_labels(kinds, tmp_path):
 
 
 def test_labels_in_turn_and_between():
-    assert in_turn([7, 8, 2**62], 3).tolist() == [1, 2, 2**62 % 3]
+    assert cycle_labels([7, 8, 2**62], 3).tolist() == [1, 2, 2**62 % 3]
     path = latent_space.labels_between(one_hot([0, 2], 3), 4)
     np.testing.assert_allclose(path[:5, 2], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(path.sum(axis=1), 1)
@@ -197,15 +197,15 @@ def test_a_run_paints_each_kind_that_is_asked_for(run):
     assert run.labels == ["disc", "square", "star"]
     assert run.latent_dim == 8
     stars = run.sample(4, label="star")
-    in_turn = run.sample(4)
-    np.testing.assert_array_equal(in_turn[2], stars[2])
-    assert (in_turn[[0, 1, 3]] != stars[[0, 1, 3]]).any(axis=(1, 2, 3)).all()
+    by_default = run.sample(4)
+    np.testing.assert_array_equal(by_default[2], stars[2])
+    assert (by_default[[0, 1, 3]] != stars[[0, 1, 3]]).any(axis=(1, 2, 3)).all()
     each = run.sample(3, label=["star", "disc", "star"])
     np.testing.assert_array_equal(each[2], stars[2])
     np.testing.assert_array_equal(each[1], run.sample(1, 1, label="disc")[0])
     walked = run.walk([0, 1], 2, label="star")
     np.testing.assert_array_equal(walked[::2], stars[:2])
-    np.testing.assert_array_equal(run.walk([0, 1], 2)[2], in_turn[1])
+    np.testing.assert_array_equal(run.walk([0, 1], 2)[2], by_default[1])
     for label, message in (("moon", "label must be one of disc, square, star. Received: label=moon"),):
         with pytest.raises(SettingsError, match=re.escape(message)):
             run.sample(2, label=label)

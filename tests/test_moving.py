@@ -11,7 +11,7 @@ import tiny
 from PIL import Image
 
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.split import merged
+from pippin.pictures.split import merge_groups
 from pippin.show import save_video
 
 COUNT = 40
@@ -60,7 +60,7 @@ def test_frames_of_a_video_are_spread_and_are_what_they_are_called(folder, frame
     for entry in taken:
         grey = dataset.images[entry.index].astype(int)
         assert np.abs(grey - 5 * number(entry)).max() <= 7  # the frame itself or a neighbour
-    assert (taken[0].format, taken[0].width, taken[0].reasons) == ("MP4", 384, ("frame of a video taken",))
+    assert (taken[0].format, taken[0].width, taken[0].reasons) == ("MP4", 384, ("frame of a video used",))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_video_whose_end_is_missing_gives_what_is_there(folder, clip, tmp_path
     assert len(taken) == 4
     assert any(entry.index is not None for entry in taken)
     assert {reason for entry in taken for reason in entry.reasons} <= {
-        "frame of a video taken",
+        "frame of a video used",
         "a video whose end is missing",
     }
 
@@ -146,7 +146,7 @@ def test_frames_of_one_file_stay_on_one_side(tmp_path):
     dataset = prepared(folder, frames="all")
     assert len(dataset) == 250
     learnt, held_out = dataset.split(0.2)
-    files = [{dataset.audit.entries[row].file for row in side.chosen} for side in (learnt, held_out)]
+    files = [{dataset.audit.entries[row].file for row in side.indices} for side in (learnt, held_out)]
     assert len(held_out) == 50
     assert files[0].isdisjoint(files[1])
 
@@ -166,8 +166,8 @@ def test_a_prepared_video_is_not_read_again(folder, monkeypatch):
 
 
 def test_groups_that_share_a_picture_are_one():
-    assert merged([[1, 2], [5, 4], [2, 3], [7]]) == [[1, 2, 3], [4, 5]]
-    assert merged([[1, 2], [3, 4], [4, 1], []]) == [[1, 2, 3, 4]]
+    assert merge_groups([[1, 2], [5, 4], [2, 3], [7]]) == [[1, 2, 3], [4, 5]]
+    assert merge_groups([[1, 2], [3, 4], [4, 1], []]) == [[1, 2, 3, 4]]
 
 
 def test_red_and_blue_in_a_video(tmp_path):

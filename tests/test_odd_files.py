@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pippin.pictures import prepare
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import read_picture
-from pippin.pictures.workers import TIME_LIMIT, in_order
+from pippin.pictures.workers import TIME_LIMIT, map_in_order
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of oddities; `prepare` ignores that, too
 GOOD, BAD = odd_files.good_files(), odd_files.bad_files()
@@ -87,7 +87,7 @@ def test_deep_colour_with_opacity_is_laid_over_the_background(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
     decoded = read_picture(tmp_path / "a.tif", 999)
     assert (decoded.image.getpixel((5, 5)), decoded.image.getpixel((15, 5))) == ((128, 64, 255), (255, 255, 255))
-    assert decoded.reasons[-1] == "laid over white, being transparent"
+    assert decoded.reasons[-1] == "transparency composited over white"
 
 
 def test_a_bomb_of_deep_colour_is_refused_before_it_is_decoded(tmp_path):
@@ -146,12 +146,12 @@ def test_many_mutated_files_neither_crash_nor_hang_nor_leak(monkeypatch):
     """
     monkeypatch.setattr("pippin.pictures.workers.available_cores", lambda: 2)
     wrong, processes = {}, {}
-    work = in_order(
+    work = map_in_order(
         odd_files.read_mutated,
         range(MANY),
         True,
-        broken=lambda number: ("the process crashed", 0, 0, 0),
-        late=lambda number: (f"it took longer than {TIME_LIMIT:.0f} s", 0, 0, 0),
+        crashed=lambda number: ("the process crashed", 0, 0, 0),
+        timed_out=lambda number: (f"it took longer than {TIME_LIMIT:.0f} s", 0, 0, 0),
     )
     for number, (problem, process, files, memory) in enumerate(work):
         if problem is not None:

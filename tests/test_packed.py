@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from pippin.pictures.listing import read_about, read_files, write_listing
+from pippin.pictures.listing import read_files, read_header, write_listing
 from pippin.pictures.packed import Packed
 from pippin.pictures.sources import SourceItem
 from pippin.pictures.verdicts import Audit, Entry
@@ -72,7 +72,7 @@ def test_a_document_has_a_line_for_each_file(tmp_path, count):
     write_listing(path, about, ({"path": f"{n}\n\udcff"} for n in files))
     whole = json.loads(path.read_text(encoding="utf-8"))
     assert whole == {**about, "files": [{"path": f"{n}\n\udcff"} for n in files]}
-    assert (read_about(path), list(read_files(path))) == (about, whole["files"])
+    assert (read_header(path), list(read_files(path))) == (about, whole["files"])
     assert sum(line.startswith('{"path": ') for line in path.read_text(encoding="utf-8").splitlines()) == count
 
 
@@ -80,7 +80,7 @@ def test_a_document_has_a_line_for_each_file(tmp_path, count):
 def test_what_it_says_besides_is_read_in_any_layout(tmp_path, indent):
     about = {"kept": 3, "totals": {"format": {"PNG": 3}}}
     (tmp_path / "a.json").write_text(json.dumps({**about, "files": [{"path": "a"}]}, indent=indent))
-    assert read_about(tmp_path / "a.json") == about
+    assert read_header(tmp_path / "a.json") == about
 
 
 @pytest.mark.parametrize("keep", [-2, -4, -9, 12, 0])

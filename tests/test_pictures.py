@@ -16,8 +16,8 @@ from pippin.pictures import Dataset, prepare, to_float, to_uint8
 from pippin.pictures.bars import find_bars
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import PIXEL_LIMIT, read_picture
-from pippin.pictures.framing import Box, crops
-from pippin.pictures.prepare import is_blank
+from pippin.pictures.framing import Box, crop_boxes
+from pippin.pictures.single import is_blank
 from pippin.pictures.sources import open_source
 from pippin.pictures.sources.built_in import BUILT_IN_COUNT, BuiltInSource
 from pippin.pictures.sources.files import FileSource
@@ -116,11 +116,11 @@ def test_transparency_is_laid_over_white(tmp_path):
 
     picture, reasons = read_picture(tmp_path / "rgba.png", 999)[:2]
     assert (picture.getpixel((5, 5)), picture.getpixel((15, 5))) == (RED, WHITE)
-    assert reasons == ["laid over white, being transparent"]
+    assert reasons == ["transparency composited over white"]
     for name, mended in (("la", "grey turned into RGB"), ("p", "palette turned into RGB"), ("key", None)):
         picture, reasons = read_picture(tmp_path / f"{name}.png", 999)[:2]
         assert picture.getpixel((5, 5)) == WHITE
-        assert reasons == [mended, "laid over white, being transparent"][mended is None :]
+        assert reasons == [mended, "transparency composited over white"][mended is None :]
 
 
 def test_an_opaque_alpha_channel_is_no_damage(tmp_path):
@@ -169,7 +169,7 @@ def test_the_first_frame_of_an_animation(tmp_path):
     plain(RED).save(tmp_path / "a.gif", save_all=True, append_images=[plain(BLUE), plain(GREEN)])
     picture, reasons = read_picture(tmp_path / "a.gif", 999)[:2]
     assert picture.getpixel((5, 5)) == RED
-    assert "first frame of an animation taken" in reasons
+    assert "first frame of an animation used" in reasons
 
 
 def test_large_jpegs_are_decoded_small(tmp_path):
@@ -262,7 +262,7 @@ def test_a_loop_of_links_ends(folder):
     (folder / "gone.png").symlink_to(folder / "nowhere.png")
     dataset = prepare(folder, 16)
     assert list(entries(dataset)) == ["a.png", "b.png", "gone.png"]
-    assert entries(dataset)["gone.png"].reasons == ("a link that leads nowhere",)
+    assert entries(dataset)["gone.png"].reasons == ("a broken link",)
 
 
 def test_a_pipe_does_not_block(folder):
@@ -342,7 +342,7 @@ def test_folders_that_do_not_do(tmp_path, folder):
     assert complaint(tmp_path / "none").startswith("There is no such folder; check its spelling. Received: source=")
     assert complaint(empty).startswith("The folder is empty; put at least two pictures into it.")
     assert complaint(folder / "a.png").startswith(
-        "This is a single file, and no archive, array or list of paths; give the folder"
+        "This is a single file, but not an archive, an array or a list of paths; give the folder"
     )
     assert "Received: source=7 of type int" in complaint(7)
     (empty / "notes.txt").write_text("x")
@@ -353,7 +353,7 @@ def test_folders_that_do_not_do(tmp_path, folder):
     noise().save(empty / "b.png")
     assert complaint(empty).endswith("with 3 files: 2 pictures, all the same")
     (empty / "a.npy").write_bytes(b"nonsense")
-    assert complaint(empty / "a.npy").startswith("This file is no array that NumPy reads")
+    assert complaint(empty / "a.npy").startswith("This is not an array that NumPy can read")
     np.savez(empty / "a.npz", x=np.zeros(2), y=np.zeros(2))
     assert complaint(empty / "a.npz").endswith("with x, y")
 
@@ -474,7 +474,7 @@ def test_what_is_no_whole_pixel_of_a_smaller_scale_is_cut_off(tmp_path, turn):
 
 @pytest.mark.parametrize("box", [Box(0, 0, 10, 10), Box(0, 0, 400, 100), Box(3, 5, 13, 46)])
 def test_the_middle_square(box):
-    square = crops(box, 1)[0]
+    square = crop_boxes(box, 1)[0]
     side = box.shorter_side
     assert (square.right - square.left, square.bottom - square.top) == (side, side)
     assert abs((square.left - box.left) - (box.right - square.right)) <= 1

@@ -9,13 +9,13 @@ from PIL import Image
 import pippin
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.framing import Box, crops, squares_of, trimmed
+from pippin.pictures.framing import Box, crop_boxes, find_content, make_squares
 
 
 def squares(picture, size=32, trim=False, **options):
     preparation = Preparation(**options)
-    box, _ = trimmed(picture, preparation, trim)
-    return squares_of(picture, box, size, preparation)[0]
+    box, _ = find_content(picture, preparation, trim)
+    return make_squares(picture, box, size, preparation)[0]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_options_that_do_not_do(options, message):
     ],
 )
 def test_crops_are_spread_and_overlap_by_half_at_most(box, most, starts):
-    made = crops(box, most)
+    made = crop_boxes(box, most)
     assert [square.left + square.top - box.left for square in made] == starts
     assert {(square.right - square.left, square.bottom - square.top) for square in made} == {(100, 100)}
 
@@ -89,7 +89,7 @@ def test_transparent_pictures_are_laid_over_the_background(tmp_path, background,
     dataset = prepare(tmp_path, 16, preparation=Preparation(background))
     assert np.abs(dataset.images[0, 1, 1].astype(int) - colour).max() <= 2
     assert dataset.images[0, 8, 8].tolist() == list(odd_files.RED)
-    assert dataset.audit.entries[0].reasons == (f"laid over {background}, being transparent",)
+    assert dataset.audit.entries[0].reasons == (f"transparency composited over {background}",)
 
 
 def test_a_transparent_picture_over_its_own_colours(tmp_path):
@@ -118,7 +118,7 @@ def test_crops_of_one_picture_are_in_the_dataset_and_stay_together(tmp_path):
     assert dataset.audit.entries[7].rows == range(14, 16)
     learnt, held_out = dataset.split(0.1)
     assert len(held_out) == 40
-    assert {row // 2 for row in learnt.chosen}.isdisjoint({row // 2 for row in held_out.chosen})
+    assert {row // 2 for row in learnt.indices}.isdisjoint({row // 2 for row in held_out.indices})
 
 
 def test_runs_from_before_an_option_keep_what_was_done_then():

@@ -56,7 +56,7 @@ def test_parts_are_joined_to_the_same_bytes(folder, tmp_path, monkeypatch, kind,
     cache = tmp_path / "parts"
     for shard in ("3/3", "1/3", "2/3"):
         prepare(source, 16, cache=cache, preparation=options, shard=shard)
-    monkeypatch.setattr(sys.modules[prepare.__module__], "prepare_one", never)  # joining reads no picture
+    monkeypatch.setattr(sys.modules[prepare.__module__], "prepare_item", never)  # joining reads no picture
     joined = prepare(source, 16, cache=cache, preparation=options)
     assert content(cache) == content(tmp_path / "whole")
     assert joined.fingerprint == whole.fingerprint
@@ -115,7 +115,8 @@ def test_parts_are_all_there_is():
 def test_what_is_no_part(folder, text):
     with pytest.raises(SettingsError) as error:
         prepare(folder, 16, shard=text)
-    assert str(error.value) == f"A shard is a number of so many, such as 2/4. Received: shard={text}"
+    message = "shard must be the number of a part and how many there are, such as 2/4."
+    assert str(error.value) == f"{message} Received: shard={text}"
 
 
 def test_the_command(folder):

@@ -16,7 +16,7 @@ import tiny
 from pippin.errors import SourceError
 from pippin.pictures import prepare, typical_side
 from pippin.pictures.sources import open_source
-from pippin.pictures.sources.archives import WORTH_MENTIONING
+from pippin.pictures.sources.archives import RATIO_FROM
 
 
 def files(count=3):
@@ -95,12 +95,12 @@ def test_links_in_a_tar_are_not_followed(tmp_path):
         link = tarfile.TarInfo("passwd.png")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    reason = "not a file but a link, which is not followed in an archive, or a device"
+    reason = "not a file but a link (not followed in an archive) or a device"
     assert outcomes(tmp_path / "a.tar")["passwd.png"] == ("refused", reason)
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
-    path = zipped(tmp_path / "a.zip", {**files(2), "bomb.png": bytes(2 * WORTH_MENTIONING)})
+    path = zipped(tmp_path / "a.zip", {**files(2), "bomb.png": bytes(2 * RATIO_FROM)})
     assert outcomes(path)["bomb.png"][1].startswith("a zip bomb: ")
     content = bytearray(path.read_bytes())
     directory = content.index(b"PK\x01\x02")
@@ -138,7 +138,7 @@ def test_damage_in_an_archive_is_named_and_not_fatal(tmp_path):
 )
 def test_what_is_no_archive(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(SourceError, match=r"This archive cannot be read .*; make it anew\. Received"):
+    with pytest.raises(SourceError, match=r"This archive cannot be read .*; create it again\. Received"):
         prepare(tmp_path / name, 16)
 
 
@@ -152,12 +152,12 @@ def test_what_a_list_names_in_vain(tmp_path, folder):
     path.write_text("folder/0.png\nfolder/1.png\nfolder/9.png\nfolder\n")
     found = outcomes(path)
     assert found["folder/9.png"] == ("refused", "there is no such file")
-    assert found["folder"] == ("refused", "a folder, and the list names files")
+    assert found["folder"] == ("refused", "a folder, but the list must name files")
     path.write_text("\n\n")
     with pytest.raises(SourceError, match="The list is empty"):
         prepare(path, 16)
     path.write_bytes(bytes(100))
-    with pytest.raises(SourceError, match="not a text with a path in each line"):
+    with pytest.raises(SourceError, match="not a text with a path on each line"):
         prepare(path, 16)
 
 
@@ -177,9 +177,9 @@ def test_a_set_of_keras_without_a_network(monkeypatch):
         raise Exception("URL fetch failure on\nhttps://example.org: None")
 
     monkeypatch.setattr(importlib.import_module("keras.datasets.cifar10"), "load_data", fails)
-    with pytest.raises(SourceError, match=r"The set cannot be downloaded; .*'keras:cifar10' \(URL fetch failure on "):
+    with pytest.raises(SourceError, match=r"The dataset cannot be downloaded; .*'keras:cifar10' \(URL fetch failure"):
         open_source("keras:cifar10")
-    with pytest.raises(SourceError, match="The sets of Keras are keras:mnist, "):
+    with pytest.raises(SourceError, match="The datasets of Keras are keras:mnist, "):
         open_source("keras:apples")
 
 

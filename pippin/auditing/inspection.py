@@ -48,7 +48,7 @@ class Inspection:
             named = ", ".join(printable(entry.path) for entry, _ in self.outliers[:NAMED_IN_SUMMARY])
             more = len(self.outliers) - NAMED_IN_SUMMARY
             lines.append(f"outliers, worth checking: {named}" + (f" and {more:,} more" if more > 0 else ""))
-        return [*lines, *self.dataset.about_channels(), *self.dataset.about_labels(), audit.outlook()]
+        return [*lines, *self.dataset.describe_channels(), *self.dataset.describe_labels(), audit.outlook()]
 
 
 def audit(

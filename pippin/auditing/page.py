@@ -60,7 +60,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
         groups=[(_strip(dataset.images, group), group) for group in audit.groups[:MAX_ROWS]],
         refused=[(_thumbnail(folder / entry.path), entry) for entry in audit.refused[:MAX_ROWS]],
         warned=[(_strip(dataset.images, [entry]), entry) for entry in islice(warned, MAX_ROWS)],
-        options=dataset.preparation.unusual(),
+        options=dataset.preparation.non_default(),
     )
     with output_path(path, "report") as part:
         part.write_text(page, encoding="utf-8")

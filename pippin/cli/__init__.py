@@ -4,10 +4,11 @@ import sys
 
 import typer
 
-from pippin.cli import collect, edit, evaluate, export, prepare, sample, train
+from pippin.cli import collect, edit, judge, paint, prepare, take, train
+from pippin.cli.narrator import clock
 from pippin.errors import PippinError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "clock", "main"]
 
 VERBS = (
     collect.collect,
@@ -15,18 +16,18 @@ VERBS = (
     prepare.prepare,
     train.plan,
     train.train,
-    sample.sample,
-    sample.again,
-    sample.walk,
-    sample.story,
+    paint.sample,
+    paint.again,
+    paint.walk,
+    paint.story,
     edit.find,
     edit.directions,
     edit.mix,
-    evaluate.evaluate,
-    evaluate.report,
-    evaluate.info,
-    export.diagram,
-    export.export,
+    judge.evaluate,
+    judge.report,
+    judge.info,
+    take.diagram,
+    take.export,
 )
 """In the order in which `pippin --help` lists them."""
 

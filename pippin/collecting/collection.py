@@ -21,7 +21,7 @@ from pippin.host.files import output_path, read_lines
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import MIN_SIDE, read_picture
 from pippin.pictures.sources.files import CREDITS_FILE
-from pippin.pictures.verdicts import kind, plural
+from pippin.pictures.verdicts import general_reason, plural
 
 MAX_PICTURES = 10_000
 """Largest number of pictures that can be requested. For more, a published data set is a better source than a search
@@ -192,7 +192,7 @@ class _Downloads:
             return False
         except TemporaryError as problem:
             self._failures += 1
-            self.skipped[f"{kind(str(problem))} (temporary)"] += 1
+            self.skipped[f"{general_reason(str(problem))} (temporary)"] += 1
             if self._failures == MAX_FAILURES:
                 raise SourceError(
                     f"{MAX_FAILURES} pictures in a row could not be downloaded: {problem}. Run the same command later "
@@ -247,7 +247,7 @@ class _Downloads:
 
     def _skip(self, result: Result, reason: str) -> None:
         """Count a skipped result, and record it unless the reason depends on the arguments of this call."""
-        self.skipped[kind(reason)] += 1
+        self.skipped[general_reason(reason)] += 1
         if result.url in self._refused or reason.startswith("too small") or reason == OTHER_LICENCE:
             return
         self._refused[result.url] = reason

@@ -16,7 +16,7 @@ import numpy as np
 from pippin.engines.inference import image_batch_size, model_inference, parameters_of
 from pippin.errors import ExportError
 from pippin.host.files import output_path
-from pippin.pictures import in_turn, one_hot, to_uint8
+from pippin.pictures import cycle_labels, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
 
@@ -104,7 +104,9 @@ class TrainedGenerator:
         """Return random latents, float32 (count, latent_dim + K), with the labels in turn appended."""
         latents = draws.fixed_latents(seed, count, self.latent_dim)
         labels = len(self.labels)
-        return np.concatenate([latents, one_hot(in_turn(range(count), labels), labels)], axis=1) if labels else latents
+        if not labels:
+            return latents
+        return np.concatenate([latents, one_hot(cycle_labels(range(count), labels), labels)], axis=1)
 
     def named_inputs(self, latents: np.ndarray) -> dict[str, np.ndarray]:
         """Return the inputs of an exported model, by name, for inputs of the generator (B, latent_dim + K)."""

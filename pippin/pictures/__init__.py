@@ -1,12 +1,12 @@
-"""A folder of anything → one dataset."""
+"""Pictures of any kind → one dataset."""
 
 from pippin.pictures.channels import GREY, RGB, RGBA, to_float, to_rgb, to_uint8
 from pippin.pictures.dataset import Dataset
-from pippin.pictures.labels import Labels, in_turn, one_hot
+from pippin.pictures.labels import Labels, cycle_labels, one_hot
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.prepare import prepare
 from pippin.pictures.single import prepare_one_photo
-from pippin.pictures.sources import typical_side
+from pippin.pictures.sources import Source, open_source, typical_side
 from pippin.pictures.split import Subset, split
 from pippin.pictures.verdicts import Audit, Entry
 
@@ -19,9 +19,11 @@ __all__ = [
     "Entry",
     "Labels",
     "Preparation",
+    "Source",
     "Subset",
-    "in_turn",
+    "cycle_labels",
     "one_hot",
+    "open_source",
     "prepare",
     "prepare_one_photo",
     "split",

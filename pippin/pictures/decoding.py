@@ -1,4 +1,4 @@
-"""One file of any kind → an upright RGB picture, or the reason why not."""
+"""One file of any kind → an upright RGB picture, or the reason why there is none."""
 
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -8,34 +8,40 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pippin.pictures.colour import Refused, to_rgb
 from pippin.pictures.deep_tiff import read_deep_tiff
+from pippin.pictures.os_errors import is_temporary
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 
-Image.preinit()  # the usual formats are tried first; a file's kind is found by trying
-pi_heif.register_heif_opener()  # teaches Pillow to read HEIC; AVIF it knows by itself
+Image.preinit()  # Pillow tries the decoders one after the other; this puts those of common formats first
+pi_heif.register_heif_opener()  # adds HEIC to Pillow, which reads AVIF by itself
 
-MIN_SIDE = 8  # pixels; anything smaller is an icon's spacer or a tracking dot
-PIXEL_LIMIT = 89_478_485  # Pillow's own limit against decompression bombs: a quarter of a gibibyte as RGB
+MIN_SIDE = 8
+"""Least side of a picture in pixels. Smaller ones are spacers or tracking pixels."""
 
-# What the first bytes say of a file that cannot be read. Telling a broken picture from a letter helps its owner.
-PICTURE_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"\x00\x00\x01\x00")
-TIFF_BEGINNINGS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+PIXEL_LIMIT = 89_478_485
+"""Largest number of pixels. It is Pillow's own limit against decompression bombs: a quarter of a gibibyte as RGB."""
+
+PICTURE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"\x00\x00\x01\x00")
+TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 HEIF_BRANDS = (b"ftyphei", b"ftypmif", b"ftyphev", b"ftypavi", b"ftypmsf")
+"""First bytes of formats. For a file that cannot be read, they distinguish a damaged picture from another kind of
+file."""
 
+NOT_ANIMATED = ("MPO", "HEIF", "TIFF")
+"""Formats that may hold several pictures that are not an animation: other views, thumbnails, pages."""
 
-STILL = ("MPO", "HEIF", "TIFF")
-"""Formats that may hold several pictures which are no animation: other views, thumbnails, pages."""
+DELETED = "deleted since the folder was listed"
 
 
 class Decoded(NamedTuple):
     """A picture that was read.
 
     Args:
-        image: In mode RGB, or RGBA, upright.
-        reasons: What had to be mended, in plain words.
-        format: What the file is, such as `"JPEG"`.
-        mode: The colour mode that it had, as Pillow calls it.
-        width: Of the picture as it was, in pixels.
-        height: The same.
+        image: The upright picture, in mode RGB or RGBA.
+        reasons: What was repaired, in plain words.
+        format: The file's format, such as `"JPEG"`.
+        mode: The file's colour mode, as Pillow calls it.
+        width: The picture's width in the file, in pixels.
+        height: The picture's height in the file, in pixels.
     """
 
     image: Image.Image
@@ -48,73 +54,77 @@ class Decoded(NamedTuple):
 
 def read_picture(
     file: Path | BinaryIO,
-    enough: int,
+    needed_side: int,
     preparation: Preparation = DEFAULT_PREPARATION,
     name: str | None = None,
     frame: int = 0,
 ) -> Decoded:
-    """Reads one file, whatever it holds, as an upright RGB picture.
-
-    The file's content decides, never its name.
+    """Read one file of any kind as an upright RGB picture. The kind depends on the content, never on the name.
 
     Args:
         file: The file's path, or its content.
-        enough: A side in pixels that suffices: a larger picture may come back smaller, with no side below this.
-        preparation: What transparent pictures are laid over.
-        name: The file's name, where its content is given.
-        frame: Of an animation, the frame that is taken.
+        needed_side: The least shorter side in pixels. A larger picture may be decoded at a smaller scale, with no side
+            below this.
+        preparation: Whether transparency is kept, and the background if it is not.
+        name: The file's name, if its content is given.
+        frame: Number of the frame to read from an animation.
 
     Returns:
-        The picture, and what there is to say of it.
+        The picture.
 
     Raises:
         Refused: If the file holds no picture that can be used; the message is the reason.
+        OSError: If the file cannot be read for a reason that may be temporary, such as too many open files.
     """
     name = name or (file.name if isinstance(file, Path) else "")
     try:
-        with Image.open(file) as image:
-            return _mend(image, Path(name).suffix, enough, preparation, frame)
+        try:
+            with Image.open(file) as image:
+                return _decode(image, Path(name).suffix, needed_side, preparation, frame)
+        except UnidentifiedImageError:
+            return _read_deep(file, needed_side, preparation)
     except Refused:
         raise
-    except UnidentifiedImageError:
-        return _read_deep(file, enough, preparation)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused(f"too large: more than {PIXEL_LIMIT:,} pixels") from None
     except FileNotFoundError:
-        raise Refused("gone since the folder was listed") from None
+        raise Refused(DELETED) from None
     except PermissionError:
-        raise Refused("its permissions forbid reading it") from None
+        raise Refused("no permission to read it") from None
     except MemoryError:
         raise Refused("too large for this machine's memory") from None
-    except Exception as error:  # decoders raise whatever a broken file leads them into, from KeyError to struct.error
+    except Exception as error:  # damaged files lead decoders to errors of any kind, from KeyError to struct.error
+        if is_temporary(error):
+            raise
         text = " ".join(str(error).split())
         if "truncated" in text.lower():
             raise Refused("truncated: the end of the file is missing") from None
         raise Refused(f"damaged: {text or type(error).__name__}") from None
 
 
-def _read_deep(file: Path | BinaryIO, enough: int, preparation: Preparation) -> Decoded:
-    """Reads what Pillow does not recognise, if it is a TIFF of deep colour."""
-    read = None
-    if _beginning(file).startswith(TIFF_BEGINNINGS):
+def _read_deep(file: Path | BinaryIO, needed_side: int, preparation: Preparation) -> Decoded:
+    """Read a file that Pillow does not recognise, if it is a TIFF of deep colour."""
+    content = None
+    if _first_bytes(file).startswith(TIFF_SIGNATURES):
         try:
-            read = read_deep_tiff(file, PIXEL_LIMIT, enough)
+            content = read_deep_tiff(file, PIXEL_LIMIT, needed_side)
         except (Refused, MemoryError) as problem:
             raise Refused(str(problem) or "too large for this machine's memory") from None
-        except Exception:  # damage leads its reader anywhere; what is said of it is said below
-            read = None
-    if read is None:
-        raise Refused(_why_unreadable(file))
-    picture, width, height = read
+        except Exception as error:  # damaged files lead to errors of any kind
+            if is_temporary(error):
+                raise
+    if content is None:
+        raise Refused(_unreadable_reason(file))
+    picture, width, height = content
     _check_size(width, height)
     turned = _orientation(picture) != 1
-    upright, reasons = to_rgb(ImageOps.exif_transpose(picture) if turned else picture, enough, preparation)
-    said = ["deep colour turned into RGB", *(["turned upright"] if turned else []), *reasons]
-    return Decoded(upright, said, "TIFF", picture.mode, width, height)
+    upright, colour_reasons = to_rgb(ImageOps.exif_transpose(picture) if turned else picture, needed_side, preparation)
+    reasons = ["deep colour turned into RGB", *(["turned upright"] if turned else []), *colour_reasons]
+    return Decoded(upright, reasons, "TIFF", picture.mode, width, height)
 
 
-def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation, frame: int) -> Decoded:
-    """Turns an opened picture into upright RGB; returns it with what was mended."""
+def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Preparation, frame: int) -> Decoded:
+    """Return an opened picture as upright RGB, with what was repaired."""
     width, height = image.size
     if image.format == "EPS":
         raise Refused("a drawing (EPS), not a picture made of pixels")
@@ -126,36 +136,36 @@ def _mend(image: Image.Image, suffix: str, enough: int, preparation: Preparation
     named = Image.registered_extensions().get(suffix.lower())
     if named and named != image.format and not {named, image.format} <= {"JPEG", "MPO"}:  # MPO is several JPEGs
         reasons.append(f"wrong extension (named {suffix}, but {image.format})")
-    if image.format not in STILL and getattr(image, "is_animated", False):
-        reasons.append("frame of an animation taken" if frame else "first frame of an animation taken")
+    if image.format not in NOT_ANIMATED and getattr(image, "is_animated", False):
+        reasons.append("frame of an animation used" if frame else "first frame of an animation used")
         image.seek(frame)
 
-    is_tiff = image.format == "TIFF"  # it is turned upright when it is loaded, and must be asked before
+    is_tiff = image.format == "TIFF"  # Pillow turns a TIFF upright when it loads it, so its orientation is read before
     turned = is_tiff and _orientation(image) != 1
-    drafted = image.draft("RGB", (enough, enough))  # a JPEG decodes at 1/2, 1/4 or 1/8 of its size in less time
+    drafted = image.draft("RGB", (needed_side, needed_side))  # a JPEG decodes faster at 1/2, 1/4 or 1/8 of its size
     image.load()
-    turned = turned or (not is_tiff and _orientation(image) != 1)  # a PNG loads when it is asked, and hides its damage
-    _check_size(*image.size, f"{width}×{height}")  # an icon may hold another size than it says
+    turned = turned or (not is_tiff and _orientation(image) != 1)  # a PNG loads here, and would hide its damage before
+    _check_size(*image.size, f"{width}×{height}")  # an icon may hold another size than its header says
     if turned:
         reasons.append("turned upright")
     mode, kind, loaded = image.mode, image.format or "unknown", image
-    if drafted and drafted[1][2:] != image.size:  # its last column and row stand for less than a whole pixel
+    if drafted and drafted[1][2:] != image.size:  # the last column and row cover only a part of a pixel
         loaded = image.crop((0, 0, int(drafted[1][2]), int(drafted[1][3])))
-    picture, colour_reasons = to_rgb(ImageOps.exif_transpose(loaded) if turned else loaded, enough, preparation)
+    picture, colour_reasons = to_rgb(ImageOps.exif_transpose(loaded) if turned else loaded, needed_side, preparation)
     return Decoded(picture, reasons + colour_reasons, kind, mode, width, height)
 
 
-def _check_size(width: int, height: int, said: str | None = None) -> None:
-    """Refuses what is too large or too small."""
-    said = said or f"{width}×{height}"
+def _check_size(width: int, height: int, size: str | None = None) -> None:
+    """Refuse a picture that is too large or too small. `size` is its size in messages."""
+    size = size or f"{width}×{height}"
     if width * height > PIXEL_LIMIT:
-        raise Refused(f"too large: {said} is more than {PIXEL_LIMIT:,} pixels")
+        raise Refused(f"too large: {size} is more than {PIXEL_LIMIT:,} pixels")
     if min(width, height) < MIN_SIDE:
-        raise Refused(f"too small: {said} pixels, the least is {MIN_SIDE}×{MIN_SIDE}")
+        raise Refused(f"too small: {size} pixels, the least is {MIN_SIDE}×{MIN_SIDE}")
 
 
 def _orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation, 1 (upright) to 8. Broken EXIF spoils no picture: it counts as upright."""
+    """Return the EXIF orientation, 1 (upright) to 8. A picture with damaged EXIF data counts as upright."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:
@@ -163,8 +173,8 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _beginning(file: Path | BinaryIO) -> bytes:
-    """Returns the first bytes of a file."""
+def _first_bytes(file: Path | BinaryIO) -> bytes:
+    """Return the first 16 bytes of a file."""
     if isinstance(file, Path):
         with file.open("rb") as opened:
             return opened.read(16)
@@ -174,13 +184,13 @@ def _beginning(file: Path | BinaryIO) -> bytes:
     return beginning
 
 
-def _why_unreadable(file: Path | BinaryIO) -> str:
-    """Says why no decoder recognised a file, from its first bytes."""
-    beginning = _beginning(file)
+def _unreadable_reason(file: Path | BinaryIO) -> str:
+    """Return why no decoder recognised a file, by its first bytes."""
+    beginning = _first_bytes(file)
     if not beginning:
         return "the file is empty"
-    if beginning.startswith(TIFF_BEGINNINGS):
+    if beginning.startswith(TIFF_SIGNATURES):
         return "damaged, or a kind of TIFF that cannot be read here: save it as PNG"
-    if beginning.startswith(PICTURE_BEGINNINGS) or beginning[4:11] in HEIF_BRANDS:
+    if beginning.startswith(PICTURE_SIGNATURES) or beginning[4:11] in HEIF_BRANDS:
         return "damaged: its beginning cannot be read"
     return "not a picture"

@@ -1,4 +1,4 @@
-"""TIFFs of colours that Pillow does not read: floating-point ones, as photographers and laboratories write them."""
+"""TIFFs with colours that Pillow does not read: floating-point values, from photography and from laboratories."""
 
 import logging
 from pathlib import Path
@@ -9,28 +9,31 @@ from PIL import Image
 
 from pippin.pictures.colour import Refused, to_levels
 
-ORIENTATION = 274  # the number of the tag
+ORIENTATION = 274
+"""Number of the TIFF tag."""
+
 CHANNELS = (3, 4)
+"""Numbers of samples of a pixel that are read: RGB and RGBA."""
 
 
-def read_deep_tiff(file: Path | BinaryIO, most_pixels: int, enough: int) -> tuple[Image.Image, int, int] | None:
-    """Reads the first page of a TIFF of floating-point or deep colour.
+def read_deep_tiff(file: Path | BinaryIO, max_pixels: int, needed_side: int) -> tuple[Image.Image, int, int] | None:
+    """Read the first page of a TIFF of floating-point or deep colour.
 
     Args:
         file: The file's path, or its content.
-        most_pixels: What it may have, before it is decoded.
-        enough: A side in pixels that suffices: of a larger picture, blocks of pixels are averaged.
+        max_pixels: Largest number of pixels, checked before the page is decoded.
+        needed_side: The least shorter side in pixels. Blocks of pixels of a larger picture are averaged.
 
     Returns:
-        The picture in mode RGB or RGBA, with its orientation, and width and height as they were; None where it is no
-        such TIFF.
+        The picture in mode RGB or RGBA, with its orientation, and its width and height in the file; None if it is not
+        such a TIFF.
 
     Raises:
         Refused: If it has more pixels, or values that are not finite.
     """
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its complaints are not for standard error
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # keeps its warnings off standard error
     with tifffile.TiffFile(file) as tiff:
         page: Any = tiff.pages[0]
         height, width = page.imagelength, page.imagewidth
@@ -41,29 +44,29 @@ def read_deep_tiff(file: Path | BinaryIO, most_pixels: int, enough: int) -> tupl
             or page.dtype.kind not in "fiu"
         ):
             return None
-        if height * width > most_pixels:
-            raise Refused(f"too large: {width}×{height} is more than {most_pixels:,} pixels")
+        if height * width > max_pixels:
+            raise Refused(f"too large: {width}×{height} is more than {max_pixels:,} pixels")
         values = page.asarray(maxworkers=1)
         orientation = page.tags.valueof(ORIENTATION, 1)
-    if values.shape == (page.samplesperpixel, height, width):  # one plane a channel
+    if values.shape == (page.samplesperpixel, height, width):  # one plane for each channel
         values = np.moveaxis(values, 0, -1)
     if values.shape != (height, width, page.samplesperpixel):
         return None
-    picture = Image.fromarray(_levels(_averaged(values, enough)))
+    picture = Image.fromarray(_levels(_averaged(values, needed_side)))
     picture.getexif()[ORIENTATION] = orientation
     return picture, width, height
 
 
-def _averaged(values: np.ndarray, enough: int) -> np.ndarray:
-    """Averages whole blocks of pixels, as long as both sides stay above what is enough."""
-    factor = max(1, min(values.shape[:2]) // enough)
+def _averaged(values: np.ndarray, needed_side: int) -> np.ndarray:
+    """Average whole blocks of pixels, as large as `needed_side` allows."""
+    factor = max(1, min(values.shape[:2]) // needed_side)
     height, width, channels = values.shape
     cut = values[: height // factor * factor, : width // factor * factor]
     return cut.reshape(height // factor, factor, width // factor, factor, channels).mean((1, 3), dtype=np.float64)
 
 
 def _levels(values: np.ndarray) -> np.ndarray:
-    """Scales colours, all channels alike, and an opacity by itself."""
+    """Return 8-bit levels. The three colours share one range, and the opacity has its own."""
     colours = to_levels(values[..., :3], (1.0, 255.0, 65535.0))
     if values.shape[2] == 3:
         return colours

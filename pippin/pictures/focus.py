@@ -1,65 +1,73 @@
-"""Where in a wide or high picture there is something to be seen, if that is evident.
+"""The position of a square in a wide or high picture: where most of the content is, if that is evident.
 
-Edges say it: an apple beside the middle of a plain ground has them, the ground has not. In a picture full of edges,
-such as a heap or a tree, they say nothing, so what a square leaves out must have few of them before it is moved.
+Edges show the content: an apple beside the centre of a plain ground has edges, and the ground has none. In a picture
+that is full of edges, such as a heap or a tree, they show nothing. So a square is moved only if the part that it leaves
+out has few edges.
 """
 
 import numpy as np
 from PIL import Image
 
-MIDDLE = 0.5
+CENTRE = 0.5
+"""Position of a square in the centre, from 0 (left or top) to 1 (right or bottom)."""
 
 WORKING_SIDE = 48
-"""Pixels of the shorter side of the copy that is looked at: noise and texture are gone, things are not."""
+"""Shorter side in pixels of the reduced copy in which edges are measured. It removes noise and texture and keeps the
+shapes of things."""
 
 NOISE = 16
-"""Of 255: a difference between neighbours that counts as none."""
+"""Of 255. Smaller differences between neighbouring pixels count as no edge."""
 
-SPARSE = 0.4
-"""Of the density of edges in the whole picture: what a moved square leaves out may have as much at the most.
+MAX_DENSITY = 0.4
+"""Largest density of edges in the part that a moved square leaves out, relative to the density in the whole picture.
 
-This and the following are set by eye on 1,203 photographs of apples: at 0.4, 39 squares are moved, one of them for the
-worse; at 0.5, 59, and of the first 50 of those four for the worse, mostly where an apple fills the picture."""
+This value and the following ones were chosen by inspecting 1,203 photographs of apples: with 0.4, 39 squares are moved,
+one of them for the worse; with 0.5, 59 are moved, and 4 of the first 50 for the worse, mostly where an apple fills the
+picture."""
 
-GAIN = 1.05
-"""Edges in a moved square, compared with those in the middle, at the least."""
+MIN_GAIN = 1.05
+"""Least ratio of the edges in a moved square to those in the central square; see `MAX_DENSITY`."""
 
-SHIFT = 0.06
-"""Of a square's side: how far it is moved at the least."""
+MIN_SHIFT = 0.06
+"""Least distance between a moved square and the centre, as a share of the square's side; see `MAX_DENSITY`."""
 
-MOST = 0.99
-"""Share of the most edges that a square can have, from which on it is as good as the best: of all those, the middle one
-is taken, so that what is seen does not stand at its edge."""
+NEARLY_BEST = 0.99
+"""Share of the most edges that any square holds, from which a square counts as equally good. The middle one of these is
+used, so that the content does not touch the edge."""
 
 
-def focus(picture: Image.Image, box: tuple[int, int, int, int]) -> float:
-    """Returns where along the longer side of a box the square with most to be seen lies.
+def focus_position(picture: Image.Image, box: tuple[int, int, int, int]) -> float:
+    """Return the position along the longer side of a box of the square that holds most of the content.
 
     Args:
         picture: In mode RGB.
-        box: Left, top, right and bottom of the part that is looked at, in pixels.
+        box: Left, top, right and bottom of the part to use, in pixels.
 
     Returns:
-        0 for the left or upper end, 1 for the right or lower one; 0.5 where nothing is evident.
+        0 for the left or upper end, 1 for the right or lower end; 0.5 if no position is evident.
     """
     if box[2] - box[0] == box[3] - box[1]:
-        return MIDDLE
-    along = _edges_along(picture, box)
-    before = np.concatenate([[0.0], np.cumsum(along)])
-    seen = before[WORKING_SIDE:] - before[:-WORKING_SIDE]  # by a square at each place
-    room, all_edges, most = len(seen) - 1, before[-1], seen.max(initial=0.0)
-    if room < 1 or all_edges == 0:
-        return MIDDLE
-    as_good = np.flatnonzero(seen >= MOST * most)
-    place = (as_good[0] + as_good[-1]) / 2
-    middle = (seen[room // 2] + seen[(room + 1) // 2]) / 2
-    left_out = (1 - most / all_edges) / (room / len(along))
-    evident = left_out <= SPARSE and most >= GAIN * middle and abs(place - room / 2) >= SHIFT * WORKING_SIDE
-    return float(place / room) if evident else MIDDLE
+        return CENTRE
+    profile = _edge_profile(picture, box)
+    cumulative = np.concatenate([[0.0], np.cumsum(profile)])
+    edges = cumulative[WORKING_SIDE:] - cumulative[:-WORKING_SIDE]  # in a square at each offset
+    last, total, most = len(edges) - 1, cumulative[-1], edges.max(initial=0.0)
+    if last < 1 or total == 0:
+        return CENTRE
+    best = np.flatnonzero(edges >= NEARLY_BEST * most)
+    offset = (best[0] + best[-1]) / 2
+    central = (edges[last // 2] + edges[(last + 1) // 2]) / 2
+    density_left_out = (1 - most / total) / (last / len(profile))
+    evident = (
+        density_left_out <= MAX_DENSITY
+        and most >= MIN_GAIN * central
+        and abs(offset - last / 2) >= MIN_SHIFT * WORKING_SIDE
+    )
+    return float(offset / last) if evident else CENTRE
 
 
-def _edges_along(picture: Image.Image, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Returns how much of edges there is along the longer side: float64, one number for each pixel of a small copy."""
+def _edge_profile(picture: Image.Image, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Return the sum of edges across each pixel of the longer side of a reduced copy: float64 (L,)."""
     width, height = box[2] - box[0], box[3] - box[1]
     scale = WORKING_SIDE / min(width, height)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))

@@ -9,28 +9,30 @@ from PIL import Image, ImageFilter
 from pippin.pictures.bars import find_bars
 from pippin.pictures.channels import GREY, RGB, RGBA, to_rgb
 from pippin.pictures.decoding import MIN_SIDE, Decoded
-from pippin.pictures.focus import MIDDLE, focus
+from pippin.pictures.focus import CENTRE, focus_position
 from pippin.pictures.preparation import BLUR, Preparation
 
-ENOUGH = 2
-"""Of the squares' side: a larger picture may be decoded at a smaller scale, with this left of what is not padding.
+OVERSAMPLING = 2
+"""Least scale at which a picture is decoded, relative to the squares, not counting padding bars.
 
-At twice the side, 60 photographs of apples at 64×64 came within 47 dB of what their full size gives, with exact
-extents; here the last part of a pixel is cut off instead, which was not measured."""
+At twice the side, 60 photographs of apples at 64×64 were within 47 dB of what their full size gives, when the extents
+were exact. Here a partial pixel at the end is cut off instead, which was not measured."""
 
 RESAMPLING = Image.Resampling.BICUBIC
-"""As Pillow does it, averaging over all pixels that become one: what clean FID resizes with (arXiv 2104.11222). Lanczos
-takes half as long again, and draws lighter and darker lines along sharp edges."""
+"""Pillow's bicubic filter, which averages over all pixels that become one: the filter of clean FID (arXiv 2104.11222).
+Lanczos takes half as long again, and adds lighter and darker lines along sharp edges."""
 
-SHIFT = 0.5
-"""Of a square's side: how far several crops of one picture lie apart at the least."""
+MIN_STEP = 0.5
+"""Least distance between two crops of one picture, as a share of a square's side, so that they overlap by at most
+half."""
 
-BLURRED = 1 / 12
-"""Of a square's side: how far the colours of a blurred background run."""
+BACKGROUND_BLUR = 1 / 12
+"""Standard deviation of the blur of a background, as a share of a square's side. It leaves the colours and hides the
+shapes."""
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels: left and top inside, right and bottom just outside."""
+    """A rectangle in pixels. Left and top are inclusive, right and bottom exclusive."""
 
     left: int
     top: int
@@ -46,40 +48,40 @@ class Box(NamedTuple):
 def read_trimmed(
     read: Callable[[int], Decoded], image_size: int, preparation: Preparation, trim: bool
 ) -> tuple[Decoded, Box, list[str]]:
-    """Reads a picture at no larger a scale than its squares need, and finds what there is of it without padding bars.
+    """Read a picture at no larger a scale than its squares need, and find the part without padding bars.
 
     Args:
-        read: Reads it, so that its shorter side has at least as many pixels as it is given, where there are so many.
+        read: Reads the picture. It gets the least shorter side in pixels.
         image_size: Side of the squares in pixels.
-        preparation: What to do.
-        trim: Whether this kind of source may have bars.
+        preparation: How pictures are prepared.
+        trim: Whether pictures of this source may have padding bars.
 
     Returns:
-        The picture, where in it the picture is, and what was mended.
+        The picture, the box without padding bars, and what was repaired.
 
     Raises:
         Refused: By `read`.
     """
-    enough = ENOUGH * image_size
-    decoded = _in_mode(read(enough), preparation)
-    box, reasons = trimmed(decoded.image, preparation, trim)
-    side, whole = min(decoded.image.size), min(decoded.width, decoded.height)
-    if box.shorter_side < enough and side < whole:  # too little is left at this scale
-        decoded = _in_mode(read(enough * side // box.shorter_side + 1), preparation)
-        box, reasons = trimmed(decoded.image, preparation, trim)
+    needed_side = OVERSAMPLING * image_size
+    decoded = _with_channels(read(needed_side), preparation)
+    box, reasons = find_content(decoded.image, preparation, trim)
+    side, full_side = min(decoded.image.size), min(decoded.width, decoded.height)
+    if box.shorter_side < needed_side and side < full_side:  # the bars leave too little at this scale
+        decoded = _with_channels(read(needed_side * side // box.shorter_side + 1), preparation)
+        box, reasons = find_content(decoded.image, preparation, trim)
     return decoded, box, reasons
 
 
-def trimmed(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple[Box, list[str]]:
-    """Finds what there is of a picture without padding bars.
+def find_content(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple[Box, list[str]]:
+    """Find the part of a picture without padding bars.
 
     Args:
         picture: In mode RGB or RGBA.
-        preparation: What to do.
-        trim: Whether this kind of source may have bars.
+        preparation: How pictures are prepared.
+        trim: Whether pictures of this source may have padding bars.
 
     Returns:
-        Where the picture is in the picture, and what was mended.
+        The box without padding bars, and what was repaired.
     """
     whole = Box(0, 0, *picture.size)
     if trim and not preparation.keep_borders:
@@ -90,20 +92,20 @@ def trimmed(picture: Image.Image, preparation: Preparation, trim: bool) -> tuple
     return whole, []
 
 
-def squares_of(
+def make_squares(
     picture: Image.Image, box: Box, image_size: int, preparation: Preparation
 ) -> tuple[np.ndarray, list[str]]:
-    """Makes squares of a picture.
+    """Cut or pad a part of a picture to squares and resize them.
 
     Args:
         picture: In mode RGB or RGBA.
-        box: Which part of it counts.
+        box: The part to use.
         image_size: Side of the squares in pixels.
-        preparation: What to do.
+        preparation: How pictures are prepared.
 
     Returns:
-        uint8 of shape `(n, image_size, image_size, 3)`, n at least 1, and what is to be said of it; of 4 channels where
-        transparency is kept, all of them 0 where nothing is seen.
+        uint8 `(n, image_size, image_size, 3)`, with n at least 1, and what is to be reported. If transparency is kept
+        there are 4 channels, all of them 0 in invisible pixels.
     """
     reasons = []
 
@@ -111,25 +113,25 @@ def squares_of(
         return picture.resize((width, height), RESAMPLING, part, reducing_gap=3)
 
     if preparation.fit == "crop":
-        where = focus(picture, box) if preparation.focus == "auto" else MIDDLE
-        boxes = crops(box, preparation.crops, where)
-        if boxes != crops(box, preparation.crops):
-            reasons = ["square taken beside the middle, where more is to be seen"]
-        made = [resized(square, image_size, image_size) for square in boxes]
+        position = focus_position(picture, box) if preparation.focus == "auto" else CENTRE
+        boxes = crop_boxes(box, preparation.crops, position)
+        if boxes != crop_boxes(box, preparation.crops):
+            reasons = ["square moved off the centre, to where most of the content is"]
+        images = [resized(square, image_size, image_size) for square in boxes]
     elif preparation.fit == "squash" or box.shorter_side == max(box.right - box.left, box.bottom - box.top):
-        made = [resized(box, image_size, image_size)]
+        images = [resized(box, image_size, image_size)]
     else:
         scale = image_size / max(box.right - box.left, box.bottom - box.top)
         width, height = (max(1, round(scale * side)) for side in (box.right - box.left, box.bottom - box.top))
-        made = [_padded(resized(box, width, height), image_size, preparation)]
-    squares = np.stack([np.asarray(square) for square in made])
+        images = [_padded(resized(box, width, height), image_size, preparation)]
+    squares = np.stack([np.asarray(image) for image in images])
     if squares.shape[-1] == RGBA:
         squares = squares * (squares[..., RGB:] > 0)
     return squares, reasons
 
 
-def _in_mode(decoded: Decoded, preparation: Preparation) -> Decoded:
-    """Returns a picture with the channels that were asked for, a grey one in RGB. Pillow resizes RGBA premultiplied."""
+def _with_channels(decoded: Decoded, preparation: Preparation) -> Decoded:
+    """Return a picture with the channels of a preparation, grey as RGB. Pillow resizes RGBA premultiplied."""
     picture = decoded.image
     if preparation.channels == GREY:
         return decoded._replace(image=picture.convert("L").convert("RGB"))
@@ -137,32 +139,33 @@ def _in_mode(decoded: Decoded, preparation: Preparation) -> Decoded:
     return decoded if picture.mode == mode else decoded._replace(image=picture.convert(mode))
 
 
-def crops(box: Box, most: int, where: float = MIDDLE) -> list[Box]:
-    """Returns the largest squares in a box, spread along its longer side: one, or several.
+def crop_boxes(box: Box, most: int, position: float = CENTRE) -> list[Box]:
+    """Return the largest squares in a box, spread evenly along its longer side.
 
     Args:
         box: Where to cut them from.
-        most: How many there may be; fewer where they would overlap by more than half.
-        where: The place of a single one, 0 to 1 along the longer side.
+        most: Largest number of squares. There are fewer if they would overlap by more than half.
+        position: The position of a single square along the longer side, 0 to 1.
     """
     side = box.shorter_side
     across, down = box.right - box.left - side, box.bottom - box.top - side
-    count = min(most, 1 + int((across + down) / (SHIFT * side)))
-    made = []
+    count = min(most, 1 + int((across + down) / (MIN_STEP * side)))
+    boxes = []
     for n in range(count):
-        share = n / (count - 1) if count > 1 else where
+        share = n / (count - 1) if count > 1 else position
         left, top = box.left + int(share * across), box.top + int(share * down)
-        made.append(Box(left, top, left + side, top + side))
-    return made
+        boxes.append(Box(left, top, left + side, top + side))
+    return boxes
 
 
 def _padded(picture: Image.Image, image_size: int, preparation: Preparation) -> Image.Image:
-    """Puts a picture in the middle of a square."""
+    """Return a picture in the middle of a square of background."""
     if picture.mode == "RGBA":
-        ground = Image.new("RGBA", (image_size, image_size))
+        background = Image.new("RGBA", (image_size, image_size))
     elif preparation.background == BLUR:
-        ground = picture.resize((image_size, image_size)).filter(ImageFilter.GaussianBlur(BLURRED * image_size))
+        blur = ImageFilter.GaussianBlur(BACKGROUND_BLUR * image_size)
+        background = picture.resize((image_size, image_size)).filter(blur)
     else:
-        ground = Image.new("RGB", (image_size, image_size), preparation.colour())
-    ground.paste(picture, ((image_size - picture.width) // 2, (image_size - picture.height) // 2))
-    return ground
+        background = Image.new("RGB", (image_size, image_size), preparation.colour())
+    background.paste(picture, ((image_size - picture.width) // 2, (image_size - picture.height) // 2))
+    return background

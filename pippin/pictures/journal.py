@@ -1,4 +1,4 @@
-"""A preparation under way, written so that it goes on after a kill, with the same bytes as an undisturbed one."""
+"""An unfinished preparation. It can be resumed after a kill, and ends with the same bytes as an undisturbed one."""
 
 import dataclasses
 import hashlib
@@ -17,28 +17,28 @@ JOURNAL_FILE = "journal.jsonl"
 
 
 class Journal:
-    """The squares and entries so far. Squares are written before their entry, so what an entry names is there.
+    """The squares and entries so far. Squares are written before their entry, so an entry never refers to missing ones.
 
     Args:
-        folder: Where to keep them; what an earlier process left there is taken over, as far as it is whole.
+        folder: Where they are kept. What an earlier process left there is read and continued, as far as it is intact.
         image_size: Side of the squares in pixels.
-        channels: Of the squares.
-        total: How many entries there will be.
-        keep_copies: Whether exact copies stay.
+        channels: Channels of the squares.
+        total: Number of entries that there will be.
+        keep_copies: Whether exact copies are kept.
 
     Attributes:
-        entries: What became of the files so far.
-        count: How many squares there are.
+        entries: The entries so far.
+        count: Number of squares so far.
     """
 
     def __init__(self, folder: Path, image_size: int, channels: int, total: int, keep_copies: bool) -> None:
         self.image_size, self.channels, self.keep_copies = image_size, channels, keep_copies
         self.entries = Packed(Entry)
         self.count = 0
-        self._first: dict[bytes, int] = {}  # digest → place of the first picture that has it
+        self._first: dict[bytes, int] = {}  # digest → number of the first picture that has it
         self._pixels = (folder / PICTURES_FILE).open("a+b")
         self._lines = (folder / JOURNAL_FILE).open("a+b")
-        self._take_over(total)
+        self._resume(total)
 
     def __enter__(self) -> "Journal":
         return self
@@ -50,11 +50,11 @@ class Journal:
         self._lines.close()
 
     def add(self, entry: Entry, squares: np.ndarray | None) -> None:
-        """Keeps one picture.
+        """Add one picture.
 
         Args:
-            entry: What became of it, without its place.
-            squares: uint8, `(crops, S, S, channels)`; None if it was refused.
+            entry: Its entry, without an index.
+            squares: uint8 `(crops, S, S, channels)`; None if it was refused.
         """
         if squares is not None and entry.digest is not None:
             first = self._first_with(entry.digest)
@@ -73,22 +73,22 @@ class Journal:
         self.entries.append(entry)
 
     def _first_with(self, digest: str) -> int:
-        """Returns the place of the first picture with these pixels, which is the next place if there was none."""
+        """Return the number of the first picture with this digest: the next number if there is none so far."""
         return self._first.setdefault(bytes.fromhex(digest), len(self.entries))
 
     def finish(self) -> None:
-        """Completes the squares' file. NumPy leaves room in its header for the count to change."""
+        """Write the final count into the header of the squares' file. NumPy reserves room for that."""
         self._pixels.close()
         with open(self._pixels.name, "r+b") as file:
             write_header(file, self.count, self.image_size, self.channels)
 
-    def _take_over(self, total: int) -> None:
-        """Reads what an earlier process left, and cuts off what is not whole: a power cut may tear any of it."""
+    def _resume(self, total: int) -> None:
+        """Read what an earlier process left, and cut off what is incomplete: a power cut may damage any of it."""
         size = self.image_size**2 * self.channels
         self._pixels.seek(0)
         self._lines.seek(0)
-        begun, whole = self._pixels.read(self._header_size(total)), 0
-        for line in self._lines if begun else ():
+        header, intact = self._pixels.read(self._header_size(total)), 0
+        for line in self._lines if header else ():
             try:
                 entry = Entry.from_json(json.loads(line))
                 squares = self._pixels.read(size * len(entry.rows))
@@ -96,24 +96,24 @@ class Journal:
                 break
             if not line.endswith(b"\n") or (entry.index is not None and entry.digest != digest_of(squares)):
                 break
-            whole += len(line)
+            intact += len(line)
             if entry.digest is not None:
                 self._first_with(entry.digest)
             self.entries.append(entry)
             self.count += len(entry.rows)
-        self._lines.truncate(whole)
+        self._lines.truncate(intact)
         self._pixels.truncate(self._header_size(total) + size * self.count if self.entries else 0)
         if not self.entries:
             write_header(self._pixels, total, self.image_size, self.channels)
 
     def _header_size(self, total: int) -> int:
-        """Returns the length of the head of an `.npy` file."""
-        head = io.BytesIO()
-        write_header(head, total, self.image_size, self.channels)
-        return len(head.getvalue())
+        """Return the length of the header of an `.npy` file in bytes."""
+        header = io.BytesIO()
+        write_header(header, total, self.image_size, self.channels)
+        return len(header.getvalue())
 
 
 def digest_of(squares: np.ndarray | bytes) -> str:
-    """Returns a hash of pixels."""
+    """Return a hash of pixels in 32 hexadecimal digits."""
     content = squares if isinstance(squares, bytes) else squares.tobytes()
     return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Many records in little memory: bytes, until one of them is looked at."""
+"""Many records in little memory: each is stored as bytes until it is accessed."""
 
 import marshal
 from array import array
@@ -12,11 +12,12 @@ Record = TypeVar("Record")
 
 
 class Packed(Sequence[Record]):
-    """A sequence of records. Each is made when it is asked for, in microseconds, and takes a fourth of the memory.
+    """A sequence of records that takes a quarter of a list's memory. Access takes microseconds.
 
     Args:
-        kind: What they are: a dataclass of two fields and more that hold numbers, text, tuples of these, or None.
-        records: What it begins with.
+        kind: The class of the records: a dataclass of at least two fields, which hold numbers, text, tuples of these,
+            or None.
+        records: The first records.
     """
 
     def __init__(self, kind: type[Record], records: Iterable[Record] = ()) -> None:
@@ -27,7 +28,7 @@ class Packed(Sequence[Record]):
             self.append(record)
 
     def append(self, record: Record) -> None:
-        """Puts one more at the end."""
+        """Append a record."""
         self._content += marshal.dumps(self._values(record))
         self._ends.append(len(self._content))
 
@@ -38,15 +39,15 @@ class Packed(Sequence[Record]):
         return (self._unpacked(start, end) for start, end in pairwise(self._ends))
 
     @overload
-    def __getitem__(self, place: int) -> Record: ...
+    def __getitem__(self, index: int) -> Record: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "Packed[Record]": ...
+    def __getitem__(self, index: slice) -> "Packed[Record]": ...
 
-    def __getitem__(self, place: int | slice) -> "Record | Packed[Record]":
-        if isinstance(place, slice):
-            return Packed(self._kind, (self[n] for n in range(len(self))[place]))
-        n = range(len(self))[place]
+    def __getitem__(self, index: int | slice) -> "Record | Packed[Record]":
+        if isinstance(index, slice):
+            return Packed(self._kind, (self[n] for n in range(len(self))[index]))
+        n = range(len(self))[index]
         return self._unpacked(self._ends[n], self._ends[n + 1])
 
     def _unpacked(self, start: int, end: int) -> Record:

@@ -1,4 +1,4 @@
-"""How pictures are made alike: the options of a preparation, in one place."""
+"""The options of a preparation: how pictures of any kind become images of one size."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,49 +15,49 @@ FRAMES = ("auto", "first", "all")
 DUPLICATES = ("keep", "exact", "near")
 LABELS = ("none", FOLDERS)
 BLUR = "blur"
-MOST_CROPS = 16
+MAX_CROPS = 16
 
 
 def _option(default: Any, help: str) -> Any:
+    """Return a field with a line of help."""
     return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How pictures of any shape and kind become squares of one size. A dataset and a run keep it.
+    """How pictures of any shape and kind become squares of one size. A dataset and a run keep their preparation.
 
     Args:
-        background: What transparent pictures are laid over and padding is filled with: the name of a colour as in
-            CSS, `#rrggbb`, or `"blur"`, the picture's own colours, blurred.
-        fit: `"crop"` takes the middle square, `"pad"` keeps all and fills up to a square, `"squash"` changes the
-            proportions.
-        keep_borders: Whether padding bars around a picture stay.
-        crops: With `fit="crop"`, squares that are taken of a wide or high picture at the most, 1 to 16: as many as
-            overlap by no more than half.
-        duplicates: `"exact"` leaves out all but one of pictures that are the same when prepared, `"near"` those that
-            only look the same, too, `"keep"` leaves out none.
-        frames: What is taken of files that move: `"first"`, `"all"` (a thousand a file at the most), how many, evenly
-            spread, or `"auto"`: the first frame of an animation and 24 of a video. For files that are not in an
-            archive.
-        focus: With `fit="crop"`, where one square of a wide or high picture is taken: `"auto"` where most is to be
-            seen, if that is clearly not the middle; `"centre"` in the middle.
-        channels: 1: grey, 3: RGB, 4: RGBA, so that transparency is learnt, too; None: 1 where all pictures are grey,
-            and 3 otherwise.
-        labels: `"folders"` takes the folders that pictures lie in for their labels, `"none"` learns them all alike.
+        background: The background of transparent pictures and of padding: the name of a colour in CSS, `#rrggbb`, or
+            `"blur"`, which is the picture itself, blurred.
+        fit: `"crop"` cuts out a square, `"pad"` keeps the whole picture and pads it to a square, `"squash"` changes
+            the proportions.
+        keep_borders: Whether padding bars around a picture are kept.
+        crops: With `fit="crop"`, the largest number of squares from a wide or high picture, 1 to 16. They overlap by
+            at most half.
+        duplicates: `"exact"` leaves out all but one of the pictures that are equal when prepared, `"near"` also
+            leaves out those that look the same, `"keep"` leaves out none.
+        frames: Frames of animations and videos: `"first"`, `"all"` (at most a thousand of each file), a number of
+            frames, evenly spaced, or `"auto"`: the first frame of an animation and 24 of a video. Archives are
+            excepted.
+        focus: With `fit="crop"` and one square, its position in a wide or high picture: `"auto"` is where most of the
+            content is, if that is clearly not the centre; `"centre"` is the centre.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA, which keeps transparency). None is 1 if all pictures are grey, else 3.
+        labels: `"folders"` uses the folders of the pictures as labels, `"none"` uses no labels.
 
     Raises:
-        SettingsError: If an option is none of these.
+        SettingsError: If an option has another value.
     """
 
-    background: str = _option("white", "Behind transparent pictures and in padding: white, black, a colour, or blur.")
+    background: str = _option("white", "Background of transparent pictures and padding: a colour, or blur.")
     fit: str = _option("crop", "How a picture becomes a square: crop, pad or squash.")
     keep_borders: bool = _option(False, "Keep padding bars around pictures.")
-    crops: int = _option(1, "Squares to take of a wide or high picture, at most.")
-    duplicates: str = _option("exact", "Which copies to leave out: exact, near (these as well), or keep them all.")
+    crops: int = _option(1, "Largest number of squares from a wide or high picture.")
+    duplicates: str = _option("exact", "Copies to leave out: exact, near (with the exact ones), or keep for none.")
     frames: str = _option("auto", "Frames of animations and videos: first, all, a number, or auto.")
-    focus: str = _option("auto", "Where the square is: auto (where most is to be seen) or centre.")
-    channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (transparent); 1 or 3 by what the pictures are.")
-    labels: str = _option("none", "Where labels come from: folders, one for each kind, or none.")
+    focus: str = _option("auto", "Position of the square: auto (where most of the content is) or centre.")
+    channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (RGBA); default: 1 if all pictures are grey, else 3.")
+    labels: str = _option("none", "Labels: folders (the folders of the pictures) or none.")
 
     def __post_init__(self) -> None:
         for name, known in (("fit", FITS), ("focus", FOCI), ("duplicates", DUPLICATES), ("labels", LABELS)):
@@ -70,8 +70,8 @@ class Preparation:
         if frames not in FRAMES and not (frames.isdecimal() and int(frames) > 0):
             raise SettingsError(f"frames must be {', '.join(FRAMES)}, or a number from 1. Received: frames={frames}")
         object.__setattr__(self, "frames", frames)
-        if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MOST_CROPS:
-            raise SettingsError(f"crops must be a whole number from 1 to {MOST_CROPS}. Received: crops={self.crops}")
+        if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MAX_CROPS:
+            raise SettingsError(f"crops must be a whole number from 1 to {MAX_CROPS}. Received: crops={self.crops}")
         if self.channels not in (None, GREY, RGB, RGBA) or isinstance(self.channels, bool):
             raise SettingsError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: channels={self.channels}")
         if self.channels == RGBA and self.background != "white":
@@ -83,11 +83,11 @@ class Preparation:
 
     @property
     def stored_channels(self) -> int:
-        """Of the squares that are made: RGB, or RGBA. Grey ones are three times the same."""
+        """Channels of the prepared squares: RGBA if transparency is kept, else RGB, also for grey pictures."""
         return RGBA if self.channels == RGBA else RGB
 
     def colour(self) -> tuple[int, int, int]:
-        """Returns the background as RGB, 0 to 255; white where it is blurred."""
+        """Return the background as RGB, 0 to 255; white if it is blurred."""
         if self.background == BLUR:
             return (255, 255, 255)
         try:
@@ -98,21 +98,25 @@ class Preparation:
             ) from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the options as what JSON can hold."""
+        """Return the options as a dict that JSON can hold."""
         return asdict(self)
 
-    def unusual(self) -> dict[str, Any]:
-        """Returns the options that somebody asked for, by their names: those that are not the usual ones."""
-        usual = DEFAULT_PREPARATION.to_dict()
-        return {name: value for name, value in self.to_dict().items() if value != usual[name]}
+    def non_default(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults, by name."""
+        defaults = DEFAULT_PREPARATION.to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != defaults[name]}
 
     @classmethod
     def from_dict(cls, options: dict[str, Any] | None) -> "Preparation":
-        """Returns what `to_dict` gave; of runs that were begun before there was an option, what was done then."""
+        """Return the preparation that `to_dict` described.
+
+        A run that is older than an option was prepared as `LEGACY_OPTIONS` say.
+        """
         return cls(**{**LEGACY_OPTIONS, **(options or {})})
 
 
 LEGACY_OPTIONS = {"frames": "first", "focus": "centre", "channels": RGB}
+"""Values of options that did not exist in the first versions."""
 
 DEFAULT_PREPARATION = Preparation()
-"""What is done if nothing is said."""
+"""The preparation with all options at their defaults."""

@@ -1,4 +1,4 @@
-"""What was prepared of the same source before, or by another machine, and need not be done again."""
+"""What was prepared of the same source before, or on another machine, and need not be prepared again."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,78 +7,77 @@ from pathlib import Path
 import numpy as np
 
 from pippin.errors import SettingsError
-from pippin.pictures.dataset import Dataset, reopen
+from pippin.pictures.cache import SHARD_PREFIX, WORKING_PREFIX, reading, reopen
+from pippin.pictures.dataset import Dataset
 from pippin.pictures.sources import SourceItem
 from pippin.pictures.verdicts import Entry
 
-MAKING = "making-"
-"""Begins the name of a folder in which a preparation is under way."""
-
-SHARD = "shard-"
-"""Begins the name of a folder with a part of a preparation: its squares and entries, copies and all."""
-
 
 class Shard:
-    """One of several parts of a preparation, which may be done on other machines.
+    """One of several parts of a preparation, which may be done on different machines.
 
     Args:
-        text: Such as `"2/4"`: the second of four.
+        text: The part's number and how many there are, such as `"2/4"`.
 
     Raises:
-        SettingsError: If it is something else.
+        SettingsError: If the text has another form.
     """
 
     def __init__(self, text: str) -> None:
         number, _, count = text.partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise SettingsError(f"A shard is a number of so many, such as 2/4. Received: shard={text}")
+            raise SettingsError(
+                f"shard must be the number of a part and how many there are, such as 2/4. Received: shard={text}"
+            )
         self.number, self.count = int(number), int(count)
 
     def __str__(self) -> str:
         return f"{self.number}-of-{self.count}"
 
-    def of(self, files: Sequence[SourceItem]) -> Sequence[SourceItem]:
-        """Returns this part of the files."""
-        return files[len(files) * (self.number - 1) // self.count : len(files) * self.number // self.count]
+    def of(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
+        """Return the items of this part."""
+        return items[len(items) * (self.number - 1) // self.count : len(items) * self.number // self.count]
 
 
-class Earlier:
-    """The pictures that were prepared from this or an earlier state of a source, in whole or in shards.
+class ReusableEntries:
+    """The pictures that were prepared from this or an earlier state of a source, as a whole or in shards.
 
     Args:
-        shelf: The folder that may hold them.
-        name: What the source's state is called: a shard of it holds for every kind of source.
+        source_dir: The source's folder in the cache.
+        name: The hash of the source's present state. A shard of this state is reusable for every kind of source;
+            anything else only for files, whose size and modification time tell whether they have changed.
     """
 
-    def __init__(self, shelf: Path, name: str) -> None:
-        self._known: dict[str, tuple[Dataset, int]] = {}  # path → where it is, and its place there
-        self._same: set[str] = set()  # paths that are known of the very same state
-        for place in sorted(shelf.iterdir()):
-            if place.name.startswith(MAKING) or not (dataset := reopen(place)):
+    def __init__(self, source_dir: Path, name: str) -> None:
+        self._known: dict[str, tuple[Dataset, int]] = {}  # path → its dataset, and its number there
+        self._current: set[str] = set()  # paths of the source's present state
+        with reading(source_dir):
+            folders = sorted(source_dir.iterdir())
+        for folder in folders:
+            if folder.name.startswith(WORKING_PREFIX) or (dataset := reopen(folder)) is None:
                 continue
-            same = place.name.startswith(SHARD + name)
+            is_current = folder.name.startswith(SHARD_PREFIX + name)
             for n, entry in enumerate(dataset.files):
-                if (same or entry.mtime_ns) and entry.path not in self._same:
+                if (is_current or entry.mtime_ns) and entry.path not in self._current:
                     self._known[entry.path] = dataset, n
-                    if same:
-                        self._same.add(entry.path)
+                    if is_current:
+                        self._current.add(entry.path)
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def knows(self, found: SourceItem) -> bool:
-        """Whether a file is unchanged. What was left out as a copy is read again: its original may be gone."""
-        if found.path not in self._known or found.problem:
+    def __contains__(self, item: SourceItem) -> bool:
+        if item.path not in self._known or item.problem:
             return False
-        dataset, n = self._known[found.path]
+        dataset, n = self._known[item.path]
         entry = dataset.files[n]
         if entry.copy is not None and entry.index is None:
-            return False
-        return found.path in self._same or (entry.bytes, entry.mtime_ns) == (found.bytes, found.mtime_ns)
+            return False  # it was left out as a copy, and its original may be gone
+        return item.path in self._current or (entry.bytes, entry.mtime_ns) == (item.bytes, item.mtime_ns)
 
-    def made(self, found: SourceItem) -> tuple[Entry, np.ndarray | None]:
-        """Returns what was made of it then, as `prepare_one` would."""
-        dataset, n = self._known[found.path]
+    def __getitem__(self, item: SourceItem) -> tuple[Entry, np.ndarray | None]:
+        """Return what `prepare_item` returned for the item at the time."""
+        dataset, n = self._known[item.path]
         entry = dataset.files[n]
         squares = dataset.stored[entry.rows.start : entry.rows.stop] if entry.index is not None else None
         return dataclasses.replace(entry, index=None, copy=None, copy_of=None, label=None), squares

@@ -1,4 +1,4 @@
-"""Which pictures are learnt from, and which are kept aside to judge by."""
+"""The split of a dataset into a training set and a held-out set."""
 
 import mmap
 from collections.abc import Sequence
@@ -8,96 +8,98 @@ import numpy as np
 
 from pippin.pictures.labels import Labels
 
-ENOUGH = 200
-"""Pictures from which on some are held out; of fewer, each one is worth more to the learning than to the judging."""
+MIN_TO_SPLIT = 200
+"""Number of pictures from which some are held out. With fewer, each is worth more in training than in evaluation."""
 
-LEAST, MOST = 40, 2048
-"""Pictures that are held out at the least, so that a score means something, and at the most."""
+MIN_HELD_OUT, MAX_HELD_OUT = 40, 2048
+"""Smallest and largest held-out set, in pictures. With fewer than 40, scores would mostly be noise; more than 2,048
+would make them hardly more precise, and training would lose those pictures."""
 
 
-def split(count: int, held_out: float, ties: Sequence[Sequence[int]] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """Part a dataset, always in the same way, so that runs with other seeds are judged by the same pictures.
+def split(count: int, held_out: float, linked: Sequence[Sequence[int]] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Split a dataset. The split depends on no seed, so that all runs are evaluated with the same pictures.
 
     Args:
-        count: pictures there are.
-        held_out: share of them to hold out, 0 to 0.5; 0 means none.
-        ties: groups of pictures that must stay together, since they show the same: one that is held out while another
-            is learnt from would be judged by what was learnt by heart. Each picture is in one group at most.
+        count: Number of pictures.
+        held_out: Share to hold out, 0 to 0.5; 0 holds out nothing.
+        linked: Groups of pictures that must stay together because they show the same. Otherwise memorised pictures
+            would improve the scores. Each picture is in one group at most.
 
     Returns:
-        Which to learn from and which are held out, int64, sorted; nothing is held out of fewer than 200. A group that
-        is larger than what is still to be held out is learnt from, so with ties a few fewer may be held out.
+        The indices of the training set and of the held-out set, int64, sorted. Nothing is held out of fewer than 200
+        pictures. A group that is larger than the rest of the held-out set goes into the training set, so with groups
+        slightly fewer pictures may be held out.
     """
-    if held_out == 0 or count < ENOUGH:
+    if held_out == 0 or count < MIN_TO_SPLIT:
         return np.arange(count), np.arange(0)
-    aside = min(MOST, max(LEAST, round(held_out * count)))
-    group = {picture: number for number, pictures in enumerate(ties) for picture in pictures}
+    size = min(MAX_HELD_OUT, max(MIN_HELD_OUT, round(held_out * count)))
+    group_of = {picture: number for number, group in enumerate(linked) for picture in group}
     chosen: set[int] = set()
     for picture in map(int, np.random.default_rng(0).permutation(count)):
-        together = ties[group[picture]] if picture in group else (picture,)
-        if picture not in chosen and len(chosen) + len(together) <= aside:
-            chosen.update(together)
-    is_aside = np.zeros(count, bool)
-    is_aside[list(chosen)] = True
-    return np.flatnonzero(~is_aside), np.flatnonzero(is_aside)
+        group = linked[group_of[picture]] if picture in group_of else (picture,)
+        if picture not in chosen and len(chosen) + len(group) <= size:
+            chosen.update(group)
+    is_held_out = np.zeros(count, bool)
+    is_held_out[list(chosen)] = True
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def merged(groups: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Join groups that share a picture, so that each picture is in one group at most.
+def merge_groups(groups: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Merge groups that share a picture, so that each picture is in one group at most.
 
     Args:
-        groups: of any pictures.
+        groups: Groups of any pictures.
 
     Returns:
-        The groups of two pictures and more, each sorted.
+        The merged groups of two or more pictures, each sorted.
     """
-    whole: dict[int, list[int]] = {}  # picture → all that must stay with it, one list for all of those
+    group_of: dict[int, list[int]] = {}  # picture → its merged group; all its members refer to the same list
     for group in groups:
-        parts = {id(part): part for part in (whole.get(picture, [picture]) for picture in group)}
-        joined = sorted({picture for part in parts.values() for picture in part})
-        whole.update(dict.fromkeys(joined, joined))
-    return [joined for picture, joined in whole.items() if picture == joined[0] and len(joined) > 1]
+        parts = {id(part): part for part in (group_of.get(picture, [picture]) for picture in group)}
+        merged = sorted({picture for part in parts.values() for picture in part})
+        group_of.update(dict.fromkeys(merged, merged))
+    return [merged for picture, merged in group_of.items() if picture == merged[0] and len(merged) > 1]
 
 
 class Subset:
-    """Some of a dataset's pictures, in memory only when they are asked for.
+    """Some images of a dataset, read into memory only when they are accessed.
 
     Args:
         images: uint8 (N, S, S, C).
-        chosen: int64 (M,), which of them.
-        labels: of all of them; None where they have none.
+        indices: int64 (M,), the images of the subset.
+        labels: The labels of all N images; None if they have none.
 
     Attributes:
-        labels: of those that are chosen.
+        labels: The labels of the subset; None if there are none.
     """
 
-    def __init__(self, images: np.ndarray, chosen: np.ndarray, labels: Labels | None = None) -> None:
-        self.images, self.chosen = images, chosen
-        self.labels = labels[chosen] if labels is not None else None
+    def __init__(self, images: np.ndarray, indices: np.ndarray, labels: Labels | None = None) -> None:
+        self.images, self.indices = images, indices
+        self.labels = labels[indices] if labels is not None else None
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.indices)
 
-    def __getitem__(self, indices: Any) -> np.ndarray:
-        taken = self.images[self.chosen[indices]]
-        _let_go(self.images)
-        return taken
+    def __getitem__(self, positions: Any) -> np.ndarray:
+        images = self.images[self.indices[positions]]
+        _release_pages(self.images)
+        return images
 
-    def some(self, most: int, seed: int = 0) -> np.ndarray:
-        """Return at most so many of them, in their order: all, or as many drawn by a seed."""
-        return self[self.drawn(most, seed)]
+    def sample(self, most: int, seed: int = 0) -> np.ndarray:
+        """Return all images of the subset if there are at most `most`, else that many random ones, in their order."""
+        return self[self.sample_positions(most, seed)]
 
-    def drawn(self, most: int, seed: int = 0) -> np.ndarray:
-        """Return which ones `some` gives: int64."""
+    def sample_positions(self, most: int, seed: int = 0) -> np.ndarray:
+        """Return the positions of the images that `sample` returns: int64."""
         if len(self) <= most:
             return np.arange(len(self))
         return np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))
 
 
-def _let_go(images: np.ndarray) -> None:
-    """Give pages of a mapped file back, where the system can; else a process seems to hold all it ever read of it."""
-    behind: Any = images
-    while isinstance(behind, np.ndarray):
-        behind = behind.base
-    if isinstance(behind, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        behind.madvise(mmap.MADV_DONTNEED)
+def _release_pages(images: np.ndarray) -> None:
+    """Release the memory of a mapped file if the system can. Otherwise a process seems to hold all that it read."""
+    base: Any = images
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -110,7 +110,7 @@ def _real(run: Run) -> tuple[np.ndarray, np.ndarray, str]:
     learnt, held_out = dataset.split(run.settings.held_out)
     if len(learnt) < FEWEST:
         return nothing, nothing, f"the {len(learnt)} that it learnt from are too few"
-    return learnt.some(MOST), held_out.some(MOST), ""
+    return learnt.sample(MOST), held_out.sample(MOST), ""
 
 
 class _Steps:

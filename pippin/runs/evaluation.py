@@ -164,7 +164,7 @@ def by_share(dataset: Dataset, n: int, seed: int) -> list[str] | None:
     if dataset.labels is None:
         return None
     order = np.random.default_rng(seed).permutation(len(dataset))
-    return [dataset.labels.names[label] for label in np.resize(dataset.labels.of[order], n)]
+    return [dataset.labels.names[label] for label in np.resize(dataset.labels.indices[order], n)]
 
 
 def _kept(run: Run, found: Evaluation) -> Evaluation:
@@ -182,4 +182,4 @@ def _some(pictures: Subset, seed: int, dataset: Dataset) -> np.ndarray:
     if len(pictures) < FEWEST:
         received = f"{len(pictures)} in {dataset.manifest['source']}"
         raise SettingsError(f"Scores need at least {FEWEST} pictures. Received: {received}")
-    return pictures.some(MOST, seed)
+    return pictures.sample(MOST, seed)

@@ -44,7 +44,7 @@ from pippin.host.files import (
 )
 from pippin.networks.random_state import preserved_random_state
 from pippin.pictures import RGB, Audit, Preparation
-from pippin.pictures.listing import read_about, write_listing
+from pippin.pictures.listing import read_header, write_listing
 from pippin.runs import checkpoint
 from pippin.sampling.directions import Directions
 from pippin.settings import GIVEN, Choice, Settings
@@ -283,17 +283,17 @@ class Folder:
     def keep_audit(self, audit: Audit) -> None:
         """Write what was found in the source."""
         with run_errors(self.path), atomic_path(self.path / PICTURES) as part:
-            write_listing(part, audit.about(), (entry.to_json() for entry in audit.entries))
+            write_listing(part, audit.to_dict(), (entry.to_json() for entry in audit.entries))
 
     def about_audit(self) -> dict[str, Any]:
-        """Return what was found in the source, as `Audit.about`; nothing where that was not kept.
+        """Return what was found in the source, as `Audit.to_dict`; nothing where that was not kept.
 
         Raises:
             RunError: it is damaged.
         """
         file = self.path / PICTURES
         try:
-            return read_about(file) if file.exists() else {}
+            return read_header(file) if file.exists() else {}
         except (OSError, ValueError) as problem:
             raise RunError(damaged(file, problem)) from None
 

@@ -17,7 +17,7 @@ from pippin import export as exports
 from pippin.engines.inference import Progress, no_progress
 from pippin.errors import RunError, SettingsError
 from pippin.networks import projector
-from pippin.pictures import in_turn, one_hot, prepare_one_photo
+from pippin.pictures import cycle_labels, one_hot, prepare_one_photo
 from pippin.runs.folder import Folder
 from pippin.sampling import mixing
 from pippin.sampling.directions import Directions, find_directions
@@ -156,7 +156,7 @@ class Run(Folder):
                 )
             return np.zeros((len(seeds), 0))
         if label is None:
-            return one_hot(in_turn(seeds, len(self.labels)), len(self.labels))
+            return one_hot(cycle_labels(seeds, len(self.labels)), len(self.labels))
         each = [label] * len(seeds) if isinstance(label, str) else list(label)
         if unknown := [name for name in each if name not in self.labels]:
             raise SettingsError(f"label must be one of {', '.join(self.labels)}. Received: label={unknown[0]}")

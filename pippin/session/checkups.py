@@ -30,7 +30,7 @@ class Examiner:
 
     def __init__(self, trainer: Trainer, learnt: Subset, held_out: Subset) -> None:
         self.trainer = trainer
-        self.learnt, self.held_out = learnt.some(PICTURES), held_out.some(PICTURES)
+        self.learnt, self.held_out = learnt.sample(PICTURES), held_out.sample(PICTURES)
         self._labels = [_labels(some) for some in (learnt, held_out)]
         shares = self._labels[
             len(held_out) > 0
@@ -107,7 +107,7 @@ class Examiner:
 
 def _labels(pictures: Subset) -> np.ndarray | None:
     """The labels of those pictures that a checkup looks at."""
-    return pictures.labels.of[pictures.drawn(PICTURES)] if pictures.labels is not None else None
+    return pictures.labels.indices[pictures.sample_positions(PICTURES)] if pictures.labels is not None else None
 
 
 def is_checkup(batches: int, batch_size: int, rhythm: int) -> bool:

@@ -12,7 +12,7 @@ import keras
 from pippin import engines, networks
 from pippin.errors import NetworkError, SettingsError
 from pippin.networks import Networks
-from pippin.pictures import GREY, RGB, Dataset, Preparation, prepare, typical_side
+from pippin.pictures import GREY, RGB, Dataset, Preparation, open_source, prepare, typical_side
 from pippin.session import memory
 from pippin.session.memory import format_gib
 from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
@@ -123,9 +123,12 @@ def plan(
     Raises:
         PippinError: see `pippin.errors` for its kinds.
     """
+    if image_size is None:
+        source = open_source(source)  # an opened source is used as it is, so its files are listed only once
     derived = _derived_settings(source, generator, discriminator, image_size, settings)
     choose(preset, image_size, derived=derived, **settings)  # report wrong settings before preparing the images
     size = image_size if image_size is not None else derived.get("image_size", (Settings.image_size, ""))[0]
+    source = open_source(source)
     preparation = preparation or Preparation()
     dataset = prepare(source, size, progress=progress, preparation=preparation)
     if dataset.channels == GREY and preparation.channels is None and _need_rgb(generator, discriminator):

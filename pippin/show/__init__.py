@@ -1,25 +1,25 @@
-"""Image files, sheets and videos from arrays of images."""
+"""Arrays of pictures → picture files and videos that people look at."""
 
-from pippin.show.backgrounds import on_checkerboard, on_white
-from pippin.show.files import NOTE_SUFFIXES, check_suffix, read_note, save_picture, save_text
+from pippin.show.files import NOTED, check_ending, read_note, save_picture, save_text
 from pippin.show.film import film
-from pippin.show.grids import GAP, grid, titled_rows
+from pippin.show.grids import GAP, grid, strips
+from pippin.show.grounds import on_paper, seen
 from pippin.show.timeline import timeline
 from pippin.show.video import check_video, save_video
 
 __all__ = [
     "GAP",
-    "NOTE_SUFFIXES",
-    "check_suffix",
+    "NOTED",
+    "check_ending",
     "check_video",
     "film",
     "grid",
-    "on_checkerboard",
-    "on_white",
+    "on_paper",
     "read_note",
     "save_picture",
     "save_text",
     "save_video",
+    "seen",
+    "strips",
     "timeline",
-    "titled_rows",
 ]

@@ -61,7 +61,7 @@ def find(networks: Networks, pictures: Subset | np.ndarray, latent_dim: int, lab
     parts = [_look(networks, pictures[chosen[at : at + AT_ONCE]]) for at in range(0, len(chosen), AT_ONCE)]
     views = [_scaled(np.concatenate(view)) for view in zip(*parts, strict=True)]
     features = np.concatenate(views, axis=1)
-    kinds = labels[chosen].places if labels is not None else (np.arange(len(chosen)),)
+    kinds = labels[chosen].members if labels is not None else (np.arange(len(chosen)),)
     if labels is not None:
         for kind in kinds:
             features[kind] -= features[kind].mean(axis=0)

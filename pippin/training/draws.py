@@ -53,7 +53,7 @@ def labelled_indices(seed: int, step: int, batch_size: int, labels: Labels, purp
     """
     rng = generator(seed, purpose, step)
     kinds = rng.choice(len(labels), batch_size, p=labels.shares)
-    return np.array([rng.choice(labels.places[kind]) for kind in kinds], np.int64)
+    return np.array([rng.choice(labels.members[kind]) for kind in kinds], np.int64)
 
 
 def latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pippin.engines import Engine
 from pippin.networks import Networks, treats_images_independently
-from pippin.pictures import Labels, in_turn, one_hot
+from pippin.pictures import Labels, cycle_labels, one_hot
 from pippin.settings import Settings
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
@@ -168,7 +168,7 @@ class Trainer:
         if found is not None:
             chosen = np.concatenate([anchors.tie(found, count, settings.seed, n, drawn, self.labels), chosen])
         if self.labels is not None:
-            drawn["labels"] = one_hot(self.labels.of[chosen], len(self.labels))
+            drawn["labels"] = one_hot(self.labels.indices[chosen], len(self.labels))
             drawn["latents"] = np.concatenate([drawn["latents"], drawn["labels"]], axis=1)
         schedule = self.health.adjust(schedule_at(settings, self.progress, n * size))
         batch = {
@@ -192,7 +192,7 @@ class Trainer:
         if self.labels is None:
             return latents
         kinds = len(self.labels)
-        which = in_turn(range(count), kinds) if labels is None else labels
+        which = cycle_labels(range(count), kinds) if labels is None else labels
         return np.concatenate([latents, one_hot(which, kinds)], axis=1)
 
     def _tick(self, measures: dict[str, float], speed: float) -> Tick:

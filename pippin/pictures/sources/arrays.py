@@ -9,25 +9,27 @@ from PIL import Image
 from pippin.errors import SourceError
 from pippin.pictures.colour import to_rgb
 from pippin.pictures.decoding import MIN_SIDE, Decoded
+from pippin.pictures.os_errors import why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Sharing, SourceItem, file_stamp
 
 ARRAY_SUFFIXES = (".npy", ".npz")
-ARRAY_ROWS = 256  # how many pictures of an array are looked at in one go
+ROWS_AT_ONCE = 256
+"""Pictures whose values are checked at a time, so that little of a mapped file is in memory."""
 
 
 class ArraySource:
     """The pictures of one array.
 
     Args:
-        array: Shape `(N, H, W)` or `(N, H, W, 1 | 3 | 4)`, uint8 in [0, 255] or float in [0, 1] or [−1, 1].
-        name: A short name for people.
-        location: What the array is, the same whenever it is opened.
+        array: `(N, H, W)` or `(N, H, W, 1 | 3 | 4)`, uint8 in [0, 255] or float in [0, 1] or [−1, 1].
+        name: A short name for messages.
+        location: What identifies the array each time it is opened.
         stamp: A string that changes when the array does.
 
     Raises:
-        SourceError: If the shape, the type or the values are others.
+        SourceError: If the array has another shape, type or range.
     """
 
     noun = "picture"
@@ -39,25 +41,25 @@ class ArraySource:
         channels = array.shape[3] if array.ndim == 4 else 1
         if array.ndim not in (3, 4) or channels not in (1, 3, 4) or min(array.shape[1:3]) < MIN_SIDE:
             raise SourceError(
-                f"An array of pictures has the shape (N, H, W) or (N, H, W, 1|3|4), H and W at least {MIN_SIDE}. "
-                f"Received: shape={array.shape}"
+                "An array of pictures must have the shape (N, H, W) or (N, H, W, 1|3|4), "
+                f"with H and W at least {MIN_SIDE}. Received: shape={array.shape}"
             )
-        self._low = self._lowest()
+        self._black = self._black_level()
         each = array.nbytes // max(1, len(array))
         self.items = Packed(SourceItem, (SourceItem(f"{index:06}", each, row=index) for index in range(len(array))))
 
-    def _lowest(self) -> float:
-        """Returns the value that stands for black: 0 or −1."""
+    def _black_level(self) -> float:
+        """Return the value of black: 0 or −1. Check the type and the range."""
         if self.array.dtype == np.uint8:
             return 0.0
         if not np.issubdtype(self.array.dtype, np.floating):
             raise SourceError(
-                "An array of pictures is uint8, or float within [0, 1] or [−1, 1]; convert it with "
+                "An array of pictures must be uint8, or float within [0, 1] or [−1, 1]; convert it with "
                 f"`.astype('uint8')`. Received: dtype={self.array.dtype}"
             )
         low = high = 0.0
-        for start in range(0, len(self.array), ARRAY_ROWS):
-            rows = self.array[start : start + ARRAY_ROWS]
+        for start in range(0, len(self.array), ROWS_AT_ONCE):
+            rows = self.array[start : start + ROWS_AT_ONCE]
             low, high = min(low, float(np.min(rows))), max(high, float(np.max(rows)))  # a NaN here ...
             if not np.isfinite(rows).all():  # ... ends here
                 raise SourceError(
@@ -66,32 +68,36 @@ class ArraySource:
                 )
         if low < -1.0 or high > 1.0:
             raise SourceError(
-                "A float array of pictures lies within [0, 1] or [−1, 1]; divide it, or convert it to uint8. "
+                "A float array of pictures must lie within [0, 1] or [−1, 1]; divide it, or convert it to uint8. "
                 f"Received: values from {low:g} to {high:g}"
             )
         return -1.0 if low < 0.0 else 0.0
 
     def stamp(self) -> str:
-        """Returns the stamp that the array was opened with."""
+        """Return the stamp that the array was opened with."""
         return self._stamp
 
-    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Returns one picture of the array."""
+    def read(self, item: SourceItem, image_size: int, needed_side: int, preparation: Preparation) -> Decoded:
+        """Return one picture of the array."""
         pixels = np.asarray(self.array[item.row])
         if pixels.dtype != np.uint8:
-            pixels = np.rint((pixels.astype(np.float64) - self._low) * (255.0 / (1.0 - self._low))).astype(np.uint8)
+            pixels = np.rint((pixels.astype(np.float64) - self._black) * (255.0 / (1.0 - self._black))).astype(np.uint8)
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
         image = Image.fromarray(np.ascontiguousarray(pixels))
-        return Decoded(*to_rgb(image, enough, preparation), "array", image.mode, *image.size)
+        return Decoded(*to_rgb(image, needed_side, preparation), "array", image.mode, *image.size)
 
     def side(self, item: SourceItem) -> int | None:
-        """Returns the shorter side, which all pictures share."""
+        """Return the shorter side, which is the same for all pictures."""
         return min(self.array.shape[1:3])
 
 
 def open_array(path: Path) -> ArraySource:
-    """Opens an `.npy` file without reading it whole, or an `.npz` file with one array (or one called `images`)."""
+    """Open an `.npy` file without reading all of it, or an `.npz` file with one array, or with one called `images`.
+
+    Raises:
+        SourceError: If the file cannot be read, or holds no array of pictures.
+    """
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(loaded, np.ndarray):
@@ -99,9 +105,11 @@ def open_array(path: Path) -> ArraySource:
                 names = list(archive.files)
                 chosen = "images" if "images" in names else names[0] if len(names) == 1 else None
                 loaded = archive[chosen] if chosen else None
-    except Exception as error:  # a damaged file leads NumPy into ValueError, EOFError, BadZipFile, ...
+    except Exception as error:  # a damaged file leads NumPy to errors of many kinds: ValueError, EOFError, BadZipFile
+        if isinstance(error, OSError) and error.errno:
+            raise SourceError(f"The array cannot be read ({why(error)}). Received: source={str(path)!r}") from None
         raise SourceError(
-            f"This file is no array that NumPy reads ({' '.join(str(error).split())}); save it again with "
+            f"This is not an array that NumPy can read ({' '.join(str(error).split())}); save it again with "
             f"`numpy.save`. Received: source={str(path)!r}"
         ) from None
     if loaded is None:
@@ -113,7 +121,7 @@ def open_array(path: Path) -> ArraySource:
 
 
 def array_digest(array: np.ndarray) -> str:
-    """Returns a hash of an array's type, shape and values."""
+    """Return a hash of an array's type, shape and values."""
     digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
     for row in np.atleast_1d(array):
         digest.update(np.ascontiguousarray(row).tobytes())

@@ -1,42 +1,45 @@
-"""What every kind of source is: the interface, and what they share."""
+"""The interface of all sources, and what they share."""
 
 import hashlib
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.os_errors import why
 from pippin.pictures.preparation import Preparation
 
 
 class Sharing(Enum):
-    """How the work on a source's pictures can be shared out."""
+    """How the items of a source can be read in parallel."""
 
-    PROCESSES = "processes"  # the source can be sent to other processes, and opens its files there
-    THREADS = "threads"  # its pictures are in memory
-    ORDER = "order"  # its pictures can only be read one after the other
+    PROCESSES = "processes"  # the source can be pickled, and opens its files again in each process
+    THREADS = "threads"  # the items are in memory
+    SEQUENTIAL = "sequential"  # the items can only be read one after the other
 
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """One candidate picture, before it is read.
+    """One item of a source that may be a picture. It has not been read yet.
 
     Args:
         path: Its name within the source, with forward slashes.
-        bytes: Its length.
-        mtime_ns: When it was last changed, in nanoseconds since 1970; 0 where there is no file of its own.
-        problem: Why it is out already, if it is.
-        row: Its place in what holds it: a row of an array, or where it begins in an archive.
-        file: Where it is one frame of a file, the path of that file.
-        frame: That frame's number, from 0.
-        second: When it is shown, in a video.
+        bytes: Its length in bytes.
+        mtime_ns: Time of its last change, in nanoseconds since 1970; 0 if it is not a file of its own.
+        problem: The reason to refuse it without reading it, if there is one.
+        row: Its position in what contains it: the row of an array, or an offset in an archive.
+        file: If it is one frame of a file, the path of that file.
+        frame: The number of that frame, from 0.
+        second: The time at which a video shows that frame, in seconds.
     """
 
     path: str
@@ -49,15 +52,16 @@ class SourceItem:
     second: float = 0.0
 
 
+@runtime_checkable
 class Source(Protocol):
-    """Anything that pictures come from.
+    """Anything that holds pictures.
 
     Attributes:
-        name: A short name for people.
-        location: What the source is, the same whenever it is opened: its resolved path, or words.
-        noun: What one of them is called: `"file"` or `"picture"`.
-        trims_bars: Whether padding bars are to be trimmed. Arrays and apples are taken as made.
-        sharing: How the work can be shared out.
+        name: A short name for messages.
+        location: What identifies the source each time it is opened: its resolved path, or a name.
+        noun: What one item is called in messages: `"file"` or `"picture"`.
+        trims_bars: Whether its pictures may have padding bars. Arrays and the built-in set are used as they are.
+        sharing: How the items can be read in parallel.
     """
 
     name: str
@@ -68,58 +72,70 @@ class Source(Protocol):
 
     @property
     def items(self) -> Sequence[SourceItem]:
-        """Every candidate picture, in a fixed order. Other processes get the source without this list."""
+        """All items in a fixed order. In other processes the list is empty."""
         ...
 
     def stamp(self) -> str:
-        """Returns a string that changes when the source's content does."""
+        """Return a string that changes when the content of the source does."""
         ...
 
-    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Returns one picture in mode RGB and what was mended; raises `Refused` if there is none to be had."""
+    def read(self, item: SourceItem, image_size: int, needed_side: int, preparation: Preparation) -> Decoded:
+        """Return one picture, in RGB or RGBA. Raise `Refused` if the item holds no picture that can be used."""
         ...
 
     def side(self, item: SourceItem) -> int | None:
-        """Returns the shorter side of one picture in pixels without reading it; None if nothing can be said."""
+        """Return the shorter side of one picture in pixels without decoding it; None if it is unknown."""
         ...
 
 
-class Contained:
-    """What sources share that hold their pictures as the contents of files."""
+class EncodedSource:
+    """Base class of sources that hold the contents of picture files."""
 
     def content(self, item: SourceItem) -> bytes:
-        """Returns one picture as the content of its file; raises `Refused` if there is none to be had."""
+        """Return the content of the item's file. Raise `Refused` if it cannot be used."""
         raise NotImplementedError
 
-    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Reads one picture; see `read_picture`."""
-        return read_picture(io.BytesIO(self.content(item)), enough, preparation, item.path)
+    def read(self, item: SourceItem, image_size: int, needed_side: int, preparation: Preparation) -> Decoded:
+        """Read one picture; see `read_picture`."""
+        return read_picture(io.BytesIO(self.content(item)), needed_side, preparation, item.path)
 
     def side(self, item: SourceItem) -> int | None:
-        """Looks at the head of one picture."""
+        """Return the shorter side of one picture from the header of its file."""
         try:
             return shorter_side(io.BytesIO(self.content(item)))
-        except Refused:  # the audit will say why
+        except (Refused, OSError):  # the preparation reports it
             return None
 
 
+@contextmanager
+def reading_source(location: str) -> Iterator[None]:
+    """Turn an OSError of the block into a SourceError that says what cannot be read, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"The pictures cannot be read ({why(error)}); try again. Nothing that is prepared was removed. "
+            f"Received: {error.filename or location}"
+        ) from error
+
+
 def shorter_side(file: Path | io.BytesIO) -> int | None:
-    """Returns the shorter side of a picture by the head of its file; None if that cannot be read."""
+    """Return the shorter side of a picture from the header of its file; None if that cannot be read."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(file) as picture:
             return min(picture.size)
-    except Exception:  # whatever is wrong with it, the audit will say
+    except Exception:  # the preparation reports it
         return None
 
 
 def file_stamp(path: Path) -> str:
-    """Returns a string that changes when a file does."""
+    """Return a string that changes when a file does."""
     status = path.stat()
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def hashed(parts: Iterable[str]) -> str:
-    """Returns a hash of some strings. File names may hold bytes that are no text, hence the error handler."""
+    """Return a hash of some strings. File names may hold bytes that are not text, hence the error handler."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\n")

@@ -32,7 +32,7 @@ class BuiltInSource:
         modules = ("apples.py", "renderer.py", "brushes.py")
         return hashed([str(BUILT_IN_COUNT), *((folder / name).read_text("utf-8") for name in modules)])
 
-    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
+    def read(self, item: SourceItem, image_size: int, needed_side: int, preparation: Preparation) -> Decoded:
         """Render one apple at exactly the requested size."""
         rendered = Image.fromarray(built_in.render_apple(built_in.apple_factors(item.row), image_size))
         return Decoded(rendered, [], "rendered", "RGB", image_size, image_size)

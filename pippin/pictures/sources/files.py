@@ -1,4 +1,4 @@
-"""Files on disk: all of a folder, or those that a text file lists."""
+"""Files on disk: all files of a folder, or those that a text file lists."""
 
 import os
 import stat
@@ -8,28 +8,30 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.decoding import DELETED, Decoded, read_picture
+from pippin.pictures.os_errors import is_temporary, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Sharing, SourceItem, hashed, shorter_side
 from pippin.pictures.sources.moving import read_frame
 
 CREDITS_FILE = "CREDITS.csv"
-"""What is written beside pictures that were collected; it is passed over like a hidden file."""
+"""Name of the file with the credits of collected pictures. It is skipped like a hidden file."""
 
 NO_FILE = "not a file but a pipe, socket or device"
-FORBIDDEN = "its permissions forbid reading it"
-NOWHERE = "a link that leads nowhere"
+FORBIDDEN = "no permission to read it"
+BROKEN_LINK = "a broken link"
+MISSING = "there is no such file"
 
 
 class FileSource:
     """Files below a folder.
 
     Args:
-        folder: What their paths are relative to.
+        folder: The folder that their paths are relative to.
         items: The files.
-        name: A short name for people.
-        location: What the source is, the same whenever it is opened.
+        name: A short name for messages.
+        location: What identifies the source each time it is opened.
     """
 
     noun = "file"
@@ -40,44 +42,47 @@ class FileSource:
         self.folder, self.items, self.name, self.location = folder, items, name, location
 
     def __getstate__(self) -> dict[str, Any]:
-        """Goes to other processes without its list, which may be long."""
+        """Leave out the items, which may be many, when the source is pickled."""
         return {**self.__dict__, "items": []}
 
     def stamp(self) -> str:
-        """Returns a hash of every file's path, length and time of change."""
+        """Return a hash of the path, length and time of change of every file."""
         return hashed(f"{item.path}\0{item.bytes}\0{item.mtime_ns}\0{item.problem}" for item in self.items)
 
-    def read(self, item: SourceItem, image_size: int, enough: int, preparation: Preparation) -> Decoded:
-        """Reads one file, or one frame of it; see `read_picture`."""
+    def read(self, item: SourceItem, image_size: int, needed_side: int, preparation: Preparation) -> Decoded:
+        """Read one file, or one frame of it; see `read_picture`."""
         path = self.folder / (item.file or item.path)
         if item.file is not None:
-            decoded = read_frame(path, item, enough, preparation)
+            decoded = read_frame(path, item, needed_side, preparation)
         else:
-            decoded = read_picture(path, enough, preparation)
-        now = path.stat()
+            decoded = read_picture(path, needed_side, preparation)
+        try:
+            now = path.stat()
+        except FileNotFoundError:
+            raise Refused(DELETED) from None
         if (now.st_size, now.st_mtime_ns) != (item.bytes, item.mtime_ns):
-            raise Refused("changed while the pictures were looked at: do it again when it is ready")
+            raise Refused("changed while the folder was read: prepare again when it is complete")
         return decoded
 
     def side(self, item: SourceItem) -> int | None:
-        """Looks at the head of one file."""
+        """Return the shorter side of one picture from the header of its file."""
         return shorter_side(self.folder / item.path)
 
 
 def open_folder(folder: Path) -> FileSource:
-    """Opens a folder: every file in it and in the folders within it, in the order of their paths.
+    """Open a folder with all files in it and in its subfolders, in the order of their paths.
 
-    Hidden files and folders are left out, and the credits of collected pictures.
+    Hidden files and folders and the credits of collected pictures are skipped.
 
     Raises:
-        SourceError: If it cannot be read, or is empty.
+        SourceError: If the folder cannot be read, or is empty.
     """
     folder = folder.resolve()
     try:
         items = Packed(SourceItem, sorted(_walk(folder, folder), key=lambda one: one.path))
     except OSError as error:
         raise SourceError(
-            f"The folder cannot be read ({error.strerror}); check its permissions. Received: source={str(folder)!r}"
+            f"The folder cannot be read ({why(error)}); check its permissions. Received: source={str(folder)!r}"
         ) from None
     if not items:
         raise SourceError(f"The folder is empty; put at least two pictures into it. Received: source={str(folder)!r}")
@@ -85,68 +90,71 @@ def open_folder(folder: Path) -> FileSource:
 
 
 def open_list(path: Path) -> FileSource:
-    """Opens a text file with a path in each line, absolute or relative to the file's folder; empty lines are left out.
+    """Open a text file with a path on each line, absolute or relative to the file's folder. Empty lines are skipped.
 
     Raises:
-        SourceError: If it cannot be read, is no text, or lists nothing.
+        SourceError: If the file cannot be read, is not a text, or lists nothing.
     """
     path = path.resolve()
     try:
         lines = path.read_bytes().decode("utf-8-sig", "surrogateescape").splitlines()
     except OSError as error:
-        raise SourceError(f"The list cannot be read ({error.strerror}). Received: source={str(path)!r}") from None
+        raise SourceError(f"The list cannot be read ({why(error)}). Received: source={str(path)!r}") from None
     paths = dict.fromkeys(line.strip() for line in lines if line.strip())
     if any("\0" in line for line in paths):
-        raise SourceError(f"The list is not a text with a path in each line. Received: source={str(path)!r}")
+        raise SourceError(f"The list is not a text with a path on each line. Received: source={str(path)!r}")
     if not paths:
-        raise SourceError(f"The list is empty; write a path in each line. Received: source={str(path)!r}")
+        raise SourceError(f"The list is empty; write a path on each line. Received: source={str(path)!r}")
     return FileSource(
-        path.parent, Packed(SourceItem, (_look(path.parent, line) for line in paths)), path.stem, str(path)
+        path.parent, Packed(SourceItem, (_item_at(path.parent, line) for line in paths)), path.stem, str(path)
     )
 
 
-def _look(folder: Path, path: str) -> SourceItem:
-    """Finds out what there is at one path."""
+def _item_at(folder: Path, path: str) -> SourceItem:
+    """Return the item at one path."""
     try:
         status = os.stat(os.path.join(folder, path))
     except PermissionError:
         return SourceItem(path, problem=FORBIDDEN)
-    except OSError:
-        nowhere = (folder / path).is_symlink()
-        return SourceItem(path, problem=NOWHERE if nowhere else "there is no such file")
+    except (FileNotFoundError, NotADirectoryError):
+        return SourceItem(path, problem=BROKEN_LINK if (folder / path).is_symlink() else MISSING)
+    except OSError as error:
+        if is_temporary(error):
+            raise
+        return SourceItem(path, problem=f"cannot be read ({why(error)})")
     if stat.S_ISDIR(status.st_mode):
-        return SourceItem(path, problem="a folder, and the list names files")
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        return SourceItem(path, problem="a folder, but the list must name files")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would block for ever
         return SourceItem(path, problem=NO_FILE)
     return SourceItem(path, status.st_size, status.st_mtime_ns)
 
 
 def _walk(top: Path, folder: Path) -> Iterator[SourceItem]:
-    """Goes through a folder. Links are followed, but no folder is entered twice, so a loop of links ends.
+    """Yield the files of a folder and its subfolders. Links are followed, but no folder is entered twice.
 
-    A loop rather than a recursion, since folders may be nested deeper than Python calls.
+    This is a loop and not a recursion, because folders may be nested more deeply than Python allows calls.
     """
-    seen, waiting = set(), [folder]
+    visited, waiting = set(), [folder]
     while waiting:
         folder = waiting.pop()
         path = folder.relative_to(top).as_posix()
         try:
             status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen:
+            if (status.st_dev, status.st_ino) in visited:
                 continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as items:
+            visited.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
                 names = sorted(
-                    item.name for item in items if not item.name.startswith(".") and item.name != CREDITS_FILE
+                    entry.name for entry in entries if not entry.name.startswith(".") and entry.name != CREDITS_FILE
                 )
         except OSError as error:
-            if folder == top:
+            if folder == top or is_temporary(error):
                 raise
-            yield SourceItem(path, problem=f"a folder that cannot be read ({error.strerror})")
+            yield SourceItem(path, problem=f"a folder that cannot be read ({why(error)})")
             continue
-        above = "" if folder == top else f"{path}/"
+        prefix = "" if folder == top else f"{path}/"
         for name in names:
             if os.path.isdir(os.path.join(folder, name)):
                 waiting.append(folder / name)
             else:
-                yield _look(top, above + name)
+                yield _item_at(top, prefix + name)

@@ -1,4 +1,4 @@
-"""The small picture sets that Keras downloads."""
+"""The small image datasets that Keras downloads."""
 
 import importlib
 
@@ -12,20 +12,20 @@ SETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
 def open_keras_set(source: str) -> ArraySource:
-    """Opens `keras:NAME`: the pictures for training, downloaded by Keras when it is used for the first time.
+    """Open the training images of `keras:NAME`. Keras downloads them when they are used for the first time.
 
     Raises:
-        SourceError: If there is no such set, or it cannot be downloaded.
+        SourceError: If there is no such dataset, or it cannot be downloaded.
     """
     name = source.removeprefix(PREFIX)
     if name not in SETS:
         known = ", ".join(PREFIX + one for one in SETS)
-        raise SourceError(f"The sets of Keras are {known}. Received: source={source!r}")
+        raise SourceError(f"The datasets of Keras are {known}. Received: source={source!r}")
     try:
         (images, _), _ = importlib.import_module(f"keras.datasets.{name}").load_data()
-    except Exception as error:  # Keras raises whatever its download met
+    except Exception as error:  # Keras raises a bare Exception if the download fails
         raise SourceError(
-            f"The set cannot be downloaded; connect to the network, or give a folder. Received: source={source!r} "
+            f"The dataset cannot be downloaded; connect to the network, or give a folder. Received: source={source!r} "
             f"({' '.join(str(error).split())})"
         ) from None
     return ArraySource(np.asarray(images), name, source, stamp=f"{images.dtype}{images.shape}")

@@ -1,4 +1,4 @@
-"""A Hugging Face dataset folder: parquet files with a column of pictures."""
+"""The folder of a Hugging Face dataset: parquet files with a column of pictures."""
 
 import bisect
 from pathlib import Path
@@ -6,14 +6,15 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
+from pippin.pictures.os_errors import is_temporary
 from pippin.pictures.packed import Packed
-from pippin.pictures.sources.base import Contained, Sharing, SourceItem, file_stamp, hashed
+from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp, hashed
 
 SUFFIX = ".parquet"
 
 
-class ParquetSource(Contained):
-    """The pictures in a column of one or several parquet files, in the order of the files' names and their rows.
+class ParquetSource(EncodedSource):
+    """The pictures in a column of one or several parquet files, in the order of the file names and rows.
 
     Args:
         folder: The dataset's folder.
@@ -29,7 +30,7 @@ class ParquetSource(Contained):
 
     def __init__(self, folder: Path, files: list[Path]) -> None:
         self.files, self.name, self.location = files, folder.name, str(folder)
-        self._group: tuple[int, int, list[Any]] | None = None  # the row group that was read last
+        self._group: tuple[int, int, list[Any]] | None = None  # the last row group: file, number, cells
         try:
             import pyarrow.parquet as parquet
         except ImportError:
@@ -37,7 +38,7 @@ class ParquetSource(Contained):
                 "Parquet files need pyarrow, which is not installed: pip install 'pippin[parquet]'. "
                 f"Received: source={self.location!r}"
             ) from None
-        self._starts: list[tuple[int, int, int]] = []  # first row, file and number of every row group
+        self._starts: list[tuple[int, int, int]] = []  # first row, file and number of each row group
         count = 0
         try:
             for number, file in enumerate(files):
@@ -49,34 +50,36 @@ class ParquetSource(Contained):
                         count += opened.metadata.row_group(group).num_rows
         except SourceError:
             raise
-        except Exception as error:  # pyarrow has exceptions of its own for every kind of damage
+        except Exception as error:  # pyarrow has its own exceptions for each kind of damage
             raise SourceError(
                 f"The parquet file cannot be read ({' '.join(str(error).split())}). Received: {str(file)!r}"
             ) from None
         self.items = Packed(SourceItem, (SourceItem(f"{row:07}", row=row) for row in range(count)))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Goes to other processes without its list and what it read."""
+        """Leave out the items and the row group in memory when the source is pickled."""
         return {**self.__dict__, "items": [], "_group": None}
 
     def stamp(self) -> str:
-        """Returns a hash of the files' names, lengths and times of change."""
+        """Return a hash of the files' names, lengths and times of change."""
         return hashed(f"{file.name}\0{file_stamp(file)}" for file in self.files)
 
     def content(self, item: SourceItem) -> bytes:
-        """Returns the bytes in one row."""
+        """Return the bytes in one row."""
         import pyarrow.parquet as parquet
 
         first, file, group = self._starts[bisect.bisect_right(self._starts, (item.row, len(self.files), 0)) - 1]
-        held = self._group
-        if held is None or held[:2] != (file, group):
+        cached = self._group
+        if cached is None or cached[:2] != (file, group):
             try:
                 with parquet.ParquetFile(self.files[file]) as opened:
                     cells = opened.read_row_group(group, columns=[self.column]).column(0)
             except Exception as error:
+                if is_temporary(error):
+                    raise
                 raise Refused(f"damaged in its parquet file: {' '.join(str(error).split())}") from None
-            held = self._group = (file, group, cells)
-        cell = held[2][item.row - first].as_py()
+            cached = self._group = (file, group, cells)
+        cell = cached[2][item.row - first].as_py()
         content = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(content, bytes):
             raise Refused("no picture in this row")
@@ -84,7 +87,7 @@ class ParquetSource(Contained):
 
 
 def _picture_column(schema: Any, file: Path) -> str:
-    """Returns the column that holds pictures: encoded bytes, or a structure with them, as `datasets` writes them."""
+    """Return the column that holds pictures: encoded bytes, or a structure with them, as `datasets` writes."""
     import pyarrow
 
     for field in schema:

@@ -1,4 +1,4 @@
-"""The label and the kind of a layer in a diagram."""
+"""What a layer is called in a picture, and what kind of thing it is."""
 
 from typing import Any
 
@@ -35,19 +35,15 @@ KINDS: dict[str, tuple[type[Layer], ...]] = {
     "shape": (layers.Reshape, layers.Permute, layers.ZeroPadding2D, layers.Cropping2D, layers.RepeatVector),
     "dense": (layers.Dense, layers.EinsumDense, layers.Embedding),
 }
-"""Kind → its layer classes. The other kinds are "input", "convolution" (any layer with a `kernel_size`) and "small"."""
+"""Kind → its layers. Beside these: "input", "convolution" for whatever has a kernel that moves, and "small"."""
 
-ABBREVIATIONS = {
-    "BatchNormalization": "BatchNorm",
-    "LayerNormalization": "LayerNorm",
-    "GroupNormalization": "GroupNorm",
-}
+SHORT = {"BatchNormalization": "BatchNorm", "LayerNormalization": "LayerNorm", "GroupNormalization": "GroupNorm"}
 
-ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "selu": "SELU"}
+FUNCTIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "selu": "SELU"}
 
 
 def kind_of(layer: Any) -> str:
-    """Return the kind of a layer: see `KINDS`."""
+    """Return a layer's kind."""
     if isinstance(layer, str):
         return "input"
     for kind, classes in KINDS.items():
@@ -57,13 +53,13 @@ def kind_of(layer: Any) -> str:
 
 
 def label(layer: Any) -> str:
-    """Return the label of a layer: its class with its most important arguments."""
+    """Return what a layer is called: its class, with what matters most about it."""
     if isinstance(layer, str):
         return layer
     if isinstance(layer, keras.Model):
         return f"{layer.name}, frozen" if layer.weights and not layer.trainable_weights else str(layer.name)
     name = type(layer).__name__
-    name = ABBREVIATIONS.get(name, name)
+    name = SHORT.get(name, name)
     if hasattr(layer, "kernel_size"):
         stride = max(layer.strides)
         name += f" {_by(layer.kernel_size)}" + (f", stride {stride}" if stride > 1 else "")
@@ -72,18 +68,16 @@ def label(layer: Any) -> str:
     elif isinstance(layer, layers.AveragePooling2D | layers.MaxPooling2D):
         name += f" {_by(layer.pool_size)}"
     elif isinstance(layer, layers.Activation):
-        return _activation_name(layer.activation)
-    activation = _activation_name(getattr(layer, "activation", None))
-    activated = hasattr(layer, "kernel") and activation not in ("", "linear")
-    return f"{name} + {activation}" if activated else name
+        return _function(layer.activation)
+    activation = _function(getattr(layer, "activation", None))
+    own = hasattr(layer, "kernel") and activation not in ("", "linear")
+    return f"{name} + {activation}" if own else name
 
 
 def _by(sides: tuple[int, ...]) -> str:
-    """Return sizes as `3×3`."""
     return "×".join(str(side) for side in sides)
 
 
-def _activation_name(activation: Any) -> str:
-    """Return the name of an activation function, or "" if there is none."""
+def _function(activation: Any) -> str:
     name = str(getattr(activation, "__name__", "") or "")
-    return ACTIVATIONS.get(name, name)
+    return FUNCTIONS.get(name, name)

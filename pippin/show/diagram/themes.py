@@ -1,9 +1,9 @@
-"""The colours of a diagram."""
+"""Colours by what they are for."""
 
 LIGHT = {
-    "background": "#ffffff",
-    "text": "#1c2330",
-    "muted": "#667085",
+    "ground": "#ffffff",
+    "ink": "#1c2330",
+    "quiet": "#667085",
     "line": "#98a2b3",
     "convolution": "#3b6fd4",
     "dense": "#8250c4",
@@ -17,9 +17,9 @@ LIGHT = {
     "flop": "#4a90c2",
 }
 DARK = {
-    "background": "#14181f",
-    "text": "#e6e9ef",
-    "muted": "#98a2b3",
+    "ground": "#14181f",
+    "ink": "#e6e9ef",
+    "quiet": "#98a2b3",
     "line": "#667085",
     "convolution": "#6f9cf0",
     "dense": "#b08ae6",
@@ -33,21 +33,21 @@ DARK = {
     "flop": "#5aa6d9",
 }
 SOFT = 0.12
-"""Share of a row's colour in its background, small enough that text stays legible on it."""
+"""How much of a row's colour its ground has."""
 
 
 def palette(theme: str) -> dict[str, str]:
-    """Return name → colour "#rrggbb". Each colour also has a soft variant, "name-soft", for the background of a row.
+    """Return name → colour "#rrggbb", with a soft one for each that a row can have.
 
     Args:
         theme: "light" or "dark".
     """
     colours = DARK if theme == "dark" else LIGHT
-    soft = {f"{name}-soft": _mix(colours["background"], colour, SOFT) for name, colour in colours.items()}
+    soft = {f"{name}-soft": _mix(colours["ground"], colour, SOFT) for name, colour in colours.items()}
     return {**colours, **soft}
 
 
 def _mix(one: str, other: str, share: float) -> str:
-    """Return the colour at `share` of the way from one colour to the other."""
+    """Return a colour between two."""
     pairs = zip(bytes.fromhex(one[1:]), bytes.fromhex(other[1:]), strict=True)
     return "#" + bytes(round(a + share * (b - a)) for a, b in pairs).hex()

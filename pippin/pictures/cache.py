@@ -1,0 +1,104 @@
+"""Where prepared pictures are kept on disk.
+
+<cache>/<source, image size and preparation>/<state of the source>/   a finished dataset
+<cache>/<source, image size and preparation>/shard-…/                 a part of one
+<cache>/<source, image size and preparation>/making-…/                a preparation that is not finished
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from pippin.errors import SourceError
+from pippin.pictures.dataset import Dataset
+from pippin.pictures.os_errors import is_temporary, why
+
+WORKING_PREFIX = "making-"
+"""Prefix of a folder that holds an unfinished preparation."""
+
+SHARD_PREFIX = "shard-"
+"""Prefix of a folder that holds a part of a preparation: its squares and entries, copies included."""
+
+
+def cache_folder(cache: str | os.PathLike[str] | None) -> Path:
+    """Return the folder that keeps prepared pictures: `cache`, or `PIPPIN_CACHE`, or the user's cache folder."""
+    return Path(cache or os.environ.get("PIPPIN_CACHE") or platformdirs.user_cache_dir("pippin"))
+
+
+def short_hash(lines: Iterable[str]) -> str:
+    """Return a hash of some lines in 24 hexadecimal digits, short enough for the name of a folder."""
+    digest = hashlib.sha256()
+    for n, line in enumerate(lines):
+        digest.update(b"\n" * (n > 0) + line.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:24]
+
+
+def reopen(dataset_dir: Path) -> Dataset | None:
+    """Open what was prepared before. If it is damaged, remove it, so that it is prepared again.
+
+    Returns:
+        The dataset; None if there is none, or a damaged one.
+
+    Raises:
+        SourceError: If it cannot be read for another reason, such as too many open files. Nothing is removed then.
+    """
+    with reading(dataset_dir):
+        if not dataset_dir.is_dir():
+            return None
+        try:
+            return Dataset.open(dataset_dir)
+        except (FileNotFoundError, ValueError):
+            shutil.rmtree(dataset_dir, ignore_errors=True)
+            return None
+
+
+def publish(working_dir: Path, dataset_dir: Path) -> None:
+    """Rename a finished preparation, so that other processes see all of it or nothing."""
+    working_dir.rename(dataset_dir)
+
+
+def remove_others(dataset_dir: Path) -> None:
+    """Remove the datasets of earlier states of the source. Only the holder of the lock may do this."""
+    for other in dataset_dir.parent.iterdir():
+        if other != dataset_dir:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+@contextmanager
+def locked(source_dir: Path, lock: str) -> Iterator[None]:
+    """Create a source's folder in the cache and hold a lock: a second process that wants the same pictures waits."""
+    with writing(source_dir):
+        source_dir.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock).acquire()
+    with held:
+        yield
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a SourceError that says which part of the cache cannot be read, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"The prepared pictures cannot be read ({why(error)}); nothing was removed. Try again, or delete their "
+            f"folder to prepare them again. Received: {error.filename or path}"
+        ) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a SourceError that names the cache, unless the cache is not the cause."""
+    try:
+        yield
+    except OSError as error:
+        advice = "try again" if is_temporary(error) else "name another folder in PIPPIN_CACHE"
+        raise SourceError(
+            f"The prepared pictures cannot be written ({why(error)}); {advice}. Received: {error.filename or path}"
+        ) from error
