@@ -3,13 +3,18 @@
 # make quick   install everything, and run the quick tests
 # make lint    install everything, and run the linter and the type checker
 # make clean   remove what the others made, except runs/
+#
+# JOBS is the number of processes that run the tests.
 
 PYTHON ?= python3
 MINUTES ?= 10
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo-$(MINUTES)min
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+# Each file of tests runs in one process, so that the fixtures of a file are made once.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 SETUP := pyproject.toml constraints.txt
 
 # What an installation downloads and how long it takes, as the messages say it. FIGURE: the time is not measured yet.
@@ -27,10 +32,10 @@ demo: $(VENV)/.demo
 	@echo "64 new apples:        $(RUN)/grid.png"
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check

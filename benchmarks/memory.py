@@ -1,24 +1,20 @@
-"""How much memory training takes at its peak, beside what `pippin plan` says before it starts.
+"""Peak memory of training, compared with the prediction of `pippin plan`.
 
     python benchmarks/memory.py SOURCE [--engines tensorflow] [--cases 64:16,128:16,256:8] [--presets standard]
 
-Each case (image size : batch size) trains 12 batches in a process of its own, with a checkup in the middle, checkpoints
-and everything at the end; its peak is the largest resident set that the system saw. The pictures are prepared before.
-Prints one row a case, and writes them to benchmarks/results/memory.json.
+Each case (image size : batch size) trains 12 batches in a process of its own, with a checkup in the middle,
+checkpoints, and everything that the end of a training writes. The peak is the largest resident set of the process. The
+pictures are prepared before. Prints one row for each case, and writes them to benchmarks/results/memory.json.
 """
 
 import argparse
 import json
-import os
-import platform
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results" / "memory.json"
+import harness
+
 BATCHES = 12
 
 
@@ -42,27 +38,20 @@ def main() -> None:
         for preset in args.presets.split(","):
             for case in args.cases.split(","):
                 side, batch = case.split(":")
-                told = run(engine, args.source, "plan", preset, side, batch)
-                peak = run(engine, args.source, "train", preset, side, batch)["peak"]
-                rows.append({"engine": engine, "preset": preset, "side": side, "batch": batch, "peak": peak, **told})
-                shown = f"{peak / 2**20:,.0f} | {told['predicted'] / 2**20:,.0f} | {told['predicted'] / peak:.2f}"
-                print(f"| {engine} | {preset} | {side} | {batch} | {shown} |", flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    about = {"source": Path(args.source).name, "machine": f"{platform.system()}, {platform.machine()}"}
-    RESULTS.write_text(json.dumps({**about, "batches": BATCHES, "rows": rows}, indent=1) + "\n")
-
-
-def run(engine: str, source: str, job: str, preset: str, side: str, batch: str) -> dict[str, Any]:
-    """Do one job in a process of its own."""
-    command = [sys.executable, __file__, source, "--worker", job, preset, side, batch]
-    done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": engine}, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{engine} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+                plan, train = ([args.source, "--worker", job, preset, side, batch] for job in ("plan", "train"))
+                prediction = harness.run_worker(__file__, plan, engine)
+                peak = harness.run_worker(__file__, train, engine)["peak"]
+                row = {"engine": engine, "preset": preset, "side": side, "batch": batch, "peak": peak, **prediction}
+                rows.append(row)
+                predicted = row["predicted"]
+                figures = f"{peak / 2**20:,.0f} | {predicted / 2**20:,.0f} | {predicted / peak:.2f}"
+                print(f"| {engine} | {preset} | {side} | {batch} | {figures} |", flush=True)
+    about = {"source": Path(args.source).name, "machine": harness.machine(), "batches": BATCHES}
+    harness.write_results("memory.json", {**about, "rows": rows})
 
 
 def work(source: str, job: str, preset: str, image_size: int, batch_size: int) -> dict[str, Any]:
-    """Predict, or train and look at the peak."""
+    """Return the prediction ("plan") or the peak of a training ("train"), in bytes."""
     import pippin
     from pippin.session import memory
 
@@ -73,15 +62,14 @@ def work(source: str, job: str, preset: str, image_size: int, batch_size: int) -
         "batches": BATCHES,
     }
     if job == "plan":
-        made = pippin.plan(source, **settings)
-        players = dict(zip(("generator", "discriminator", "projector"), made.networks, strict=True))
-        numbers = {name: memory.activation_bytes(model) for name, model in players.items() if model}
-        weights = 4 * sum(model.count_params() for model in made.networks[:2])
-        return {"predicted": made.memory, "weights": weights, **numbers}
+        plan = pippin.plan(source, **settings)
+        models = dict(zip(("generator", "discriminator", "projector"), plan.networks, strict=True))
+        activations = {name: memory.activation_bytes(model) for name, model in models.items() if model}
+        weights = 4 * sum(model.count_params() for model in plan.networks[:2])
+        return {"predicted": plan.memory, "weights": weights, **activations}
     with tempfile.TemporaryDirectory() as folder:
         pippin.train(source, Path(folder) / "run", checkup=BATCHES // 2 * batch_size, **settings)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {"peak": unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    return {"peak": harness.peak_memory()}
 
 
 if __name__ == "__main__":

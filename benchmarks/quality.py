@@ -1,197 +1,224 @@
-"""How good pictures get in the same wall-clock time, beside what people run instead.
+"""Image quality after the same wall-clock time, compared with baselines.
 
     python benchmarks/quality.py SOURCE [--name NAME] [--minutes 10] [--seeds 3]
         [--methods classic,dcgan,low-data,standard] [--one-core standard]
 
-Every method learns from the same pictures, on TensorFlow, each in a process of its own and in turns: seed by seed, all
-methods. Those of `--one-core` get a single core and are trained side by side, after the others: a harder test for them,
-in less time. Each then paints 2,048 pictures, which are scored against those that were held out of all of them. Prints
-one row a method with the median of the seeds, writes all of them to benchmarks/results/quality-NAME.json, and 64
-uncurated samples of each, side by side, to benchmarks/results/quality-NAME.png. What was trained already is not trained
-again.
+All methods train on the same pictures, with TensorFlow, each in a process of its own and in turns: seed by seed, all
+methods. The methods of `--one-core` get a single core and train side by side, after the others: a harder test for them,
+in less time. Each method then generates 2,048 images, which are scored against pictures that were held out from all
+methods. Prints one row for each method with the median of the seeds, writes all rows to
+benchmarks/results/quality-NAME.json, and writes 64 samples of each method, not selected, to
+benchmarks/results/quality-NAME.png. Samples that exist already are not generated again.
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 
 from pippin.host.cores import available_cores
 
 METHODS = ("classic", "dcgan", "low-data", "standard")
-HERE = Path(__file__).parent
-PICTURES = 2048
+SAMPLES = 2048
+"""Generated images of each method and seed."""
+
+Samples = dict[tuple[str, int], np.ndarray]
+"""(method, seed) → its generated images, uint8 (2048, S, S, 3)."""
 
 
 def main() -> None:
     """Train in turns, score, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source")
-    parser.add_argument("--name", help="what the results are called; else as the source")
+    parser.add_argument("--name", help="the name of the results; the source's name if not given")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", type=_names, default=METHODS, help="separated by commas")
     parser.add_argument(
-        "--features", default="efficientnet-lite1,efficientnet-lite0", help="whose are compared, with commas between"
+        "--features",
+        type=_names,
+        default="efficientnet-lite1,efficientnet-lite0",
+        help="feature networks for the scores, separated by commas",
     )
-    parser.add_argument(
-        "--one-core", type=lambda text: text.split(","), default=[], help="which get one core only, with commas between"
-    )
-    parser.add_argument("--report", action="store_true", help="train nothing, and report what is there")
-    parser.add_argument("--work", type=Path, default=Path("runs/quality"), help="where runs and samples are kept")
+    parser.add_argument("--one-core", type=_names, default=[], help="methods that get one core, separated by commas")
+    parser.add_argument("--report", action="store_true", help="train nothing, and report the existing samples")
+    parser.add_argument("--work", type=Path, default=Path("runs/quality"), help="folder of the runs and samples")
     parser.add_argument("--worker", nargs=2, metavar=("METHOD", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     name = args.name or Path(args.source).name
     work = args.work / f"{name}-{args.image_size}-{args.minutes:g}min"
     if args.worker:
         method, seed = args.worker
-        paint(method, int(seed), args, work)
+        train_and_sample(method, int(seed), args, work)
         return
-    methods = args.methods.split(",")
-    jobs = [(method, seed) for seed in range(args.seeds) for method in methods]
+    jobs = [(method, seed) for seed in range(args.seeds) for method in args.methods]
     jobs = [job for job in jobs if not args.report and not samples_file(work, *job).exists()]
     for job in jobs:
         if job[0] not in args.one_core:
-            train([job])
+            run_workers([job])
     bound = [job for job in jobs if job[0] in args.one_core]
     cores = available_cores()
     for start in range(0, len(bound), cores):
-        train(bound[start : start + cores], one_core=True)
-    report(args, work, methods, name)
+        run_workers(bound[start : start + cores], one_core=True)
+    report(args, work, name)
 
 
-def train(jobs: list[tuple[str, int]], one_core: bool = False) -> None:
-    """Train methods, each with a seed and in a process of its own, side by side; on one core each on Linux only."""
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def run_workers(jobs: list[tuple[str, int]], one_core: bool = False) -> None:
+    """Run (method, seed) jobs side by side, each in a process of its own; with `one_core` (Linux), on one core each."""
     cores = sorted(os.sched_getaffinity(0)) if one_core else []
     workers = []
     for n, (method, seed) in enumerate(jobs):
-        worker = [sys.executable, __file__, *sys.argv[1:], "--worker", method, str(seed)]
+        command = [sys.executable, __file__, *sys.argv[1:], "--worker", method, str(seed)]
         bind = partial(os.sched_setaffinity, 0, {cores[n]}) if one_core else None
-        workers.append(subprocess.Popen(worker, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, preexec_fn=bind))
+        workers.append(subprocess.Popen(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, preexec_fn=bind))
     failed = [
         f"{method} with seed {seed}" for (method, seed), worker in zip(jobs, workers, strict=True) if worker.wait()
     ]
     if failed:
-        sys.exit(f"Training {', '.join(failed)} failed, as said above; what others painted is kept.")
+        sys.exit(f"Training {', '.join(failed)} failed; see the error above. Samples of other methods are kept.")
 
 
 def samples_file(work: Path, method: str, seed: int) -> Path:
     return work / f"{method}-seed{seed}.npz"
 
 
-def paint(method: str, seed: int, args: argparse.Namespace, work: Path) -> None:
-    """Train one method with one seed, and keep what it paints."""
+def train_and_sample(method: str, seed: int, args: argparse.Namespace, work: Path) -> None:
+    """Train one method with one seed, and save its samples."""
     import baselines
 
     import pippin
+    from pippin.host.files import atomic_path
     from pippin.pictures import prepare
     from pippin.settings import Settings
 
-    common = {"image_size": args.image_size, "minutes": args.minutes, "seed": seed}
-    folder = work / f"{method}-seed{seed}"
     if method == "low-data":
-        dataset = prepare(args.source, args.image_size)
-        learnt, _ = dataset.split(Settings().held_out)
-        generator = baselines.train_low_data(learnt[:], args.minutes, seed)
-        latents = np.random.default_rng(seed).standard_normal((PICTURES, 64)).astype("float32")
+        training_set, _ = prepare(args.source, args.image_size).split(Settings().held_out)
+        generator = baselines.train_low_data(training_set[:], args.minutes, seed)
+        latents = np.random.default_rng(seed).standard_normal((SAMPLES, 64)).astype("float32")
         images = np.rint(generator.predict(latents, batch_size=64, verbose=0) * 255).astype("uint8")
     else:
-        more: dict[str, Any] = {"preset": method}
+        settings: dict[str, Any] = {"preset": method}
         if method == "dcgan":
             generator, discriminator = baselines.dcgan(args.image_size)
-            more = {"generator": generator, "discriminator": discriminator, **baselines.DCGAN_SETTINGS}
+            settings = {"generator": generator, "discriminator": discriminator, **baselines.DCGAN_SETTINGS}
         elif method == "classic":
-            more["checkup"] = 0
-        images = pippin.train(args.source, folder, **common, **more).sample(PICTURES, seed * PICTURES)
+            settings["checkup"] = 0
+        settings |= {"image_size": args.image_size, "minutes": args.minutes, "seed": seed}
+        images = pippin.train(args.source, work / f"{method}-seed{seed}", **settings).sample(SAMPLES, seed * SAMPLES)
     work.mkdir(parents=True, exist_ok=True)
-    part = work / f"{method}-seed{seed}.part.npz"
-    np.savez_compressed(part, images=images)
-    part.rename(samples_file(work, method, seed))
+    with atomic_path(samples_file(work, method, seed)) as part:
+        np.savez_compressed(part, images=images)
 
 
-def report(args: argparse.Namespace, work: Path, methods: list[str], name: str) -> None:
-    """Score what was painted, print the medians, and write the figures and the pictures."""
-    from PIL import Image, ImageDraw, ImageFont
-
+def report(args: argparse.Namespace, work: Path, name: str) -> None:
+    """Score the samples, print the medians, and write the figures and the sheet of samples."""
     from pippin import measure
     from pippin.measure.colours import comparison
     from pippin.pictures import prepare
     from pippin.settings import Settings
-    from pippin.show import grid
 
     dataset = prepare(args.source, args.image_size)
-    held_out = dataset.split(Settings().held_out)[1][:]
-    painted = {
-        (method, seed): np.load(samples_file(work, method, seed))["images"]
-        for method in methods
-        for seed in range(args.seeds)
-        if samples_file(work, method, seed).exists()
-    }
-    missing = [method for method in methods if (method, 0) not in painted]
-    if missing:
-        sys.exit(f"Nothing of {', '.join(missing)} with seed 0 is in {work}; run this without --report first.")
-    rows = []
-    for network in args.features.split(","):
-        references = measure.extract(held_out, network)
-        for (method, seed), images in painted.items():
-            scores = measure.score(measure.extract(images, network), references, network)
-            rows.append({"method": method, "seed": seed, **asdict(scores)})
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
+    training_set, held_out_set = dataset.split(Settings().held_out)
+    held_out = held_out_set[:]
+    samples = load_samples(work, args.methods, args.seeds)
+    rows = score(samples, held_out, args.features)
+    real = measure.colours(training_set[:])
+    colours = {key: measure.colours(images) for key, images in samples.items()}
     about: dict[str, Any] = {
         "source": name,
-        "pictures": len(dataset) - len(held_out),
+        "pictures": len(training_set),
         "held_out": len(held_out),
         "image_size": args.image_size,
         "minutes": args.minutes,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "cores": {method: 1 if method in args.one_core else available_cores() for method in methods},
-        "versions": {package: version(package) for package in ("keras", "tensorflow-cpu")},
+        "machine": harness.machine(),
+        "cores": {method: 1 if method in args.one_core else available_cores() for method in args.methods},
+        "versions": harness.versions(["tensorflow"]),
+        "colours": {
+            "real": asdict(real),
+            "generated": [
+                {"method": method, "seed": seed, **asdict(found)} for (method, seed), found in colours.items()
+            ],
+        },
     }
-    learnt = measure.colours(dataset.split(Settings().held_out)[0][:])
-    tints = {(method, seed): measure.colours(images) for (method, seed), images in painted.items()}
-    about["colours"] = {
-        "real": asdict(learnt),
-        "painted": [{"method": method, "seed": seed, **asdict(found)} for (method, seed), found in tints.items()],
-    }
-    (results / f"quality-{name}.json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
-
+    harness.write_results(f"quality-{name}.json", {**about, "rows": rows})
     print(f"{name} at {args.image_size}×{args.image_size}, {args.minutes:g} minutes, {about['machine']}")
-    print(f"medians; {PICTURES:,} pictures against {len(held_out):,} held-out ones")
+    print(f"medians; {SAMPLES:,} generated images against {len(held_out):,} held-out ones")
+    print_table(rows, args.features, about["cores"])
+    for method in args.methods:
+        print(method, *comparison(colours[method, 0], real), sep="\n  ")
+    sheets = {"real": held_out[:64], **{method: samples[method, 0][:64] for method in args.methods}}
+    save_sheets(sheets, harness.RESULTS / f"quality-{name}.png")
+
+
+def load_samples(work: Path, methods: list[str], seeds: int) -> Samples:
+    """Return the existing samples of some methods; exit if a method has none for seed 0."""
+    samples = {
+        (method, seed): np.load(samples_file(work, method, seed))["images"]
+        for method in methods
+        for seed in range(seeds)
+        if samples_file(work, method, seed).exists()
+    }
+    if missing := [method for method in methods if (method, 0) not in samples]:
+        sys.exit(
+            f"There are no samples of {', '.join(missing)} with seed 0 in {work}; run this without --report first."
+        )
+    return samples
+
+
+def score(samples: Samples, held_out: np.ndarray, networks: list[str]) -> list[dict[str, Any]]:
+    """Return one row of scores for each feature network, method and seed."""
+    from pippin import measure
+
+    rows = []
+    for network in networks:
+        references = measure.extract(held_out, network)
+        for (method, seed), images in samples.items():
+            scores = measure.score(measure.extract(images, network), references, network)
+            rows.append({"method": method, "seed": seed, **asdict(scores)})
+    return rows
+
+
+def print_table(rows: list[dict[str, Any]], networks: list[str], cores: dict[str, int]) -> None:
+    """Print the median of the seeds for each feature network and method."""
     print("| features | method | cores | seeds | KID | FID | precision | recall |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for network in args.features.split(","):
-        for method in methods:
-            mine = [row for row in rows if (row["method"], row["network"]) == (method, network)]
+    for network in networks:
+        for method, count in cores.items():
+            seeds = [row for row in rows if (row["method"], row["network"]) == (method, network)]
             kid, fid, precision, recall = (
-                statistics.median(row[score] for row in mine) for score in ("kid", "fid", "precision", "recall")
+                statistics.median(row[key] for row in seeds) for key in ("kid", "fid", "precision", "recall")
             )
             figures = f"{kid:.4f} | {fid:.1f} | {precision:.2f} | {recall:.2f}"
-            print(f"| {network} | {method} | {about['cores'][method]} | {len(mine)} | {figures} |")
+            print(f"| {network} | {method} | {count} | {len(seeds)} | {figures} |")
 
-    for method in methods:
-        print(method, *comparison(tints[method, 0], learnt), sep="\n  ")
 
-    sheets = {method: grid(painted[method, 0][:64]) for method in methods}
-    shown = {"real": grid(held_out[:64]), **sheets}
+def save_sheets(images: dict[str, np.ndarray], path: Path) -> None:
+    """Save a picture with one grid of images for each title, side by side."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from pippin.show import grid
+
+    sheets = {title: grid(some) for title, some in images.items()}
     side, top = next(iter(sheets.values())).shape[0], 24
-    canvas = Image.new("RGB", (len(shown) * (side + 16), side + top), "white")
+    canvas = Image.new("RGB", (len(sheets) * (side + 16), side + top), "white")
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(16)
-    for n, (title, sheet) in enumerate(shown.items()):
+    for n, (title, sheet) in enumerate(sheets.items()):
         pen.text((n * (side + 16), 2), title, fill="black", font=font)
         canvas.paste(Image.fromarray(sheet), (n * (side + 16), top))
-    canvas.save(results / f"quality-{name}.png")
+    canvas.save(path)
 
 
 if __name__ == "__main__":

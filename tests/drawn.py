@@ -1,18 +1,20 @@
-"""Small sets of pictures, drawn by code: transparent sprites, grey digits, and kinds in folders of their own."""
+"""Small synthetic data sets: transparent sprites, grey digits, and labelled folders."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SUPERSAMPLED = 4
+SUPERSAMPLING = 4
+"""Shapes are drawn at this multiple of their size and downsampled, so that their edges are smooth."""
+
 KINDS = {"disc": (214, 62, 48), "square": (58, 110, 200), "star": (240, 180, 40)}
-"""Shape → the colour around which its sprites vary."""
+"""Shape → mean colour of its sprites."""
 
 
 def sprite(kind, rng, size=32):
-    """A shape with soft edges on nothing: uint8 (size, size, 4). What colour nothing has is noise, to be ignored."""
-    side = SUPERSAMPLED * size
+    """Return a shape with smooth edges as RGBA, uint8 (size, size, 4). Transparent pixels have random colours."""
+    side = SUPERSAMPLING * size
     cover = Image.new("L", (side, side), 0)
     draw = ImageDraw.Draw(cover)
     radius = side * rng.uniform(0.26, 0.4)
@@ -38,8 +40,8 @@ def sprite(kind, rng, size=32):
 
 
 def digit(number, rng, size=32):
-    """A digit, light on dark: uint8 (size, size)."""
-    side = SUPERSAMPLED * size
+    """Return a light digit on a dark background, uint8 (size, size)."""
+    side = SUPERSAMPLING * size
     canvas = Image.new("L", (side, side), 0)
     font = ImageFont.load_default(round(side * rng.uniform(0.7, 0.95)))
     at = side / 2 + rng.uniform(-0.05, 0.05, 2) * side
@@ -49,7 +51,7 @@ def digit(number, rng, size=32):
 
 
 def save_sprites(folder, count=300, kinds=tuple(KINDS), seed=0):
-    """Make a folder of transparent PNG files and return it."""
+    """Write a folder of transparent PNG files and return the folder."""
     rng, folder = np.random.default_rng(seed), Path(folder)
     folder.mkdir(parents=True)
     for n in range(count):
@@ -58,7 +60,7 @@ def save_sprites(folder, count=300, kinds=tuple(KINDS), seed=0):
 
 
 def save_digits(folder, count=300, seed=0):
-    """Make a folder of grey PNG files and return it."""
+    """Write a folder of grey PNG files and return the folder."""
     rng, folder = np.random.default_rng(seed), Path(folder)
     folder.mkdir(parents=True)
     for n in range(count):
@@ -67,12 +69,12 @@ def save_digits(folder, count=300, seed=0):
 
 
 def save_kinds(folder, counts, seed=0):
-    """Make a folder of opaque PNG files for each kind, on white, within a folder, and return that.
+    """Write a subfolder of opaque PNG files, on white, for each kind, and return the folder.
 
     Args:
-        folder: where to.
-        counts: kind → how many.
-        seed: of all of them.
+        folder: the folder to write to.
+        counts: kind → number of pictures.
+        seed: seed of the random numbers.
     """
     rng, folder = np.random.default_rng(seed), Path(folder)
     for kind, count in counts.items():

@@ -15,7 +15,7 @@ from PIL import Image
 
 import pippin
 from pippin import cli, networks
-from pippin.cli import clock
+from pippin.cli.console import format_duration
 
 TRAIN = ("--image-size", "16", "--batches", "60", "--batch-size", "4")
 SAYS_RUN = ("--run", "run")
@@ -77,7 +77,7 @@ def call(capfd, monkeypatch):
 
 
 def test_a_duration_is_said_as_people_say_it():
-    said = [clock(seconds) for seconds in (0, 42.4, 59.6, 60, 185, 3599.7, 7620)]
+    said = [format_duration(seconds) for seconds in (0, 42.4, 59.6, 60, 185, 3599.7, 7620)]
     assert said == ["0 s", "42 s", "1 min 00 s", "1 min 00 s", "3 min 05 s", "1 h 00 min", "2 h 07 min"]
 
 
@@ -91,8 +91,8 @@ def test_train_says_what_it_found_what_it_does_and_what_to_do_next(place, call):
     assert (code, err) == (0, "")
     assert lines[:2] == ["9 files: 8 kept, 0 mended, 1 refused", "refused: letter.txt (not a picture)"]
     assert lines[2].startswith("8 different pictures: few")
-    assert lines[3] == "8 pictures of 16×16 to learn from"
-    assert lines[4].startswith("Training for 60 batches of 4 pictures with ")
+    assert lines[3] == "8 pictures prepared at 16×16 pixels"
+    assert lines[4].startswith("Training for 60 batches of 4 images with ")
     assert lines[4].endswith(" (other)")
     assert lines[5].startswith("batch 50/60  ")
     assert lines[6].startswith("batch 60/60  ")
@@ -111,7 +111,7 @@ def test_train_again_says_that_it_is_finished(place, call, monkeypatch):
     monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("it trained"))
     code, out, err = call("train", "photos", *TRAIN, *SAYS_RUN)
     assert (code, err) == (0, "")
-    assert "This run is finished already: batch 60" in out
+    assert "This run is already finished: batch 60" in out
     assert "Training" not in out
 
 
@@ -120,10 +120,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(place, call):
         tiny.signal_at(patch, 37)
         code, out, err = call("train", "photos", *TRAIN, "--run", "stopped")
     assert (code, err) == (130, "")
-    assert out.splitlines()[-1] == "Stopped and saved at batch 37. The same command goes on from there."
+    assert out.splitlines()[-1] == "Stopped and saved at batch 37. Run the same command to resume."
     code, out, err = call("train", "photos", *TRAIN, "--run", "stopped")
     assert (code, err) == (0, "")
-    assert "Training from batch 37 for 60 batches" in out
+    assert "Resuming from batch 37: training for 60 batches of 4 images in total" in out
     assert tiny.same(tiny.state(pippin.open_run("stopped")), tiny.state(pippin.open_run("run")))
 
 
@@ -134,7 +134,7 @@ def test_ctrl_c_while_looking_at_the_pictures_begins_again(place, call, monkeypa
     monkeypatch.setattr("pippin.session.plan.prepare", interrupted)
     code, out, _ = call("train", "photos", *TRAIN, "--run", "never")
     assert code == 130
-    assert out == "Stopped before training began; the same command begins again.\n"
+    assert out == "Stopped before training began. Run the same command to start again.\n"
     assert not os.path.exists("never")
 
 
@@ -442,7 +442,7 @@ def test_ctrl_c_from_outside(place):
     batches = pippin.open_run("stopped").batches
     assert process.returncode == 130, seen + out + err
     assert err == ""
-    assert out.splitlines()[-1] == f"Stopped and saved at batch {batches:,}. The same command goes on from there."
+    assert out.splitlines()[-1] == f"Stopped and saved at batch {batches:,}. Run the same command to resume."
     assert 50 <= batches < 5000
 
 
@@ -475,7 +475,7 @@ def test_a_terminal_gets_a_bar(place, interrupt):
     text = shown.decode()
     assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in text, "a bar"
     assert "\x1b[2K" in text, "drawn over itself"
-    assert "8 pictures of 16×16 to learn from" in text
+    assert "8 pictures prepared at 16×16 pixels" in text
     assert "Traceback" not in text
     if batches == "5000":
         assert code == 130

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import pippin
 from pippin import cli
-from pippin.cli import narrator
+from pippin.cli import console
 from pippin.collecting import web
 from pippin.collecting.collection import safe_name
 from pippin.collecting.openverse import permitted
@@ -524,15 +524,15 @@ print(len(found.files), [name for name in ("keras", "tensorflow", "jax", "torch"
 
 
 def test_the_remaining_time_is_estimated(monkeypatch, clock):
-    monkeypatch.setattr(narrator, "time", clock)
-    left = narrator.Left()
-    assert left.after(10, 40) == ""  # these ten existed at the start
+    monkeypatch.setattr(console, "time", clock)
+    left = console.RemainingTime()
+    assert left.update(10, 40) == ""  # these ten existed at the start
     clock.sleep(20)
-    assert left.after(10, 40) == ""
-    assert left.after(20, 40) == ", 40 s left"
+    assert left.update(10, 40) == ""
+    assert left.update(20, 40) == ", 40 s left"
     clock.sleep(100)
-    assert left.after(30, 40) == ", 1 min 00 s left"
-    assert left.after(40, 40) == ""
+    assert left.update(30, 40) == ", 1 min 00 s left"
+    assert left.update(40, 40) == ""
 
 
 def test_it_resumes_after_ctrl_c(server, folder):

@@ -1,4 +1,4 @@
-"""Diagrams: what a row tells is what the layers are, and what is drawn stays where it belongs."""
+"""Diagrams: the rows describe the layers, and the layout has no overlaps."""
 
 import xml.etree.ElementTree as ET
 
@@ -20,10 +20,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def rows(*models):
+    """Return the rows of a chain of models."""
     return [row for section in diagram.read(list(models)) for row in section.rows]
 
 
 def titles(*models):
+    """Return the labels of each row of a chain of models."""
     return [" → ".join(row.labels) for row in rows(*models)]
 
 
@@ -33,7 +35,7 @@ def standard():
 
 
 def branched():
-    """Two ways that meet twice, and a model that is used twice."""
+    """Return a model with two branches that are merged twice, and an inner model that is used twice."""
     x = keras.Input((8, 8, 3), name="images")
     inner = keras.Sequential([keras.Input((8, 8, 4)), layers.Conv2D(4, 3, padding="same"), layers.ReLU()])
     y = layers.Conv2D(4, 1, activation="leaky_relu")(x)
@@ -43,7 +45,7 @@ def branched():
     return keras.Model(x, layers.Dense(1)(layers.Flatten()(y)), name="branched")
 
 
-def test_a_sequential_model_is_read_in_rows_of_what_belongs_together():
+def test_a_sequential_model_is_grouped_into_rows():
     generator, discriminator = networks.build("classic", 16, 100)[:2]
     assert titles(generator) == [
         "latents",
@@ -59,7 +61,7 @@ def test_a_sequential_model_is_read_in_rows_of_what_belongs_together():
     ]
 
 
-def test_a_residual_block_is_two_rows_and_the_way_past_them():
+def test_a_residual_block_has_two_rows_and_a_skip_connection():
     x = keras.Input((8, 8, 4), name="images")
     y = layers.Conv2D(4, 3, padding="same")(layers.ReLU()(x))
     y = layers.Conv2D(4, 3, padding="same")(layers.ReLU()(y))
@@ -70,20 +72,20 @@ def test_a_residual_block_is_two_rows_and_the_way_past_them():
     assert sorted(map(id, second.sources)) == sorted(map(id, [first, start]))
 
 
-def test_a_frozen_model_in_front_is_one_row(standard):
+def test_a_frozen_model_is_one_row(standard):
     read = diagram.read([standard.projector, standard.discriminator])
     assert [section.name for section in read] == ["projector", "discriminator"]
     assert [section.frozen for section in read] == [True, False]
-    (eye,) = [row for row in read[0].rows if row.kind == "model"]
-    assert eye.labels == ["efficientnet-lite0, frozen"]
-    assert eye.shapes == [(32, 32, 24), (16, 16, 40), (8, 8, 112), (4, 4, 320)]
-    assert eye.frozen
+    (features,) = [row for row in read[0].rows if row.kind == "model"]
+    assert features.labels == ["efficientnet-lite0, frozen"]
+    assert features.shapes == [(32, 32, 24), (16, 16, 40), (8, 8, 112), (4, 4, 320)]
+    assert features.frozen
     entries = [row for row in read[1].rows if any(source in read[0].rows for source in row.sources)]
-    assert len(entries) == 5, "one head for each map"
+    assert len(entries) == 5, "one head for each feature map"
 
 
 @pytest.mark.parametrize("model", ["generator", "discriminator", "projector"])
-def test_all_parameters_and_all_memory_are_in_some_row(standard, model):
+def test_the_rows_contain_all_parameters_and_memory(standard, model):
     (section,) = diagram.read([getattr(standard, model)])
     assert sum(row.parameters for row in section.rows) == section.parameters
     assert section.parameters == getattr(standard, model).count_params()
@@ -112,19 +114,19 @@ def test_all_parameters_and_all_memory_are_in_some_row(standard, model):
         (layers.AveragePooling2D(2), (8, 8, 4), 256),
     ],
 )
-def test_operations_are_counted_as_the_equations_have_them(layer, shape, flop):
+def test_operations_are_multiplications_and_additions(layer, shape, flop):
     assert sum(row.flop for row in rows(keras.Sequential([keras.Input(shape), layer]))) == flop
 
 
-def test_rows_come_after_what_they_take_from(standard):
+def test_rows_are_in_topological_order(standard):
     for models in ([standard.generator], [standard.projector, standard.discriminator], [branched()]):
-        seen = []
+        earlier = []
         for row in rows(*models):
-            assert all(source in seen for source in row.sources)
-            seen.append(row)
+            assert all(source in earlier for source in row.sources)
+            earlier.append(row)
 
 
-def test_a_branched_model_with_a_model_used_twice():
+def test_an_inner_model_that_is_used_twice_counts_once():
     model = branched()
     assert titles(model)[-2:] == ["GlobalAveragePooling2D → Dense + sigmoid → Reshape → Multiply", "Flatten → Dense"]
     assert titles(model).count("Conv2D 3×3 → ReLU") == 1
@@ -132,7 +134,7 @@ def test_a_branched_model_with_a_model_used_twice():
     assert section.parameters == model.count_params()
 
 
-def test_a_model_that_is_no_graph_is_refused():
+def test_a_subclassed_model_is_refused():
     class Own(keras.Model):
         def call(self, x):
             return x
@@ -141,7 +143,7 @@ def test_a_model_that_is_no_graph_is_refused():
         diagram.read([Own()])
 
 
-# -- places ----------------------------------------------------------------------------------------------------------
+# -- layout ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=["standard", "branched"])
@@ -150,7 +152,7 @@ def drawing(request, standard):
     return diagram.lay_out([diagram.read(m) for m in (columns if request.param == "standard" else [[branched()]])])
 
 
-def test_everything_is_within_the_picture(drawing):
+def test_all_shapes_are_within_the_drawing(drawing):
     for shape in drawing.shapes:
         if isinstance(shape, Box):
             assert shape.x >= 0
@@ -160,86 +162,87 @@ def test_everything_is_within_the_picture(drawing):
             assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in shape.points)
         else:
             left, right = _extent(shape)
-            assert left >= 0, shape.words
-            assert right <= drawing.width, shape.words
+            assert left >= 0, shape.content
+            assert right <= drawing.width, shape.content
 
 
-def test_words_do_not_run_into_each_other(drawing):
-    words = [shape for shape in drawing.shapes if isinstance(shape, Text)]
-    for n, one in enumerate(words):
-        for other in words[n + 1 :]:
+def test_texts_do_not_overlap(drawing):
+    texts = [shape for shape in drawing.shapes if isinstance(shape, Text)]
+    for n, one in enumerate(texts):
+        for other in texts[n + 1 :]:
             if abs(one.y - other.y) < min(one.size, other.size):
                 (a, b), (c, d) = _extent(one), _extent(other)
-                assert b <= c or d <= a, (one.words, other.words)
+                assert b <= c or d <= a, (one.content, other.content)
 
 
-def test_lines_past_rows_never_share_a_lane_where_they_both_run(drawing):
-    ways = [
+def test_skip_connections_do_not_overlap(drawing):
+    connections = [
         (line.points[1][0], line.points[1][1], line.points[2][1])
         for line in drawing.shapes
         if isinstance(line, Line) and len(line.points) == 4
     ]
-    assert ways
-    for n, (x, top, bottom) in enumerate(ways):
-        for other_x, other_top, other_bottom in ways[n + 1 :]:
+    assert connections
+    for n, (x, top, bottom) in enumerate(connections):
+        for other_x, other_top, other_bottom in connections[n + 1 :]:
             same_source = other_top == top
             assert x != other_x or same_source or bottom <= other_top or other_bottom <= top
 
 
 def _extent(text):
-    width = layout.font(text.size, text.bold).getlength(text.words)
+    """Return the left and the right edge of a text, in pixels."""
+    width = layout.font(text.size, text.bold).getlength(text.content)
     left = text.x - {"start": 0, "middle": width / 2, "end": width}[text.anchor]
     return left, left + width
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0, "0"), (640, "640"), (1000, "1 k"), (41_472, "41.5 k"), (2.4e6, "2.4 M"), (3.1e8, "310 M")]
+    ("number", "text"), [(0, "0"), (640, "640"), (1000, "1 k"), (41_472, "41.5 k"), (2.4e6, "2.4 M"), (3.1e8, "310 M")]
 )
-def test_numbers_are_said_as_people_read_them(number, words):
-    assert layout.count(number) == words
+def test_numbers_have_si_prefixes(number, text):
+    assert layout.count(number) == text
 
 
-@pytest.mark.parametrize(("number", "words"), [(40, "40 B"), (10_044, "9.8 KiB"), (393_216, "0.38 MiB")])
-def test_bytes_are_said_as_people_read_them(number, words):
-    assert layout.size(number) == words
+@pytest.mark.parametrize(("number", "text"), [(40, "40 B"), (10_044, "9.8 KiB"), (393_216, "0.38 MiB")])
+def test_bytes_have_binary_prefixes(number, text):
+    assert layout.size(number) == text
 
 
-# -- drawn -----------------------------------------------------------------------------------------------------------
+# -- rendering -------------------------------------------------------------------------------------------------------
 
 
-def test_the_svg_is_well_formed_and_follows_its_reader():
+def test_the_svg_is_well_formed_and_follows_its_viewer():
     text = diagram.draw([[tiny.generator()], [tiny.discriminator()]])
     root = ET.fromstring(text)
-    said = [element.text for element in root.iter(f"{SVG}text")]
-    assert "Generator" in said
-    assert "Discriminator" in said
-    assert "Flatten → Dense" in said
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert "Generator" in texts
+    assert "Discriminator" in texts
+    assert "Flatten → Dense" in texts
     assert "prefers-color-scheme:dark" in text
-    assert themes.LIGHT["ink"] in text
-    assert themes.DARK["ink"] in text
+    assert themes.LIGHT["text"] in text
+    assert themes.DARK["text"] in text
     used = {element.get("class") for element in root.iter() if element.get("class")}
-    assert all(f".{name}{{fill:" in text for name in used), "each class has its colour"
+    assert all(f".{name}{{fill:" in text for name in used), "each class has a colour"
 
 
-def test_one_theme_alone():
+def test_a_fixed_theme_has_no_other_colours():
     text = diagram.draw([[tiny.generator()]], theme="dark")
     assert "prefers-color-scheme" not in text
-    assert themes.LIGHT["ground"] not in text
+    assert themes.LIGHT["background"] not in text
 
 
-@pytest.mark.parametrize(("theme", "ground"), [("auto", "light"), ("light", "light"), ("dark", "dark")])
-def test_the_picture_has_the_themes_ground_and_its_bars(theme, ground):
+@pytest.mark.parametrize(("theme", "colours"), [("auto", "light"), ("light", "light"), ("dark", "dark")])
+def test_the_png_has_the_colours_of_its_theme(theme, colours):
     sections = diagram.read([tiny.generator()])
     drawing = diagram.lay_out([sections])
     picture = png.render(drawing, theme)
     assert picture.size == (2 * drawing.width, 2 * drawing.height)
-    colours = {f"#{bytes(colour).hex()}" for _, colour in picture.getcolors(2**24)}
-    wanted = themes.palette(ground)
-    assert {wanted[name] for name in ("ground", "ink", "dense", "memory", "flop")} <= colours
-    assert picture.getpixel((1, 1)) == tuple(bytes.fromhex(wanted["ground"][1:]))
+    found = {f"#{bytes(colour).hex()}" for _, colour in picture.getcolors(2**24)}
+    expected = themes.palette(colours)
+    assert {expected[name] for name in ("background", "text", "dense", "memory", "flop")} <= found
+    assert picture.getpixel((1, 1)) == tuple(bytes.fromhex(expected["background"][1:]))
 
 
-def test_pippin_draws_presets_models_and_runs(tmp_path):
+def test_presets_models_and_runs_can_be_drawn(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
     for drawn in (pippin.diagram(run), pippin.diagram(tmp_path / "run"), run.diagram()):
         assert drawn == pippin.diagram(run.network("generator"), run.network("discriminator"))
@@ -269,7 +272,7 @@ def test_arguments_that_cannot_be_drawn_are_refused(subjects, options, message):
     assert message in str(problem.value)
 
 
-def test_a_diagram_that_cannot_be_written(tmp_path):
+def test_a_failed_write_is_reported(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(PippinError, match="The picture cannot be written"):
         diagram.save("<svg/>", tmp_path / "taken" / "a.svg")

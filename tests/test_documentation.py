@@ -1,5 +1,6 @@
 """The README and the pages in `docs/`: their commands parse, their links lead somewhere, and the README stays short."""
 
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -80,6 +81,12 @@ def test_every_make_target_on_a_page_exists():
         for line in lines:
             if named := re.match(r"(?:\w+=\S+ )*make (\w+)", line):
                 assert named[1] in targets, f"{page.name}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_name_in_the_package_exists(page):
+    for name in re.findall(r"`(pippin(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+        pkgutil.resolve_name(name)
 
 
 def headings(page):

@@ -18,7 +18,7 @@ from pippin.sampling.edits import format_edits, parse_edits, parse_naming
 from pippin.sampling.generation import generate
 from pippin.sampling.latents import latents_of
 from pippin.sampling.mixing import mix, sides
-from pippin.show import save_picture, strips
+from pippin.show import save_picture, titled_rows
 
 # -- edits, as people write them -----------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ def test_what_cannot_be_mixed_is_said():
 
 def test_strips_show_each_picture_unchanged_with_titles_and_headings():
     rows = np.stack([tiny.pictures(3, seed) for seed in (0, 1)])
-    sheet = strips(rows, ["1 redder", "2"], ["-2", "0", "+2"])
+    sheet = titled_rows(rows, ["1 redder", "2"], ["-2", "0", "+2"])
     bottom = sheet[-16:, -16:]
     np.testing.assert_array_equal(bottom, rows[1, 2])
     assert (sheet[:15] < 255).any()

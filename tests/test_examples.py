@@ -1,7 +1,7 @@
 """The Python of the README, the docs and `examples/`, run unchanged, but with tiny networks for a few batches.
 
-The notebook's cells are run one after the other in one namespace: a kernel (nbclient, ipykernel and all that they need)
-would only show that the same lines run.
+The cells of the notebook run one after the other in one namespace. A Jupyter kernel would add dependencies (nbclient,
+ipykernel) and only show that the same lines run.
 """
 
 import json
@@ -17,21 +17,21 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
-    """Let `pippin.train` learn from noise for three batches, in a fresh folder, whatever it is asked for."""
+def quick_training(tmp_path, monkeypatch):
+    """Make `pippin.train` train on noise for three batches, in a new folder, whatever its arguments are."""
     train, source = pippin.train, tiny.save(tmp_path / "photos", tiny.pictures())
 
-    def quick(asked, run="runs/photos-64-standard", *, image_size, from_run=None, callbacks=(), **length):
+    def train_quickly(requested, run="runs/photos-64-standard", *, image_size, from_run=None, callbacks=(), **length):
         assert set(length) in ({"minutes"}, {"batches"})
         pair = {"generator": tiny.generator(), "discriminator": tiny.discriminator()}
         return train(source, run, **pair, from_run=from_run, callbacks=callbacks, batches=3, batch_size=4)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pippin, "train", quick)
+    monkeypatch.setattr(pippin, "train", train_quickly)
     return tmp_path
 
 
-def test_the_notebook_runs_from_top_to_bottom(small):
+def test_the_notebook_runs_from_top_to_bottom(quick_training):
     notebook = json.loads((ROOT / "examples" / "apples.ipynb").read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in cells)
@@ -39,22 +39,22 @@ def test_the_notebook_runs_from_top_to_bottom(small):
     for cell in cells:
         exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
     assert names["frames"].shape == (72, tiny.SIZE, tiny.SIZE, 3)
-    assert (small / "walk.webp").exists()
-    assert (small / "log.csv").read_text().splitlines()[0].startswith("epoch,")
+    assert (quick_training / "walk.webp").exists()
+    assert (quick_training / "log.csv").read_text().splitlines()[0].startswith("epoch,")
     assert "layers start as they are in" in names["larger"].about["start"]
 
 
 @pytest.mark.slow
-def test_the_script_runs(small, capsys):
+def test_the_script_runs(quick_training, capsys):
     exec((ROOT / "examples" / "apples.py").read_text(encoding="utf-8"), {"__name__": "__main__"})
-    assert (small / "apples.png").exists()
+    assert (quick_training / "apples.png").exists()
     assert "generator.onnx" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
-def test_the_python_examples_of_a_page_run(small, page):
-    (small / "photo.jpg").write_bytes((small / "photos" / "000.png").read_bytes())
+def test_the_python_examples_of_a_page_run(quick_training, page):
+    (quick_training / "photo.jpg").write_bytes((quick_training / "photos" / "000.png").read_bytes())
     blocks = (ROOT / page).read_text(encoding="utf-8").split("```python\n")[1:]
     names = {}
     exec("".join(block.split("```")[0] for block in blocks), names)

@@ -71,7 +71,7 @@ def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):
         kill_at("batch 150/", *COMMAND, "killed")
         assert not whole("killed").finished
     begun = whole("killed").batches
-    assert f"Training from batch {begun} for 170 batches" in finish(*COMMAND, "killed")
+    assert f"Resuming from batch {begun}: training for 170 batches" in finish(*COMMAND, "killed")
     run = pippin.open_run("killed")
     assert run.finished
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
@@ -102,7 +102,7 @@ cli.main()
     killed = whole("killed")
     assert killed.batches == 50
     assert [entry["batches"] for entry in killed.log()] == [50, 100]
-    assert "Training from batch 50 " in finish(*COMMAND, "killed")
+    assert "Resuming from batch 50: " in finish(*COMMAND, "killed")
     run = pippin.open_run("killed")
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
     assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 170]

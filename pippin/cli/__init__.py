@@ -4,11 +4,10 @@ import sys
 
 import typer
 
-from pippin.cli import collect, edit, judge, paint, prepare, take, train
-from pippin.cli.narrator import clock
+from pippin.cli import collect, edit, evaluate, export, prepare, sample, train
 from pippin.errors import PippinError
 
-__all__ = ["app", "clock", "main"]
+__all__ = ["app", "main"]
 
 VERBS = (
     collect.collect,
@@ -16,18 +15,18 @@ VERBS = (
     prepare.prepare,
     train.plan,
     train.train,
-    paint.sample,
-    paint.again,
-    paint.walk,
-    paint.story,
+    sample.sample,
+    sample.again,
+    sample.walk,
+    sample.story,
     edit.find,
     edit.directions,
     edit.mix,
-    judge.evaluate,
-    judge.report,
-    judge.info,
-    take.diagram,
-    take.export,
+    evaluate.evaluate,
+    evaluate.report,
+    evaluate.info,
+    export.diagram,
+    export.export,
 )
 """In the order in which `pippin --help` lists them."""
 

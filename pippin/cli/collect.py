@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import pippin
-from pippin.cli.narrator import Narrator
+from pippin.cli.console import console_reporter
 
 
 def collect(
@@ -22,7 +22,7 @@ def collect(
     quick: Annotated[bool, typer.Option("--quick", help="Do not audit the folder at the end.")] = False,
 ) -> None:
     """Collect openly licensed pictures of QUERY with their credits. The same command resumes after an interruption."""
-    with Narrator.choose() as reporter:
+    with console_reporter() as reporter:
         try:
             collection = pippin.collect(
                 query,
@@ -32,10 +32,10 @@ def collect(
                 min_side=min_side,
                 api=api,
                 inspect=not quick,
-                progress=reporter.working("collecting"),
-                notice=reporter.say,
+                progress=reporter.progress("collecting"),
+                notice=reporter.print_line,
             )
         except KeyboardInterrupt:
-            reporter.say("Stopped. All pictures so far are complete and credited; the same command resumes.")
+            reporter.print_line("Stopped. All pictures so far are complete and credited; the same command resumes.")
             raise typer.Exit(130) from None
     print("\n".join(collection.lines()))

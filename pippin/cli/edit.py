@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 import pippin
-from pippin.cli.narrator import Narrator
-from pippin.cli.paint import Truncation
-from pippin.cli.words import RunFolder
+from pippin.cli.arguments import RunFolder
+from pippin.cli.console import console_reporter
+from pippin.cli.sample import Truncation
 
 STRENGTHS = (-4, -2, 0, 2, 4)
 """Of the pictures of a direction's strip, in deviations."""
@@ -23,16 +23,16 @@ def find(
     steps: Annotated[int | None, typer.Option(help="Of the search; 200 if not said.")] = None,
 ) -> None:
     """Find PHOTO among all that RUN can paint, and say how near that came. What was found can be edited and walked."""
-    from pippin.show import NOTED, check_ending, save_picture
+    from pippin.show import NOTE_SUFFIXES, check_suffix, save_picture
 
-    check_ending(output, NOTED)
+    check_suffix(output, NOTE_SUFFIXES)
     opened = pippin.open_run(run)
     from pippin.runs.provenance import Recipe
     from pippin.sampling.inversion import STEPS
 
     steps = STEPS if steps is None else steps
-    with Narrator.choose() as reporter:
-        found = opened.find(photo, steps=steps, progress=reporter.working("searching"))
+    with console_reporter() as reporter:
+        found = opened.find(photo, steps=steps, progress=reporter.progress("searching"))
     Recipe.of(opened, latents=found.latent[None]).save(output, opened)
     beside = save_picture(found.sheet(), output.with_stem(f"{output.stem}-beside"))
     print(found.verdict)
@@ -54,7 +54,7 @@ def directions(
     """Show in which directions RUN's pictures can be edited: a strip each, with its number and its name."""
     from pippin.sampling.edits import parse_naming
     from pippin.sampling.seeds import parse_seeds
-    from pippin.show import save_picture, strips
+    from pippin.show import save_picture, titled_rows
 
     chosen, namings = parse_seeds(seeds), [parse_naming(text) for text in name or []]
     opened = pippin.open_run(run)
@@ -70,11 +70,11 @@ def directions(
         for latent in latents
         for strength in STRENGTHS
     ]
-    with Narrator.choose() as reporter:
-        images = opened.generate(np.concatenate(moved), reporter.working("painting"))
+    with console_reporter() as reporter:
+        images = opened.generate(np.concatenate(moved), reporter.progress("generating"))
     rows = images.reshape(len(found.vectors), -1, *images.shape[1:])
     headings = [f"{strength:+d}" if strength else f"seed {seed}" for seed in chosen for strength in STRENGTHS]
-    save_picture(strips(rows, found.titles(), headings), output)
+    save_picture(titled_rows(rows, found.titles(), headings), output)
     print(f"{len(rows)} directions in {output}; name one with --name 1=WORD, go along with pippin sample --edit 1=+2")
     if found.names:
         print("Named: " + ", ".join(f"{number} {word}" for word, number in found.names.items()))
@@ -94,17 +94,17 @@ def mix(
 ) -> None:
     """Paint each pair of two seeds: the arrangement of the one, the looks of the other."""
     from pippin.sampling.seeds import parse_seeds
-    from pippin.show import NOTED, check_ending
+    from pippin.show import NOTE_SUFFIXES, check_suffix
 
-    check_ending(output, NOTED)
+    check_suffix(output, NOTE_SUFFIXES)
     places, looks = parse_seeds(coarse), parse_seeds(fine)
     opened = pippin.open_run(run)
     from pippin.runs.provenance import Recipe
     from pippin.sampling.mixing import choose_side
 
     side = choose_side(opened.generator, side)
-    with Narrator.choose() as reporter:
-        progress = reporter.working("painting")
+    with console_reporter() as reporter:
+        progress = reporter.progress("generating")
         images = opened.mix(places, looks, side=side, truncation=truncation, progress=progress)
     Recipe.of(opened, places, truncation, fine=looks, side=side).save(output, opened, images)
     print(f"{len(places)} × {len(looks)} pictures in {output}; looks exchanged from maps of {side}×{side} on")

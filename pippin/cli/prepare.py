@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import pippin
-from pippin.cli.narrator import Narrator
-from pippin.cli.words import Source
+from pippin.cli.arguments import Source
+from pippin.cli.console import console_reporter
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def audit(
     options: Any,
 ) -> None:
     """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
-    with Narrator.choose() as reporter:
+    with console_reporter() as reporter:
         found = pippin.audit(
             source,
             image_size=image_size,
@@ -153,7 +153,7 @@ def prepare(
     """Prepare SOURCE for training, as `pippin train` does by itself; in parts on several machines with --shard."""
     from pippin import pictures
 
-    with Narrator.choose() as reporter:
+    with console_reporter() as reporter:
         dataset = pictures.prepare(
             source, image_size, progress=reporter.on_prepare_progress, preparation=options, shard=shard
         )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import pippin
-from pippin.cli.narrator import Narrator, clock, console
+from pippin.cli.arguments import Source, explained, table
+from pippin.cli.console import console_reporter, format_duration, stdout_console
 from pippin.cli.prepare import prepares
-from pippin.cli.words import Source, explained, table
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plan(
     options: Any,
 ) -> None:
     """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
-    with Narrator.choose() as reporter:
+    with console_reporter() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
@@ -67,7 +67,7 @@ def plan(
             ),
         )
         reporter.on_prepare_end(made.dataset)
-    console().print(table(explained(made.settings, made.choice.reasons)))
+    stdout_console().print(table(explained(made.settings, made.choice.reasons)))
     for line in _outlook(made):
         print(line, flush=True)
 
@@ -90,11 +90,11 @@ def train(
     """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
     asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
     asked["preparation"] = options
-    with Narrator.choose() as reporter:
+    with console_reporter() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **asked)
         except KeyboardInterrupt:
-            reporter.stopped()
+            reporter.print_interrupted()
             raise typer.Exit(130) from None
 
 
@@ -136,4 +136,4 @@ def _outlook(made: "Plan") -> Iterator[str]:
         yield f"Time:   about {batches:,} batches in {settings.minutes:g} minutes, {passes:,.0f} times all pictures"
     else:
         seconds = (settings.batches or 0) * settings.batch_size / speed
-        yield f"Time:   about {clock(seconds)} for {settings.batches:,} batches"
+        yield f"Time:   about {format_duration(seconds)} for {settings.batches:,} batches"

@@ -20,7 +20,7 @@ from pippin.runs.run import Run, is_run, open_run
 from pippin.sampling.edits import format_edits, parse_edits
 from pippin.sampling.generation import fingerprint
 from pippin.sampling.seeds import format_seeds, parse_seeds
-from pippin.show import NOTED, check_ending, grid, read_note, save_picture, strips
+from pippin.show import NOTE_SUFFIXES, check_suffix, grid, read_note, save_picture, titled_rows
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Recipe:
         rows = np.concatenate([left[:, None], images], axis=1)
         headings = ["", *(f"looks {seed}" for seed in fine)]
         titles = ["", *(f"arrangement {seed}" for seed in coarse)]
-        return strips(np.concatenate([np.concatenate([corner, above])[None], rows]), titles, headings)
+        return titled_rows(np.concatenate([np.concatenate([corner, above])[None], rows]), titles, headings)
 
     def _edits(self) -> dict[str, float]:
         return parse_edits(self.edits.split(",")) if self.edits else {}
@@ -232,7 +232,7 @@ def again(
     """
     picture = Path(picture)
     recipe = Recipe.read(picture)
-    output = check_ending(output or picture.with_stem(f"{picture.stem}-again"), NOTED)
+    output = check_suffix(output or picture.with_stem(f"{picture.stem}-again"), NOTE_SUFFIXES)
     if output.resolve() == picture.resolve():
         raise SettingsError(f"Name another file with -o, so that the first one stays. Received: {output}")
     if not is_run(run or recipe.run):

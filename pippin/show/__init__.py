@@ -1,25 +1,25 @@
-"""Arrays of pictures → picture files and videos that people look at."""
+"""Image files, sheets and videos from arrays of images."""
 
-from pippin.show.files import NOTED, check_ending, read_note, save_picture, save_text
+from pippin.show.backgrounds import on_checkerboard, on_white
+from pippin.show.files import NOTE_SUFFIXES, check_suffix, read_note, save_picture, save_text
 from pippin.show.film import film
-from pippin.show.grids import GAP, grid, strips
-from pippin.show.grounds import on_paper, seen
+from pippin.show.grids import GAP, grid, titled_rows
 from pippin.show.timeline import timeline
 from pippin.show.video import check_video, save_video
 
 __all__ = [
     "GAP",
-    "NOTED",
-    "check_ending",
+    "NOTE_SUFFIXES",
+    "check_suffix",
     "check_video",
     "film",
     "grid",
-    "on_paper",
+    "on_checkerboard",
+    "on_white",
     "read_note",
     "save_picture",
     "save_text",
     "save_video",
-    "seen",
-    "strips",
     "timeline",
+    "titled_rows",
 ]

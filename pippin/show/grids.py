@@ -1,32 +1,32 @@
-"""Many pictures in one."""
+"""Sheets of many images."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pippin.show.grounds import seen
+from pippin.show.backgrounds import on_checkerboard
 
 GAP = 2
-"""White pixels between the pictures of a grid."""
+"""White pixels between the images of a grid."""
 
 LABEL = 11
-"""Height of the lettering below a picture, in pixels."""
+"""Font size of the labels, in pixels."""
 
 
 def grid(images: np.ndarray, columns: int | None = None, labels: Sequence[str] | None = None) -> np.ndarray:
-    """Lay pictures out in rows, from left to right and from top to bottom.
+    """Return images arranged in rows, from left to right and from top to bottom.
 
     Args:
-        images: uint8 (N, H, W, C); grey ones and transparent ones are shown as `pippin.show.grounds.seen` does.
-        columns: pictures in a row; the nearest to a square grid where it is None.
-        labels: what to write below each picture; columns become as wide as the widest needs.
+        images: uint8 (N, H, W, C). Transparent images are shown on a checkerboard.
+        columns: number of images in a row. If None, the grid is as square as possible.
+        labels: a text to write below each image. All columns are as wide as the widest label.
 
     Returns:
-        uint8 (rows · (H + GAP) − GAP, columns · (W + GAP) − GAP, 3), white where there is no picture. H and W are
-        larger where there are labels.
+        uint8 (rows · (H + GAP) − GAP, columns · (W + GAP) − GAP, 3), white where there is no image. With labels, H and
+        W are those of an image with its label.
     """
-    images = seen(images)
+    images = on_checkerboard(images)
     if labels is not None:
         images = _labelled(images, labels)
     count, height, width, channels = images.shape
@@ -40,13 +40,13 @@ def grid(images: np.ndarray, columns: int | None = None, labels: Sequence[str] |
     return sheet
 
 
-def strips(rows: np.ndarray, titles: Sequence[str], headings: Sequence[str]) -> np.ndarray:
-    """Lay rows of pictures out with a title before each row and a heading above each column.
+def titled_rows(rows: np.ndarray, titles: Sequence[str], headings: Sequence[str]) -> np.ndarray:
+    """Return rows of images with a title to the left of each row and a heading above each column.
 
     Args:
         rows: uint8 (R, C, H, W, 3).
-        titles: R texts.
-        headings: C texts.
+        titles: R titles.
+        headings: C headings.
 
     Returns:
         uint8 (height, width, 3).
@@ -66,7 +66,7 @@ def strips(rows: np.ndarray, titles: Sequence[str], headings: Sequence[str]) -> 
 
 
 def _labelled(images: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Put each picture, unchanged, in the middle of a white one that has room for the labels."""
+    """Return white cells with an image, unchanged, and its label in each."""
     font = ImageFont.load_default(LABEL)
     count, height, width, _ = images.shape
     wide = max(width, *(round(font.getlength(label)) + 4 for label in labels))

@@ -1,4 +1,4 @@
-"""How the same latents' pictures changed while the networks learnt."""
+"""A sheet of a run's snapshots: how the images of the same latents changed during training."""
 
 from collections.abc import Mapping
 
@@ -8,20 +8,21 @@ from PIL import Image, ImageDraw, ImageFont
 from pippin.show.grids import GAP, grid
 
 TEXT = 16
-"""Height of the lettering, in pixels."""
+"""Font size, in pixels."""
 
 ROWS = 6
+"""Default number of rows of a timeline, which shows two latents in each."""
 
 
 def timeline(sheets: Mapping[int, np.ndarray], rows: int = ROWS) -> Image.Image:
-    """Show one column for each moment: the batch number above, the same latents' pictures below it.
+    """Return a sheet with one column for each snapshot: the batch number, and below it the images of the same latents.
 
     Args:
-        sheets: batch number → uint8 (N, H, W, C), the pictures of the same latents at that batch.
-        rows: how many latents to show, each in two neighbouring pictures a row.
+        sheets: batch number → snapshot, uint8 (N, H, W, C): the images of the same latents at that batch.
+        rows: number of rows. Each row of a column shows two latents.
 
     Returns:
-        A Pillow picture in RGB.
+        A Pillow image in RGB.
     """
     columns = [(batch, grid(images[: 2 * rows], columns=2)) for batch, images in sorted(sheets.items())]
     height, width = columns[0][1].shape[:2]
@@ -38,5 +39,5 @@ def timeline(sheets: Mapping[int, np.ndarray], rows: int = ROWS) -> Image.Image:
 
 
 def label(batch: int) -> str:
-    """Return a batch number as people read it."""
+    """Return the label of a snapshot."""
     return f"batch {batch:,}"

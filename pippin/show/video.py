@@ -1,4 +1,4 @@
-"""Frames → a file that moves."""
+"""Video files from frames."""
 
 import contextlib
 import itertools
@@ -14,50 +14,50 @@ from PIL import Image
 from pippin.errors import SettingsError
 from pippin.host.files import output_path
 from pippin.pictures import GREY
-from pippin.show.files import check_ending
-from pippin.show.grounds import on_paper
+from pippin.show.backgrounds import on_white
+from pippin.show.files import check_suffix
 
-MOVING = (".mp4", ".webp", ".gif")
-"""Endings of the formats that move."""
+VIDEO_SUFFIXES = (".mp4", ".webp", ".gif")
+"""File suffixes of the video formats."""
 
-FASTEST = 60
-"""Frames a second, at most; Pillow's clock for GIF ends at 100, browsers' at 50."""
+MAX_FPS = 60
+"""Highest frame rate, in frames per second. GIF can store up to 100, but browsers play at most 50."""
 
-LEAST = 256
-"""Pixels of the shorter side, at least. Smaller frames are enlarged: players show them as small as they are, and the
-colours of an MP4 have half the resolution."""
+MIN_SIDE = 256
+"""Smallest shorter side of a video, in pixels. Smaller frames are enlarged, because players do not enlarge them, and
+because the chroma of an MP4 has half the resolution."""
 
 
 def check_video(path: str | os.PathLike[str], fps: float) -> Path:
-    """Return the path if a video can be written there, before anything is painted for it.
+    """Return the path if a video can be written there. Called before images are generated for the file.
 
     Raises:
-        SettingsError: the ending or `fps` will not do.
+        SettingsError: the suffix is not one of `VIDEO_SUFFIXES`, or `fps` is out of range.
     """
-    if not 1 <= fps <= FASTEST:
-        raise SettingsError(f"fps must be from 1 to {FASTEST}. Received: fps={fps:g}")
-    return check_ending(path, MOVING, "video")
+    if not 1 <= fps <= MAX_FPS:
+        raise SettingsError(f"fps must be from 1 to {MAX_FPS}. Received: fps={fps:g}")
+    return check_suffix(path, VIDEO_SUFFIXES, "video")
 
 
 def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: float = 24) -> Path:
-    """Write frames as a video: MP4 (H.264), or an animated WebP or GIF, which begin again at their end.
+    """Write frames to a video file atomically: MP4 (H.264), or an animated WebP or GIF that loops.
 
     Args:
-        frames: uint8 (H, W, 1 | 3 | 4) each, at least one, all of one size. What is transparent stays so in WebP, and
-            is laid over white elsewhere.
-        path: where to; the ending decides the format.
-        fps: frames a second, 1 to 60. WebP counts in whole milliseconds, GIF in hundredths of a second.
+        frames: at least one frame, uint8 (H, W, 1 | 3 | 4), all of the same size. WebP keeps transparency; in the other
+            formats the background is white.
+        path: the file to write; its suffix determines the format. Missing folders are created.
+        fps: frames per second, 1 to 60. WebP rounds the duration of a frame to 1 ms, GIF to 10 ms.
 
     Returns:
         The path.
 
     Raises:
-        SettingsError: another ending, or `fps` out of range.
-        PippinError: it cannot be written there.
+        SettingsError: the suffix is not one of `VIDEO_SUFFIXES`, or `fps` is out of range.
+        PippinError: the file cannot be written there.
     """
     path = check_video(path, fps)
-    rgb = (lambda frame: frame) if path.suffix.lower() == ".webp" else on_paper
-    pictures = (_enlarged(rgb(frame)) for frame in frames)
+    convert = (lambda frame: frame) if path.suffix.lower() == ".webp" else on_white
+    pictures = (_enlarged(convert(frame)) for frame in frames)
     with output_path(path, "video") as part:
         if path.suffix.lower() == ".mp4":
             _write_mp4(pictures, part, fps)
@@ -69,13 +69,14 @@ def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: 
 
 
 def _enlarged(frame: np.ndarray) -> Image.Image:
+    """Return a frame enlarged by a whole factor, so that its shorter side has at least `MIN_SIDE` pixels."""
     picture = Image.fromarray(frame[..., 0] if frame.shape[2] == GREY else frame)
-    times = -(-LEAST // min(picture.size))
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.BICUBIC)
+    factor = -(-MIN_SIDE // min(picture.size))
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
 
 
 def _write_mp4(pictures: Iterator[Image.Image], path: Path, fps: float) -> None:
-    """Encode with the ffmpeg that is installed along. Sides must be even there: an odd one gets its last line twice."""
+    """Encode an MP4 with the FFmpeg of `imageio-ffmpeg`. Sides must be even, so an odd side repeats its last line."""
     first = next(pictures)
     padding = ((0, first.height % 2), (0, first.width % 2), (0, 0))
     size = first.width + first.width % 2, first.height + first.height % 2

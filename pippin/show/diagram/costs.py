@@ -1,11 +1,11 @@
-"""What a layer costs for one picture, on the way forward."""
+"""Memory and operations of a layer in the forward pass of one image."""
 
 import math
 from typing import Any
 
 from keras import layers
 
-FREE = (
+WITHOUT_OPERATIONS = (
     layers.InputLayer,
     layers.Reshape,
     layers.Permute,
@@ -17,48 +17,48 @@ FREE = (
     layers.Concatenate,
     layers.Identity,
 )
-"""Move numbers, or do nothing outside training."""
+"""Layers that only move values, or do nothing during inference."""
 
-BILINEAR = 8
-"""Operations a pixel: the weighted sum of four, along each axis in turn."""
+BILINEAR_FLOP = 8
+"""Operations of bilinear up-sampling for each output value: a weighted sum of four input values."""
 
 
 def memory(outputs: list[Any]) -> int:
-    """Return how many bytes of float32 a layer gives for one picture.
+    """Return the size of a layer's outputs for one image in float32, in bytes.
 
     Args:
-        outputs: its symbolic outputs.
+        outputs: the symbolic output tensors.
     """
     return sum(4 * elements(tensor) for tensor in outputs)
 
 
 def flop(layer: Any, inputs: list[tuple[int, ...]], outputs: list[Any]) -> int:
-    """Return how many floating-point operations a layer does for one picture.
+    """Return the number of floating-point operations of a layer for one image.
 
-    A kernel is used once at every place of the output (a transposed one at every place of the input), and each of its
-    weights costs a product and a sum. Everything else is counted as one operation a number that comes out, pooling as
-    one a number that goes in.
+    A kernel is applied at each position of the output, or of the input for a transposed convolution. Each of its
+    weights costs a multiplication and an addition. Pooling counts one operation for each input value, and all other
+    layers count one for each output value.
 
     Args:
         layer: a Keras layer.
-        inputs: its inputs' shapes, without the batch.
-        outputs: its symbolic outputs.
+        inputs: the shapes of its inputs, without the batch dimension.
+        outputs: the symbolic output tensors.
     """
-    if isinstance(layer, FREE):
+    if isinstance(layer, WITHOUT_OPERATIONS):
         return 0
-    given = sum(elements(tensor) for tensor in outputs)
+    output_size = sum(elements(tensor) for tensor in outputs)
     kernels = [weight.shape for weight in getattr(layer, "weights", []) if len(weight.shape) > 1]
     if kernels:
         transposed = "Transpose" in type(layer).__name__
-        places = math.prod(inputs[0][:-1]) if transposed else math.prod(outputs[0].shape[1:-1])
-        return 2 * places * sum(math.prod(shape) for shape in kernels)
+        positions = math.prod(inputs[0][:-1]) if transposed else math.prod(outputs[0].shape[1:-1])
+        return 2 * positions * sum(math.prod(shape) for shape in kernels)
     if "Pooling" in type(layer).__name__:
         return sum(math.prod(shape) for shape in inputs)
     if isinstance(layer, layers.UpSampling2D):
-        return 0 if layer.interpolation == "nearest" else BILINEAR * given
-    return given * max(1, len(inputs) - 1)
+        return 0 if layer.interpolation == "nearest" else BILINEAR_FLOP * output_size
+    return output_size * max(1, len(inputs) - 1)
 
 
 def elements(tensor: Any) -> int:
-    """Return how many numbers a symbolic tensor holds for one picture; a side that is not known counts as one."""
+    """Return the number of values of a symbolic tensor for one image. An unknown side counts as 1."""
     return math.prod(side or 1 for side in tensor.shape[1:])

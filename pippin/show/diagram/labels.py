@@ -1,4 +1,4 @@
-"""What a layer is called in a picture, and what kind of thing it is."""
+"""The label and the kind of a layer in a diagram."""
 
 from typing import Any
 
@@ -35,15 +35,19 @@ KINDS: dict[str, tuple[type[Layer], ...]] = {
     "shape": (layers.Reshape, layers.Permute, layers.ZeroPadding2D, layers.Cropping2D, layers.RepeatVector),
     "dense": (layers.Dense, layers.EinsumDense, layers.Embedding),
 }
-"""Kind → its layers. Beside these: "input", "convolution" for whatever has a kernel that moves, and "small"."""
+"""Kind → its layer classes. The other kinds are "input", "convolution" (any layer with a `kernel_size`) and "small"."""
 
-SHORT = {"BatchNormalization": "BatchNorm", "LayerNormalization": "LayerNorm", "GroupNormalization": "GroupNorm"}
+ABBREVIATIONS = {
+    "BatchNormalization": "BatchNorm",
+    "LayerNormalization": "LayerNorm",
+    "GroupNormalization": "GroupNorm",
+}
 
-FUNCTIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "selu": "SELU"}
+ACTIVATIONS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "selu": "SELU"}
 
 
 def kind_of(layer: Any) -> str:
-    """Return a layer's kind."""
+    """Return the kind of a layer: see `KINDS`."""
     if isinstance(layer, str):
         return "input"
     for kind, classes in KINDS.items():
@@ -53,13 +57,13 @@ def kind_of(layer: Any) -> str:
 
 
 def label(layer: Any) -> str:
-    """Return what a layer is called: its class, with what matters most about it."""
+    """Return the label of a layer: its class with its most important arguments."""
     if isinstance(layer, str):
         return layer
     if isinstance(layer, keras.Model):
         return f"{layer.name}, frozen" if layer.weights and not layer.trainable_weights else str(layer.name)
     name = type(layer).__name__
-    name = SHORT.get(name, name)
+    name = ABBREVIATIONS.get(name, name)
     if hasattr(layer, "kernel_size"):
         stride = max(layer.strides)
         name += f" {_by(layer.kernel_size)}" + (f", stride {stride}" if stride > 1 else "")
@@ -68,16 +72,18 @@ def label(layer: Any) -> str:
     elif isinstance(layer, layers.AveragePooling2D | layers.MaxPooling2D):
         name += f" {_by(layer.pool_size)}"
     elif isinstance(layer, layers.Activation):
-        return _function(layer.activation)
-    activation = _function(getattr(layer, "activation", None))
-    own = hasattr(layer, "kernel") and activation not in ("", "linear")
-    return f"{name} + {activation}" if own else name
+        return _activation_name(layer.activation)
+    activation = _activation_name(getattr(layer, "activation", None))
+    activated = hasattr(layer, "kernel") and activation not in ("", "linear")
+    return f"{name} + {activation}" if activated else name
 
 
 def _by(sides: tuple[int, ...]) -> str:
+    """Return sizes as `3×3`."""
     return "×".join(str(side) for side in sides)
 
 
-def _function(activation: Any) -> str:
+def _activation_name(activation: Any) -> str:
+    """Return the name of an activation function, or "" if there is none."""
     name = str(getattr(activation, "__name__", "") or "")
-    return FUNCTIONS.get(name, name)
+    return ACTIVATIONS.get(name, name)

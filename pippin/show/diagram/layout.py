@@ -1,4 +1,4 @@
-"""Rows → boxes, lines and words at their places; what they are drawn with is not its business."""
+"""Layout: positions of the boxes, lines and texts of a diagram, independent of the output format."""
 
 from functools import cache
 from pathlib import Path
@@ -10,20 +10,20 @@ from PIL import ImageFont
 from pippin.show.diagram.rows import Row, Section
 
 MARGIN, LINE, ROW, GAP = 24, 17, 28, 12
-"""In pixels: around everything, of a line of text, the height of a row of one line, between two rows."""
+"""In pixels: margin of the diagram, height of a line of text, height of a row of one line, gap between two rows."""
 
 TEXT, SMALL, LARGE = 13, 11, 18
-"""Sizes of the lettering, in pixels."""
+"""Font sizes, in pixels."""
 
 TITLE, SHAPE, PARAMETERS, BAR, VALUE = 345, 104, 76, 60, 66
-"""Widths in pixels: of a row's layers at most, its shape, its parameters, the longest bar, the figure behind it."""
+"""Widths in pixels: the layers of a row (at most), its output shape, its parameters, the longest bar, a value."""
 
 LANE = 9
-"""Pixels between two lines that lead past rows."""
+"""Distance in pixels between two skip connections that run side by side."""
 
 
 class Box(NamedTuple):
-    """A rectangle; colours are names in a theme."""
+    """A rectangle. `fill` is the name of a colour in a theme."""
 
     x: float
     y: float
@@ -34,19 +34,19 @@ class Box(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Words whose baseline begins, has its middle or ends at (x, y)."""
+    """A text whose baseline starts, is centred or ends at (x, y), according to `anchor`."""
 
     x: float
     y: float
-    words: str
+    content: str
     size: int = TEXT
-    colour: str = "ink"
+    colour: str = "text"
     anchor: str = "start"
     bold: bool = False
 
 
 class Line(NamedTuple):
-    """A line through points, with an arrow at its end where that is so."""
+    """A line through points, with an arrowhead at its end if `arrow`."""
 
     points: tuple[tuple[float, float], ...]
     colour: str = "line"
@@ -54,15 +54,15 @@ class Line(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """All of it, in the order in which it is drawn."""
+    """A laid-out diagram: its size in pixels, and its shapes in the order in which they are drawn."""
 
     width: int
     height: int
     shapes: list[Box | Text | Line]
 
 
-class Place(NamedTuple):
-    """Where a row is: its box, and its layers in lines."""
+class RowBox(NamedTuple):
+    """The vertical position and height of a row, and the lines of its text."""
 
     y: float
     height: float
@@ -70,20 +70,17 @@ class Place(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What the longest bars of a network stand for."""
+    """The values of the longest bars of a section: memory in bytes, operations in FLOP."""
 
     memory: int
     flop: int
 
 
 def lay_out(columns: list[list[Section]]) -> Drawing:
-    """Place networks side by side.
+    """Return the drawing of networks side by side.
 
     Args:
-        columns: each network's sections, from top to bottom.
-
-    Returns:
-        A `Drawing`.
+        columns: the sections of each network, from top to bottom.
     """
     shapes: list[Box | Text | Line] = []
     x, bottom = float(MARGIN), 0.0
@@ -92,21 +89,26 @@ def lay_out(columns: list[list[Section]]) -> Drawing:
         shapes += column.shapes
         x, bottom = column.right + 2 * MARGIN, max(bottom, column.bottom)
     note = (
-        "For one picture, forward: memory is what the layers give in float32, FLOP are products and sums. "
+        "Forward pass of one image. Memory: layer outputs in float32. FLOP: multiplications and additions. "
         "Bars compare the rows of one network."
     )
-    shapes.append(Text(MARGIN, bottom + LINE, note, SMALL, "quiet"))
+    shapes.append(Text(MARGIN, bottom + LINE, note, SMALL, "muted"))
     return Drawing(round(x - MARGIN), round(bottom + LINE + MARGIN), shapes)
 
 
 class _Column:
-    """One network, from top to bottom."""
+    """The shapes of one network.
 
-    def __init__(self, x: float, sections: list[Section]):
+    Args:
+        x: left edge of the column, in pixels.
+        sections: the sections of the network, from top to bottom.
+    """
+
+    def __init__(self, x: float, sections: list[Section]) -> None:
         self.shapes: list[Box | Text | Line] = []
         rows = [row for section in sections for row in section.rows]
         self.width = max(min(TITLE, max(_measure(_title(row)) for row in rows)), 120) + SHAPE + 28
-        self.places: dict[int, Place] = {}
+        self.boxes: dict[int, RowBox] = {}
         lanes = _lanes(rows)
         self.left = x + LANE * (2 + max(lanes.values(), default=-1) + 1)
         self.parameters = self.left + self.width + PARAMETERS
@@ -114,90 +116,94 @@ class _Column:
         self.right = self.flop + BAR + VALUE
         y = float(MARGIN)
         for section in sections:
-            y = self._head(section, y)
+            y = self._add_header(section, y)
             scale = Scale(max(row.memory for row in section.rows) or 1, max(row.flop for row in section.rows) or 1)
             for row in section.rows:
-                y = self._row(row, y, scale)
+                y = self._add_row(row, y, scale)
             y += LINE
         self.bottom = y
-        self._edges(rows, lanes)
+        self._add_connections(rows, lanes)
 
-    def _head(self, section: Section, y: float) -> float:
-        """Say what the network is, and head the figures; return where its rows begin."""
+    def _add_header(self, section: Section, y: float) -> float:
+        """Add the name and totals of a section and the column headings, and return the y of its first row."""
         name = section.name.replace("_", " ")
-        self._say(self.left, y + LARGE, name[:1].upper() + name[1:], LARGE, bold=True)
-        held = f"{count(section.parameters)} parameters" + (", never trained" if section.frozen else "")
-        facts = f"{held} · {size(section.memory)} · {_flop(section.flop)} a picture"
-        self._say(self.left, y + LARGE + LINE + 4, facts, colour="quiet")
+        self._add_text(self.left, y + LARGE, name[:1].upper() + name[1:], LARGE, bold=True)
+        parameters = f"{count(section.parameters)} parameters" + (", frozen" if section.frozen else "")
+        totals = f"{parameters} · {size(section.memory)} · {_flop(section.flop)} per image"
+        self._add_text(self.left, y + LARGE + LINE + 4, totals, colour="muted")
         y += LARGE + 2 * LINE + 12
-        self._say(self.left + self.width - 10, y, "gives", SMALL, "quiet", "end")
-        self._say(self.parameters, y, "parameters", SMALL, "quiet", "end")
-        self._say(self.memory, y, "memory", SMALL, "quiet")
-        self._say(self.flop, y, "FLOP", SMALL, "quiet")
+        self._add_text(self.left + self.width - 10, y, "output", SMALL, "muted", "end")
+        self._add_text(self.parameters, y, "parameters", SMALL, "muted", "end")
+        self._add_text(self.memory, y, "memory", SMALL, "muted")
+        self._add_text(self.flop, y, "FLOP", SMALL, "muted")
         return y + 8
 
-    def _row(self, row: Row, y: float, scale: Scale) -> float:
-        """Place a row; return where the next one begins."""
+    def _add_row(self, row: Row, y: float, scale: Scale) -> float:
+        """Add a row, and return the y of the next one."""
         lines = _wrapped(row.labels, self.width - SHAPE - 28)
         height = ROW + LINE * (len(lines) - 1)
-        self.places[id(row)] = Place(y, height, lines)
+        self.boxes[id(row)] = RowBox(y, height, lines)
         fill = "frozen" if row.frozen else row.kind
         self.shapes.append(Box(self.left, y, self.width, height, f"{fill}-soft", 5))
         self.shapes.append(Box(self.left, y, 4, height, fill))
         for number, line in enumerate(lines):
-            self._say(self.left + 14, y + 18 + LINE * number, line)
+            self._add_text(self.left + 14, y + 18 + LINE * number, line)
         baseline = y + height / 2 + 4
-        self._say(self.left + self.width - 10, baseline, _shapes(row.shapes), SMALL, "quiet", "end")
+        self._add_text(self.left + self.width - 10, baseline, _shapes(row.shapes), SMALL, "muted", "end")
         if row.parameters:
-            self._say(self.parameters, baseline, count(row.parameters), SMALL, "quiet" if row.frozen else "ink", "end")
-        self._bar(self.memory, y + height / 2, row.memory / scale.memory, "memory", size(row.memory))
-        self._bar(self.flop, y + height / 2, row.flop / scale.flop, "flop", count(row.flop))
+            self._add_text(
+                self.parameters, baseline, count(row.parameters), SMALL, "muted" if row.frozen else "text", "end"
+            )
+        self._add_bar(self.memory, y + height / 2, row.memory / scale.memory, "memory", size(row.memory))
+        self._add_bar(self.flop, y + height / 2, row.flop / scale.flop, "flop", count(row.flop))
         return y + height + GAP
 
-    def _bar(self, x: float, middle: float, share: float, colour: str, value: str) -> None:
+    def _add_bar(self, x: float, middle: float, share: float, colour: str, value: str) -> None:
+        """Add a bar of a share of the full length, and its value. Nothing is added if the share is 0."""
         if not share:
             return
         length = max(1.0, BAR * share)
         self.shapes.append(Box(x, middle - 5, length, 10, colour, min(2, length / 2)))
-        self._say(x + length + 5, middle + 4, value, SMALL, "quiet")
+        self._add_text(x + length + 5, middle + 4, value, SMALL, "muted")
 
-    def _edges(self, rows: list[Row], lanes: dict[int, int]) -> None:
-        """Draw what goes from row to row: straight to the next one, past others on the left."""
+    def _add_connections(self, rows: list[Row], lanes: dict[int, int]) -> None:
+        """Add a straight line to each next row, and skip connections past other rows on the left."""
         for above, below in zip([None, *rows], rows, strict=False):
-            x, place = self.left + self.width / 2, self.places[id(below)]
+            x, target = self.left + self.width / 2, self.boxes[id(below)]
             for source in below.sources:
-                start = self.places[id(source)]
+                start = self.boxes[id(source)]
                 if source is above:
-                    self.shapes.append(Line(((x, start.y + start.height), (x, place.y))))
+                    self.shapes.append(Line(((x, start.y + start.height), (x, target.y))))
                     continue
                 lane = self.left - LANE * (1.5 + lanes[id(source)])
-                out, into = start.y + start.height - 7, place.y + 8
+                out, into = start.y + start.height - 7, target.y + 8
                 self.shapes.append(Line(((self.left, out), (lane, out), (lane, into), (self.left, into))))
 
-    def _say(
+    def _add_text(
         self,
         x: float,
         y: float,
-        words: str,
+        content: str,
         size: int = TEXT,
-        colour: str = "ink",
+        colour: str = "text",
         anchor: str = "start",
         bold: bool = False,
     ) -> None:
-        self.shapes.append(Text(x, y, words, size, colour, anchor, bold))
+        """Add a text."""
+        self.shapes.append(Text(x, y, content, size, colour, anchor, bold))
 
 
 def _lanes(rows: list[Row]) -> dict[int, int]:
-    """Return row → the lane of what it gives to rows that are not the next one; short ways run inside."""
-    places = {id(row): number for number, row in enumerate(rows)}
-    ways: dict[int, tuple[int, int]] = {}
+    """Return id(row) → lane of the skip connections that start at the row. Shorter ones are nearer to the rows."""
+    numbers = {id(row): number for number, row in enumerate(rows)}
+    spans: dict[int, tuple[int, int]] = {}
     for number, row in enumerate(rows):
         for source in row.sources:
-            if places[id(source)] != number - 1:
-                ways[id(source)] = (places[id(source)], number)
+            if numbers[id(source)] != number - 1:
+                spans[id(source)] = (numbers[id(source)], number)
     lanes: dict[int, int] = {}
     taken: list[list[tuple[int, int]]] = []
-    for key, (first, last) in sorted(ways.items(), key=lambda way: way[1][1] - way[1][0]):
+    for key, (first, last) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
         free = (n for n, lane in enumerate(taken) if all(last <= a or first >= b for a, b in lane))
         lane = next(free, len(taken))
         if lane == len(taken):
@@ -208,40 +214,43 @@ def _lanes(rows: list[Row]) -> dict[int, int]:
 
 
 def _title(row: Row) -> str:
+    """Return the labels of a row in one line."""
     return " → ".join(row.labels)
 
 
 def _wrapped(labels: list[str], width: float) -> list[str]:
-    """Break a row's layers into lines, between layers."""
+    """Return the labels of a row in lines of a limited width, broken between layers."""
     lines = [labels[0]]
-    for text in labels[1:]:
-        if _measure(f"{lines[-1]} → {text}") <= width:
-            lines[-1] += f" → {text}"
+    for label in labels[1:]:
+        if _measure(f"{lines[-1]} → {label}") <= width:
+            lines[-1] += f" → {label}"
         else:
-            lines.append(f"→ {text}")
+            lines.append(f"→ {label}")
     return lines
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:
-    words = [" × ".join("?" if side is None else f"{side}" for side in shape) for shape in shapes]
-    return words[0] if len(words) == 1 else f"{words[0]} … {words[-1]}"
+    """Return output shapes as text; of several, the first and the last."""
+    texts = [" × ".join("?" if side is None else f"{side}" for side in shape) for shape in shapes]
+    return texts[0] if len(texts) == 1 else f"{texts[0]} … {texts[-1]}"
 
 
 def count(number: float) -> str:
-    """Return a number as people read it: `640`, `41.5 k`, `2.1 M`, `0.31 G`."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.995 * size:
-            return f"{number / size:.3g} {letter}"
+    """Return a number with an SI prefix: `640`, `41.5 k`, `2.1 M`, `0.31 G`."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.995 * factor:
+            return f"{number / factor:.3g} {prefix}"
     return f"{number:.0f}"
 
 
 def _flop(number: int) -> str:
-    words = count(number)
-    return f"{words}FLOP" if " " in words else f"{words} FLOP"
+    """Return operations with an SI prefix: `41.5 kFLOP`."""
+    text = count(number)
+    return f"{text}FLOP" if " " in text else f"{text} FLOP"
 
 
 def size(number: int) -> str:
-    """Return bytes as people read them: `40 B`, `9.8 KiB`, `0.38 MiB`."""
+    """Return a number of bytes with its unit: `40 B`, `9.8 KiB`, `0.38 MiB`."""
     if number < 1000:
         return f"{number} B"
     unit, name = (2**10, "KiB") if number < 100 * 2**10 else (2**20, "MiB")
@@ -250,11 +259,11 @@ def size(number: int) -> str:
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the lettering, which comes with Matplotlib: it has every sign, and is the same on every machine."""
+    """Return the font. It ships with Matplotlib, so it is the same on every machine and has all characters."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
-def _measure(words: str) -> float:
-    """Return the width of words in pixels."""
-    return font(TEXT).getlength(words)
+def _measure(text: str) -> float:
+    """Return the width of a text in pixels."""
+    return font(TEXT).getlength(text)

@@ -1,4 +1,4 @@
-"""A drawing → pixels."""
+"""Rendering of a drawing as a Pillow image."""
 
 from PIL import Image, ImageDraw
 
@@ -6,40 +6,42 @@ from pippin.show.diagram.layout import Box, Drawing, Line, Text, font
 from pippin.show.diagram.themes import palette
 
 SCALE = 2
-"""Pixels of the picture for each of the drawing, so that it is sharp on today's screens."""
+"""Image pixels for each pixel of the drawing, so that it is sharp on high-resolution displays."""
 
 ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
+"""SVG's text anchors → Pillow's, at the baseline."""
 
 
 def render(drawing: Drawing, theme: str = "auto") -> Image.Image:
-    """Draw with Pillow.
+    """Return a drawing as an image.
 
     Args:
-        drawing: what `lay_out` placed.
-        theme: "light" or "dark"; "auto" is light, since a picture cannot know who looks at it.
+        drawing: the result of `lay_out`.
+        theme: "light" or "dark". "auto" is light, because a PNG cannot follow its viewer.
 
     Returns:
-        A Pillow picture in RGB, `SCALE` times as large as the drawing.
+        A Pillow image in RGB, `SCALE` times as large as the drawing.
     """
     colours = palette(theme)
-    picture = Image.new("RGB", (SCALE * drawing.width, SCALE * drawing.height), colours["ground"])
+    picture = Image.new("RGB", (SCALE * drawing.width, SCALE * drawing.height), colours["background"])
     canvas = ImageDraw.Draw(picture)
     for shape in drawing.shapes:
         if isinstance(shape, Box):
             corners = [shape.x, shape.y, shape.x + shape.width, shape.y + shape.height]
-            x, y, right, bottom = (round(SCALE * place) for place in corners)
+            x, y, right, bottom = (round(SCALE * corner) for corner in corners)
             box = [x, y, max(right - 1, x), max(bottom - 1, y)]
             canvas.rounded_rectangle(box, SCALE * shape.radius, fill=colours[shape.fill])
         elif isinstance(shape, Text):
-            place = (SCALE * shape.x, SCALE * shape.y)
-            lettering = font(SCALE * shape.size, shape.bold)
-            canvas.text(place, shape.words, colours[shape.colour], lettering, ANCHORS[shape.anchor])
+            position = (SCALE * shape.x, SCALE * shape.y)
+            typeface = font(SCALE * shape.size, shape.bold)
+            canvas.text(position, shape.content, colours[shape.colour], typeface, ANCHORS[shape.anchor])
         else:
             _line(canvas, shape, colours[shape.colour])
     return picture
 
 
 def _line(canvas: ImageDraw.ImageDraw, line: Line, colour: str) -> None:
+    """Draw a line, with its arrowhead if it has one."""
     points = [(SCALE * x, SCALE * y) for x, y in line.points]
     canvas.line(points, fill=colour, width=round(1.4 * SCALE))
     if line.arrow:

@@ -1,4 +1,4 @@
-"""A network → rows that people can read: what belongs together becomes one row, in the order in which it works."""
+"""The rows of a diagram: layers that belong together, in the order of the forward pass."""
 
 import math
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from pippin.show.diagram.labels import kind_of, label
 
 @dataclass
 class Row:
-    """Layers that work as one: an activation, the convolution behind it and the sum that it flows into.
+    """Layers that are shown together, such as an activation, its convolution and the addition that follows.
 
     Attributes:
-        labels: of its layers, in their order: "LeakyReLU", "Conv2D 3×3", "Add".
-        kind: of its main layer; see `pippin.show.diagram.labels.KINDS`.
-        shapes: of what it gives for one picture, several only for a model that gives several.
-        parameters: how many numbers it holds.
-        frozen: whether none of them is trained.
-        memory: bytes of float32 that its layers give for one picture.
-        flop: floating-point operations for one picture.
-        sources: the rows that it takes from.
+        labels: labels of the layers in their order, such as "LeakyReLU", "Conv2D 3×3", "Add".
+        kind: kind of the main layer; see `pippin.show.diagram.labels.KINDS`.
+        shapes: output shapes for one image. Only a model can have several.
+        parameters: number of parameters.
+        frozen: whether there are parameters and none of them is trainable.
+        memory: size of the layers' outputs for one image in float32, in bytes.
+        flop: floating-point operations for one image.
+        sources: the rows whose outputs are the inputs of this row.
     """
 
     labels: list[str]
@@ -39,12 +39,13 @@ class Row:
 
 @dataclass
 class Section:
-    """A model's rows.
+    """The rows of a model.
 
     Attributes:
-        name: of the model.
-        rows: in the order in which they work.
-        parameters: how many numbers the model holds. (A layer that is used twice stands in two rows.)
+        name: name of the model.
+        rows: the rows in the order of the forward pass.
+        parameters: number of parameters of the model. It can be less than the sum over the rows, because a layer that
+            is used twice is in two rows.
     """
 
     name: str
@@ -53,84 +54,96 @@ class Section:
 
     @property
     def memory(self) -> int:
-        """Bytes of float32 that all its layers give for one picture."""
+        """Return the size of all layer outputs for one image in float32, in bytes."""
         return sum(row.memory for row in self.rows)
 
     @property
     def flop(self) -> int:
-        """Floating-point operations for one picture."""
+        """Return the floating-point operations for one image."""
         return sum(row.flop for row in self.rows)
 
     @property
     def frozen(self) -> bool:
-        """Whether it holds something, and none of it is trained."""
-        holding = [row for row in self.rows if row.parameters]
-        return bool(holding) and all(row.frozen for row in holding)
+        """Return whether there are parameters and none of them is trainable."""
+        with_parameters = [row for row in self.rows if row.parameters]
+        return bool(with_parameters) and all(row.frozen for row in with_parameters)
 
 
 @dataclass(eq=False)
-class _Part:
-    """A layer at the place where it is used."""
+class _Node:
+    """One use of a layer, as in Keras' graph.
+
+    Attributes:
+        layer: the layer, or the name of an input.
+        sources: the nodes whose outputs are its inputs.
+        shapes: its output shapes for one image.
+        memory: size of its outputs for one image in float32, in bytes.
+        flop: floating-point operations for one image.
+        consumers: number of uses of its output.
+        group: the nodes of its row.
+    """
 
     layer: Any
-    sources: list["_Part"]
+    sources: list["_Node"]
     shapes: list[tuple[int, ...]]
     memory: int = 0
     flop: int = 0
-    takers: int = 0
-    group: list["_Part"] = field(default_factory=list)
+    consumers: int = 0
+    group: list["_Node"] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
+        """Return the kind of the layer."""
         return kind_of(self.layer)
 
 
 def read(models: list[keras.Model]) -> list[Section]:
-    """Read models of which each takes what the one before gives.
+    """Return the rows of models in which every model takes the outputs of the one before.
 
     Args:
-        models: built, Sequential or functional. A model within a model is read along, unless it is frozen: then it is
-            one row.
+        models: built models, Sequential or functional. The layers of a model within a model are included, unless it is
+            frozen; then it is one row.
 
     Returns:
-        One `Section` a model.
+        One `Section` for each model.
 
     Raises:
         NetworkError: a model is neither Sequential nor functional.
     """
     sections: list[Section] = []
-    values: list[_Part] = []
+    values: list[_Node] = []
     rows: dict[int, Row] = {}
     for model in models:
         graph.require_graph(model)
-        parts = [] if values else [_Part(_called(tensor), [], [_shape(tensor)]) for tensor in model.inputs]
-        values = graph.propagate(model, values or parts, partial(_use, parts), _whole)
-        _fold(parts, values)
-        groups = _ordered(parts)
+        nodes = [] if values else [_Node(_input_name(tensor), [], [_shape(tensor)]) for tensor in model.inputs]
+        values = graph.propagate(model, values or nodes, partial(_add_node, nodes), _is_frozen)
+        _assign_groups(nodes, values)
+        groups = _ordered(nodes)
         for group in groups:
             rows[id(group)] = _row(group, rows)
         sections.append(Section(model.name, [rows[id(group)] for group in groups], model.count_params()))
     return sections
 
 
-def _whole(model: keras.Model) -> bool:
+def _is_frozen(model: keras.Model) -> bool:
+    """Return whether a model has weights and none of them is trainable."""
     return bool(model.weights) and not model.trainable_weights
 
 
-def _use(parts: list[_Part], layer: Any, sources: list[_Part], outputs: list[Any]) -> list[_Part]:
-    """Note that a layer is used. A layer with several outputs stands for each of them."""
+def _add_node(nodes: list[_Node], layer: Any, sources: list[_Node], outputs: list[Any]) -> list[_Node]:
+    """Add the node of a layer, and return it once for each of the layer's outputs."""
     shapes = [source.shapes[0] for source in sources]
-    memory, flop = _within(layer) if isinstance(layer, keras.Model) else (costs.memory(outputs), 0)
+    memory, flop = _total_costs(layer) if isinstance(layer, keras.Model) else (costs.memory(outputs), 0)
     flop = flop or costs.flop(layer, shapes, outputs)
-    part = _Part(layer, sources, [_shape(tensor) for tensor in outputs], memory, flop)
+    node = _Node(layer, sources, [_shape(tensor) for tensor in outputs], memory, flop)
     for source in sources:
-        source.takers += 1
-    parts.append(part)
-    return [part] * len(outputs)
+        source.consumers += 1
+    nodes.append(node)
+    return [node] * len(outputs)
 
 
-def _within(model: keras.Model) -> tuple[int, int]:
-    """Return the memory and the operations of all layers of a model."""
+def _total_costs(model: keras.Model) -> tuple[int, int]:
+    """Return the memory and the operations of all layers of a model, summed."""
     total = [0, 0]
 
     def apply(layer: Any, shapes: list[tuple[int, ...]], outputs: list[Any]) -> list[tuple[int, ...]]:
@@ -144,50 +157,53 @@ def _within(model: keras.Model) -> tuple[int, int]:
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
+    """Return the shape of a symbolic tensor without the batch dimension."""
     return tuple(tensor.shape[1:])
 
 
-def _called(tensor: Any) -> str:
-    """What an input is called: its name, where somebody gave it one."""
+def _input_name(tensor: Any) -> str:
+    """Return the name of an input, or "Input" if Keras named it."""
     return "Input" if tensor.name.startswith(("input_layer", "keras_tensor")) else str(tensor.name)
 
 
-def _fold(parts: list[_Part], outputs: list[_Part]) -> None:
-    """Give each part its group: that of a part before it which nothing else takes from, or a new one."""
+def _assign_groups(nodes: list[_Node], outputs: list[_Node]) -> None:
+    """Assign each node to the group of a source that has no other consumer, or to a new group."""
     for output in outputs:
-        output.takers += 1
-    for part in parts:
-        joined = [source for source in part.sources if source in parts and source.takers == 1 and _joins(part, source)]
-        part.group = joined[-1].group if joined else []
-        part.group.append(part)
+        output.consumers += 1
+    for node in nodes:
+        joined = [
+            source for source in node.sources if source in nodes and source.consumers == 1 and _joins(node, source)
+        ]
+        node.group = joined[-1].group if joined else []
+        node.group.append(node)
 
 
-def _joins(part: _Part, source: _Part) -> bool:
-    """Say whether a part goes into the row of one that it takes from."""
+def _joins(node: _Node, source: _Node) -> bool:
+    """Return whether a node belongs in the row of its source."""
     kinds = [member.kind for member in source.group]
-    if source.kind in ("input", "model") or part.kind in ("model", "flatten"):
+    if source.kind in ("input", "model") or node.kind in ("model", "flatten"):
         return False
-    light = not {"convolution", "dense", "merge", "model"} & set(kinds)
-    if part.kind in ("convolution", "dense"):
-        return light
-    if part.kind == "merge":
-        return "merge" not in kinds and type(part.layer).__name__ != "Concatenate"
-    if part.kind == "activation":
+    has_main_layer = bool({"convolution", "dense", "merge", "model"} & set(kinds))
+    if node.kind in ("convolution", "dense"):
+        return not has_main_layer
+    if node.kind == "merge":
+        return "merge" not in kinds and type(node.layer).__name__ != "Concatenate"
+    if node.kind == "activation":
         return "activation" not in kinds and kinds[-1] != "resample"
-    if part.kind == "resample":
-        return not light and kinds[-1] in ("convolution", "dense", "merge", "resample")
-    return part.kind in ("small", "shape")
+    if node.kind == "resample":
+        return has_main_layer and kinds[-1] in ("convolution", "dense", "merge", "resample")
+    return node.kind in ("small", "shape")
 
 
-def _ordered(parts: list[_Part]) -> list[list[_Part]]:
-    """Order the groups so that each comes after what it takes from, branches in one piece and short ones first."""
-    groups = list({id(part.group): part.group for part in parts}.values())
-    needs = {id(group): _sources(group, parts) for group in groups}
+def _ordered(nodes: list[_Node]) -> list[list[_Node]]:
+    """Return the groups in topological order, with each branch in one piece and shorter branches first."""
+    groups = list({id(node.group): node.group for node in nodes}.values())
+    needs = {id(group): _sources(group, nodes) for group in groups}
     heights: dict[int, int] = {}
-    for group in reversed(groups):  # the parts are in topological order, so a group's takers have their heights
-        takers = [heights.get(id(other), 0) for other in groups if group in needs[id(other)]]
-        heights[id(group)] = 1 + max(takers, default=0)
-    done: list[list[_Part]] = []
+    for group in reversed(groups):  # in reverse topological order, so the heights of all consumers are known
+        consumers = [heights.get(id(other), 0) for other in groups if group in needs[id(other)]]
+        heights[id(group)] = 1 + max(consumers, default=0)
+    done: list[list[_Node]] = []
     waiting = list(groups)
     while waiting:
         ready = [group for group in waiting if all(need in done for need in needs[id(group)])]
@@ -198,35 +214,37 @@ def _ordered(parts: list[_Part]) -> list[list[_Part]]:
     return done
 
 
-def _age(needs: list[list[_Part]], done: list[list[_Part]], last: list[_Part] | None) -> int:
-    """How long ago the newest of what a group needs was placed; beginnings come when nothing else is ready."""
-    places = [len(done) - 1 - done.index(need) for need in needs]
-    return min(places) if places else len(done) + 1
+def _age(needs: list[list[_Node]], done: list[list[_Node]], last: list[_Node] | None) -> int:
+    """Return how long ago the latest source of a group was placed. Groups without sources come last."""
+    ages = [len(done) - 1 - done.index(need) for need in needs]
+    return min(ages) if ages else len(done) + 1
 
 
-def _sources(group: list[_Part], parts: list[_Part]) -> list[list[_Part]]:
-    """Return the groups that a group takes from, of its own model."""
-    found = [source.group for part in group for source in part.sources if source in parts]
+def _sources(group: list[_Node], nodes: list[_Node]) -> list[list[_Node]]:
+    """Return the groups of the same model whose outputs a group uses."""
+    found = [source.group for node in group for source in node.sources if source in nodes]
     unique = {id(source): source for source in found if source is not group}
     return list(unique.values())
 
 
-def _row(group: list[_Part], rows: dict[int, Row]) -> Row:
-    weights = {id(weight): weight for part in group for weight in getattr(part.layer, "weights", [])}
-    trained = any(getattr(part.layer, "trainable_weights", []) for part in group)
-    others = [source.group for part in group for source in part.sources if source.group is not group]
+def _row(group: list[_Node], rows: dict[int, Row]) -> Row:
+    """Return the row of a group; `rows` are the rows of its sources, by the id of their group."""
+    weights = {id(weight): weight for node in group for weight in getattr(node.layer, "weights", [])}
+    trained = any(getattr(node.layer, "trainable_weights", []) for node in group)
+    others = [source.group for node in group for source in node.sources if source.group is not group]
     sources = {id(other): rows[id(other)] for other in others}
     return Row(
-        labels=[label(part.layer) for part in group],
+        labels=[label(node.layer) for node in group],
         kind=next((k for k in ("model", "convolution", "dense", "merge", "resample") if k in _kinds(group)), "small"),
         shapes=group[-1].shapes,
         parameters=sum(math.prod(weight.shape) for weight in weights.values()),
         frozen=bool(weights) and not trained,
-        memory=sum(part.memory for part in group),
-        flop=sum(part.flop for part in group),
+        memory=sum(node.memory for node in group),
+        flop=sum(node.flop for node in group),
         sources=list(sources.values()),
     )
 
 
-def _kinds(group: list[_Part]) -> set[str]:
-    return {part.kind for part in group}
+def _kinds(group: list[_Node]) -> set[str]:
+    """Return the kinds of the nodes of a group."""
+    return {node.kind for node in group}

@@ -1,4 +1,4 @@
-"""A drawing → SVG, as text that stands by itself."""
+"""Rendering of a drawing as a self-contained SVG file."""
 
 from xml.sax.saxutils import escape
 
@@ -7,21 +7,24 @@ from pippin.show.diagram.themes import palette
 
 
 def render(drawing: Drawing, theme: str = "auto") -> str:
-    """Write a drawing as SVG.
+    """Return a drawing as the text of an SVG file.
 
     Args:
-        drawing: what `lay_out` placed.
-        theme: "light", "dark", or "auto": what the reader prefers, as browsers tell it.
+        drawing: the result of `lay_out`.
+        theme: "light", "dark", or "auto" for the preferred colour scheme of the viewer.
+
+    Returns:
+        The text of the file.
     """
     size = f'width="{drawing.width}" height="{drawing.height}" viewBox="0 0 {drawing.width} {drawing.height}"'
-    used = {"ground"} | {shape.fill if isinstance(shape, Box) else shape.colour for shape in drawing.shapes}
+    used = {"background"} | {shape.fill if isinstance(shape, Box) else shape.colour for shape in drawing.shapes}
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
             f"<style>{_style(theme, used)}</style>",
             '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
             'orient="auto"><path d="M0 0.5 8 4 0 7.5z" class="line"/></marker></defs>',
-            '<rect width="100%" height="100%" class="ground"/>',
+            '<rect width="100%" height="100%" class="background"/>',
             *(_shape(shape) for shape in drawing.shapes),
             "</svg>\n",
         ]
@@ -29,19 +32,22 @@ def render(drawing: Drawing, theme: str = "auto") -> str:
 
 
 def _style(theme: str, used: set[str]) -> str:
-    text = "text{font-family:'DejaVu Sans',Verdana,system-ui,sans-serif}polyline{fill:none;stroke-width:1.4}"
+    """Return the style sheet, with the colours that the drawing uses."""
+    rules = "text{font-family:'DejaVu Sans',Verdana,system-ui,sans-serif}polyline{fill:none;stroke-width:1.4}"
     if theme != "auto":
-        return text + _colours(theme, used)
-    return f"{text}{_colours('light', used)}@media (prefers-color-scheme:dark){{{_colours('dark', used)}}}"
+        return rules + _colours(theme, used)
+    return f"{rules}{_colours('light', used)}@media (prefers-color-scheme:dark){{{_colours('dark', used)}}}"
 
 
 def _colours(theme: str, used: set[str]) -> str:
+    """Return a rule for each colour of a theme that the drawing uses."""
     colours = {name: colour for name, colour in palette(theme).items() if name in used}
     rules = [f".{name}{{fill:{colour}}}" for name, colour in colours.items()]
     return "".join(rules) + f"polyline.line{{stroke:{colours.get('line', 'none')};fill:none}}"
 
 
 def _shape(shape: Box | Text | Line) -> str:
+    """Return the SVG element of a shape."""
     if isinstance(shape, Box):
         radius = f' rx="{shape.radius:g}"' if shape.radius else ""
         sides = f'x="{shape.x:g}" y="{shape.y:g}" width="{shape.width:.4g}" height="{shape.height:g}"'
@@ -52,5 +58,5 @@ def _shape(shape: Box | Text | Line) -> str:
         return f'<polyline points="{points}" class="{shape.colour}"{marker}/>'
     anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
     weight = ' font-weight="bold"' if shape.bold else ""
-    place = f'x="{shape.x:g}" y="{shape.y:g}" font-size="{shape.size}"{anchor}{weight}'
-    return f'<text {place} class="{shape.colour}">{escape(shape.words)}</text>'
+    position = f'x="{shape.x:g}" y="{shape.y:g}" font-size="{shape.size}"{anchor}{weight}'
+    return f'<text {position} class="{shape.colour}">{escape(shape.content)}</text>'

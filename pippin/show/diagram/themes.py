@@ -1,9 +1,9 @@
-"""Colours by what they are for."""
+"""The colours of a diagram."""
 
 LIGHT = {
-    "ground": "#ffffff",
-    "ink": "#1c2330",
-    "quiet": "#667085",
+    "background": "#ffffff",
+    "text": "#1c2330",
+    "muted": "#667085",
     "line": "#98a2b3",
     "convolution": "#3b6fd4",
     "dense": "#8250c4",
@@ -17,9 +17,9 @@ LIGHT = {
     "flop": "#4a90c2",
 }
 DARK = {
-    "ground": "#14181f",
-    "ink": "#e6e9ef",
-    "quiet": "#98a2b3",
+    "background": "#14181f",
+    "text": "#e6e9ef",
+    "muted": "#98a2b3",
     "line": "#667085",
     "convolution": "#6f9cf0",
     "dense": "#b08ae6",
@@ -33,21 +33,21 @@ DARK = {
     "flop": "#5aa6d9",
 }
 SOFT = 0.12
-"""How much of a row's colour its ground has."""
+"""Share of a row's colour in its background, small enough that text stays legible on it."""
 
 
 def palette(theme: str) -> dict[str, str]:
-    """Return name → colour "#rrggbb", with a soft one for each that a row can have.
+    """Return name → colour "#rrggbb". Each colour also has a soft variant, "name-soft", for the background of a row.
 
     Args:
         theme: "light" or "dark".
     """
     colours = DARK if theme == "dark" else LIGHT
-    soft = {f"{name}-soft": _mix(colours["ground"], colour, SOFT) for name, colour in colours.items()}
+    soft = {f"{name}-soft": _mix(colours["background"], colour, SOFT) for name, colour in colours.items()}
     return {**colours, **soft}
 
 
 def _mix(one: str, other: str, share: float) -> str:
-    """Return a colour between two."""
+    """Return the colour at `share` of the way from one colour to the other."""
     pairs = zip(bytes.fromhex(one[1:]), bytes.fromhex(other[1:]), strict=True)
     return "#" + bytes(round(a + share * (b - a)) for a, b in pairs).hex()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import pippin
-from pippin.cli.words import RunFolder
+from pippin.cli.arguments import RunFolder
 from pippin.errors import SettingsError
 
 

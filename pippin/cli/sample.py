@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import pippin
-from pippin.cli.narrator import Narrator, clock
-from pippin.cli.words import RunFolder
+from pippin.cli.arguments import RunFolder
+from pippin.cli.console import console_reporter, format_duration
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def sample(
     """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
     from pippin.sampling.edits import parse_edits
     from pippin.sampling.seeds import parse_seeds, seeds_from
-    from pippin.show import NOTED, check_ending
+    from pippin.show import NOTE_SUFFIXES, check_suffix
 
     edits = parse_edits(edit or [])
     if curate and edits:
@@ -65,20 +65,20 @@ def sample(
     if start is not None:
         if not (n is seed is seeds is labels is None and truncation == 1 and not curate and not separate):
             raise SettingsError(f"With --from go --edit and -o, and nothing else. Received: --from {start}")
-        _sample_from(run, start, edits, check_ending(output, NOTED))
+        _sample_from(run, start, edits, check_suffix(output, NOTE_SUFFIXES))
         return
     if seeds is not None and (n is not None or seed is not None or curate):
         raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
     if output.suffix or not separate:
-        check_ending(output, NOTED)
+        check_suffix(output, NOTE_SUFFIXES)
     how, count, first = "", 64 if n is None else n, seed or 0
     if not curate:
         chosen = seeds_from(first, count) if seeds is None else parse_seeds(seeds)
     opened = pippin.open_run(run)
     from pippin.runs.provenance import Recipe  # loads Keras, which an opened run has already loaded without a sound
 
-    with Narrator.choose() as reporter:
-        progress = reporter.working("painting and looking" if curate else "painting")
+    with console_reporter() as reporter:
+        progress = reporter.progress("generating and scoring" if curate else "generating")
         if curate:
             curated = pippin.curate(opened, count, first, truncation=truncation, label=label, progress=progress)
             chosen, images, how = curated.seeds, curated.images, curated.how
@@ -105,8 +105,8 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
     recipe.check(opened)
     recipe = recipe.edited(opened, edits)
     latents = recipe.painted_from(opened)
-    with Narrator.choose() as reporter:
-        recipe.save(output, opened, opened.generate(latents, reporter.working("painting")))
+    with console_reporter() as reporter:
+        recipe.save(output, opened, opened.generate(latents, reporter.progress("generating")))
     print(f"{len(latents)} pictures in {output}")
 
 
@@ -133,8 +133,8 @@ def again(
     run: Annotated[Path | None, typer.Option(help="Folder of the run, where it has moved since.")] = None,
 ) -> None:
     """Paint PICTURE again from what it says about itself, and say whether it is the same to the byte."""
-    with Narrator.choose() as reporter:
-        made = pippin.again(picture, output, run, progress=reporter.working("painting"))
+    with console_reporter() as reporter:
+        made = pippin.again(picture, output, run, progress=reporter.progress("generating"))
     verdict = "the same to the byte" if made.same else "not the same to the byte"
     print(f"{made.path}: {verdict}" + (f" ({made.why})" if made.why else ""))
 
@@ -161,11 +161,11 @@ def walk(
     latents = _latents_from(opened, start) if start else None
     if seeds is None and (latents is None or len(latents) < 2):
         chosen = parse_seeds(SEEDS)
-    with Narrator.choose() as reporter:
-        progress = reporter.working("painting")
+    with console_reporter() as reporter:
+        progress = reporter.progress("generating")
         painted = opened.walk(chosen, frames, truncation=truncation, label=label, latents=latents, progress=progress)
     save_video(painted, output, fps)
-    print(f"{len(painted)} frames, {clock(len(painted) / fps)}, in {output}")
+    print(f"{len(painted)} frames, {format_duration(len(painted) / fps)}, in {output}")
 
 
 def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import pippin
-from pippin.cli.narrator import clock, console, losses
-from pippin.cli.words import RunFolder, explained, table
+from pippin.cli.arguments import RunFolder, explained, table
+from pippin.cli.console import format_duration, format_losses, stdout_console
 from pippin.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def report(run: RunFolder) -> None:
 def info(run: RunFolder) -> None:
     """Tell what is in RUN: what it learnt from, how it was made, how far it is, and what to look at."""
     opened = pippin.open_run(run)
-    console().print(table(_facts(opened)))
+    stdout_console().print(table(_facts(opened)))
 
 
 def _facts(run: "Run") -> Iterator[tuple[str, str]]:
@@ -72,12 +72,12 @@ def _facts(run: "Run") -> Iterator[tuple[str, str]]:
     if run.labels:
         yield "labels", ", ".join(run.labels)
     state = "finished" if run.finished else "not finished; the same command goes on"
-    yield "trained", f"{run.batches:,} batches in {clock(run.seconds)}, of {goal} ({state})"
+    yield "trained", f"{run.batches:,} batches in {format_duration(run.seconds)}, of {goal} ({state})"
     if run.best:
         yield "best", f"batch {run.best[0]:,} (KID {run.best[1]:.4f}), which is what `pippin sample` paints with"
     last = next((entry for entry in reversed(run.log()) if "g_loss" in entry), None)
     if last:
-        yield "last losses", f"{losses(last)}, {last['images_per_second']:.0f} images/s"
+        yield "last losses", f"{format_losses(last)}, {last['images_per_second']:.0f} images/s"
     yield "made with", f"{about['engine']} on {about['machine']}, Keras {about['versions']['keras']}"
     for name, value, reason in explained(settings, about["reasons"]):
         yield name, value + (f"  ({reason})" if reason else "")
