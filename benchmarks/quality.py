@@ -126,7 +126,7 @@ def train_and_sample(method: str, seed: int, args: argparse.Namespace, work: Pat
 def report(args: argparse.Namespace, work: Path, name: str) -> None:
     """Score the samples, print the medians, and write the figures and the sheet of samples."""
     from pippin import measure
-    from pippin.measure.colours import comparison
+    from pippin.measure.colours import comparison_lines
     from pippin.pictures import prepare
     from pippin.settings import Settings
 
@@ -158,7 +158,7 @@ def report(args: argparse.Namespace, work: Path, name: str) -> None:
     print(f"medians; {SAMPLES:,} generated images against {len(held_out):,} held-out ones")
     print_table(rows, args.features, about["cores"])
     for method in args.methods:
-        print(method, *comparison(colours[method, 0], real), sep="\n  ")
+        print(method, *comparison_lines(colours[method, 0], real), sep="\n  ")
     sheets = {"real": held_out[:64], **{method: samples[method, 0][:64] for method in args.methods}}
     save_sheets(sheets, harness.RESULTS / f"quality-{name}.png")
 

@@ -14,6 +14,10 @@ IMAGE_SIZES = (16, 32, 64, 128, 256)
 DEFAULT_BATCHES = 5000
 FEATURES = ("efficientnet-lite0", "none")
 
+SCORING_NETWORK = "efficientnet-lite1"
+"""The network whose features are compared at checkups, by `evaluate` unless another is chosen, and by `curate`. The
+discriminator does not use it: scores by features that the discriminator uses are biased (arXiv 2203.06026)."""
+
 
 def _setting(default: Any, help: str, why: str) -> Any:
     """Return a field with one line of help, and the reason for its default."""

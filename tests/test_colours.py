@@ -1,10 +1,11 @@
-"""Which colours pictures have, by known ones."""
+"""Colour statistics of images with known colours."""
 
 import numpy as np
 import pytest
 
+from pippin.errors import SettingsError
 from pippin.measure import colours
-from pippin.measure.colours import comparison
+from pippin.measure.colours import comparison_lines
 from pippin.pictures.built_in import apple_factors, render_apples
 
 
@@ -12,7 +13,7 @@ def plain(*rgb, size=8):
     return np.full((1, size, size, 3), rgb, np.uint8)
 
 
-def test_mean_and_spread_are_those_of_all_pixels():
+def test_mean_and_spread_are_over_all_pixels():
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     found = colours(images)
     np.testing.assert_allclose(found.mean, images.mean((0, 1, 2)))
@@ -34,11 +35,11 @@ def test_mean_and_spread_are_those_of_all_pixels():
         ((255, 255, 255), "grey"),
     ],
 )
-def test_a_plain_picture_is_of_its_colour(rgb, name):
+def test_the_main_colour_of_a_plain_image_is_its_own(rgb, name):
     assert colours(plain(*rgb)).shares[name] == 1
 
 
-def test_a_small_thing_on_white_gives_the_colour():
+def test_a_small_object_on_white_determines_the_main_colour():
     image = plain(255, 255, 255, size=16)
     image[0, 4:9, 4:9] = 40, 160, 50
     assert colours(image).shares["green"] == 1
@@ -53,9 +54,14 @@ def test_the_built_in_apples_on_white_have_the_colour_of_their_skin():
     assert np.mean(right) > 0.85
 
 
-def test_people_are_told_both():
-    lines = comparison(colours(plain(200, 20, 30)), colours(plain(60, 180, 50)))
+def test_the_text_shows_both_sets_of_images():
+    lines = comparison_lines(colours(plain(200, 20, 30)), colours(plain(60, 180, 50)))
     assert lines == [
-        "Colours (of the real ones in brackets): mean R G B 200 20 30 (60 180 50), spread 0 0 0 (0 0 0)",
-        "Mostly red 100% (0%), green 0% (100%)",
+        "Colours (reference images in brackets): mean R G B 200 20 30 (60 180 50), standard deviation 0 0 0 (0 0 0)",
+        "Main colour: red 100% (0%), green 0% (100%)",
     ]
+
+
+def test_no_images_are_an_error():
+    with pytest.raises(SettingsError, match=r"Colour statistics need at least 1 image; give some\. Received: images=0"):
+        colours(plain(0, 0, 0)[:0])

@@ -225,7 +225,7 @@ def test_it_goes_on_and_is_scored_and_drawn(run, kinds):
     assert pippin.train(
         kinds, run.path, image_size=16, batches=2, features="none", preparation=FOLDERS, latent_dim=8
     ).finished
-    assert pippin.evaluate(run, n=8).scores.painted == 8
+    assert pippin.evaluate(run, n=8).scores.generated == 8
     assert "<svg" in run.diagram()
 
 

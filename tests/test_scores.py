@@ -1,10 +1,13 @@
-"""The scores against the same written out, and what they must say of sets that are known."""
+"""The scores: their definitions written out, and their values for sets with known properties."""
+
+import re
 
 import numpy as np
 import pytest
 
-from pippin.measure import scores
-from pippin.measure.scores import FEW, Scores, fid, kid, precision_and_recall, score
+from pippin.errors import SettingsError
+from pippin.measure import diversity
+from pippin.measure.scores import FID_IMAGES, NEIGHBOURS, Scores, fid, kid, precision_and_recall, score
 
 
 def normal(count, dims=6, seed=0, mean=0.0, scale=1.0):
@@ -23,21 +26,21 @@ def test_kid_is_the_unbiased_estimate_written_out():
     assert kid(x, y)[0] == pytest.approx(own_x + own_y - 2 * between)
 
 
-def test_kid_of_the_same_distribution_has_0_in_its_interval_and_grows_with_the_distance():
+def test_kid_of_one_distribution_has_0_in_its_interval_and_grows_with_the_distance():
     value, (low, high) = kid(normal(400), normal(300, seed=1))
     assert low < 0 < high
     assert low < value < high
-    further = [kid(normal(400), normal(300, seed=1, mean=mean)) for mean in (0.3, 0.6, 1.2)]
-    assert [one[0] for one in further] == sorted(one[0] for one in further)
-    assert all(one[1][0] > 0 for one in further)
+    shifted = [kid(normal(400), normal(300, seed=1, mean=mean)) for mean in (0.3, 0.6, 1.2)]
+    assert [one[0] for one in shifted] == sorted(one[0] for one in shifted)
+    assert all(one[1][0] > 0 for one in shifted)
 
 
-def test_kid_is_not_biased_by_few_pictures():
+def test_kid_is_unbiased_for_few_images():
     values = [kid(normal(12, seed=2 * n), normal(12, seed=2 * n + 1))[0] for n in range(100)]
     assert abs(np.mean(values)) < 3 * np.std(values) / 10
 
 
-def test_the_interval_covers_the_spread_between_samples():
+def test_the_interval_covers_the_variation_between_samples():
     values = [kid(normal(100, seed=2 * n), normal(100, seed=2 * n + 1, mean=0.5))[0] for n in range(60)]
     low, high = kid(normal(100, seed=500), normal(100, seed=501, mean=0.5))[1]
     assert 0.5 < (high - low) / (4 * np.std(values)) < 2
@@ -58,42 +61,86 @@ def test_fid_takes_the_root_of_covariances_that_do_not_commute():
     assert fid(x, y) == pytest.approx(expected, rel=1e-8)
 
 
-def test_fid_of_a_set_with_itself_is_0_even_with_fewer_pictures_than_features():
+def test_fid_of_a_set_with_itself_is_0_even_with_fewer_images_than_features():
     assert fid(normal(10, dims=40), normal(10, dims=40)) == pytest.approx(0, abs=1e-8)
 
 
-def test_precision_and_recall_by_hand():
+def test_diversity_written_out():
+    features = np.array([[1.0, 0], [0, 2], [1, 1]])
+    assert diversity(features) == pytest.approx((1 + 2 * (1 - 0.5**0.5)) / 3)
+
+
+def test_precision_and_recall_computed_by_hand():
     references = np.array([[0.0], [1.0], [2.0], [10.0]])
-    painted = np.array([[0.5], [1.5], [2.5], [40.0], [41.0]])
-    # second neighbours: the references reach 2, 1, 2, 9; the painted 2, 1, 2, 38.5, 38.5
-    precision, recall = precision_and_recall(painted, references, k=2)
+    generated = np.array([[0.5], [1.5], [2.5], [40.0], [41.0]])
+    # radii to the second neighbour: references 2, 1, 2, 9; generated 2, 1, 2, 38.5, 38.5
+    precision, recall = precision_and_recall(generated, references, k=2)
     assert precision == pytest.approx(3 / 5)
     assert recall == pytest.approx(4 / 4)
-    assert precision_and_recall(painted[:3], references, k=1) == pytest.approx((1.0, 3 / 4))
+    assert precision_and_recall(generated[:3], references, k=1) == pytest.approx((1.0, 3 / 4))
 
 
-def test_a_collapsed_set_is_precise_and_reaches_little():
+def test_precision_and_recall_use_the_third_neighbour():
+    """Four references at distance 1 of each other reach each other and nothing further than the third neighbour."""
+    references = np.array([[0.0], [1.0], [2.0], [3.0]])
+    assert precision_and_recall(np.array([[6.0], [6.1], [30.0], [40.0]]), references)[0] == 1 / 4
+    assert precision_and_recall(np.array([[5.9], [6.0], [30.0], [40.0]]), references)[0] == 2 / 4
+
+
+def test_a_collapsed_set_has_high_precision_and_low_recall():
     collapsed = normal(400, scale=0.05)
     precision, recall = precision_and_recall(collapsed, normal(400, seed=1))
     assert precision > 0.95
     assert recall < 0.05
 
 
-def test_a_scattered_set_is_not_precise():
+def test_a_scattered_set_has_low_precision():
     precision, recall = precision_and_recall(normal(400, scale=4), normal(400, seed=1))
     assert precision < 0.3
     assert recall > 0.7
 
 
-def test_scores_are_the_same_again_and_say_how_many_pictures_they_stand_on():
-    one = score(normal(50), normal(40, seed=1), "efficientnet-lite0")
-    assert one == score(normal(50), normal(40, seed=1), "efficientnet-lite0")
-    text = "\n".join(one.lines())
-    assert "50 pictures against 40, by what efficientnet-lite0 sees in them" in text
-    assert "compare it only at 40" in text
+def test_a_score_is_reproducible_and_collects_each_of_its_parts():
+    x, y = normal(50), normal(40, seed=1)
+    found = score(x, y, "efficientnet-lite0", seed=3)
+    assert found == score(x, y, "efficientnet-lite0", seed=3)
+    assert (found.generated, found.references) == (50, 40)
+    assert (found.kid, found.kid_interval) == kid(x, y, seed=3)
+    assert (found.precision, found.recall) == precision_and_recall(x, y)
+    assert found.fid == fid(x, y)
 
 
-def test_enough_pictures_need_no_warning():
-    lines = Scores("inception", FEW, FEW, 0.01, (0.0, 0.02), 12.3, 0.5, 0.25).lines()
-    assert lines[2] == "FID        12.3"
-    assert scores.NEIGHBOURS == 3
+def test_scores_state_the_number_of_images_and_the_network():
+    lines = Scores("efficientnet-lite0", 50, 40, 0.01, (0.0, 0.02), 12.34, 0.5, 0.25).lines()
+    assert lines[0] == "50 images against 40 reference images, by features of efficientnet-lite0"
+    assert lines[1].startswith("KID        0.0100  (95% bootstrap interval: 0.0000 to 0.0200;")
+    assert lines[2] == "FID        12.3 (too high, as always for few images: compare only with FIDs at 40)"
+    assert [line.split()[:2] for line in lines[3:]] == [["precision", "0.50"], ["recall", "0.25"]]
+
+
+def test_fid_of_enough_images_has_no_warning():
+    few, enough = (Scores("inception", FID_IMAGES, count, 0, (0, 0), 1, 0, 0) for count in (FID_IMAGES - 1, FID_IMAGES))
+    assert "too high" in few.lines()[2]
+    assert "too high" not in enough.lines()[2]
+
+
+@pytest.mark.parametrize(
+    ("function", "fewest", "message"),
+    [
+        (kid, 2, "KID needs at least 2 images"),
+        (fid, 2, "FID needs at least 2 images"),
+        (precision_and_recall, NEIGHBOURS + 1, "Precision needs at least 4 images"),
+        (lambda x, y: score(x, y, "inception"), NEIGHBOURS + 1, "Precision needs at least 4 images"),
+    ],
+)
+def test_too_few_images_are_an_error_on_either_side(function, fewest, message):
+    function(normal(fewest), normal(fewest, seed=1))
+    for counts in ((fewest - 1, fewest), (fewest, fewest - 1)):
+        name = ("generated", "references")[counts.index(fewest - 1)]
+        with pytest.raises(SettingsError, match=re.escape(f"{message}; use more. Received: {name}={fewest - 1}")):
+            function(normal(counts[0]), normal(counts[1], seed=1))
+
+
+def test_diversity_of_one_image_is_an_error():
+    with pytest.raises(SettingsError, match=r"Diversity needs at least 2 images; use more\. Received: images=1"):
+        diversity(normal(1))

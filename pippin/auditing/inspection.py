@@ -15,6 +15,9 @@ MAX_COMPARED = 4096
 """Largest number of pictures that are compared. Of a larger source, a random sample of this size is compared, because
 features take about 20 ms for each picture."""
 
+NETWORK = "efficientnet-lite0"
+"""The feature network in which outliers are searched. `outliers.THRESHOLD` was chosen with its features."""
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -90,7 +93,8 @@ def audit(
         sample = np.random.default_rng(0).choice(len(candidates), MAX_COMPARED, replace=False)
         candidates = candidates[np.sort(sample)]
     compared = [entries[n] for n in candidates]
-    scores = outlier_scores(measure.extract(dataset.images[np.array([entry.index for entry in compared])]))
+    images = dataset.images[np.array([entry.index for entry in compared])]
+    scores = outlier_scores(measure.extract(images, NETWORK))
     order = np.argsort(-scores, kind="stable")
     found = tuple((compared[n], float(scores[n])) for n in order if scores[n] > THRESHOLD)
     return Inspection(dataset, found, len(compared))

@@ -1,19 +1,19 @@
-"""How good pictures are, in numbers: what a network sees in them, and scores between two sets of that."""
+"""Scores of images: features of a pretrained network, and distances between two sets of features."""
 
 from pippin.measure.colours import Colours, colours
-from pippin.measure.features import BATCH, NETWORKS, extract
+from pippin.measure.features import BATCH_SIZE, NETWORKS, extract
 from pippin.measure.memorisation import Memorisation, memorisation
 from pippin.measure.perceptual import perceptual_distances
-from pippin.measure.scores import Scores, diversity, kid, score
-from pippin.measure.selection import best, commonness, realism
+from pippin.measure.scores import MIN_REFERENCES, Scores, diversity, kid, score
+from pippin.measure.selection import commonness, realism, select_best
 
 __all__ = [
-    "BATCH",
+    "BATCH_SIZE",
+    "MIN_REFERENCES",
     "NETWORKS",
     "Colours",
     "Memorisation",
     "Scores",
-    "best",
     "colours",
     "commonness",
     "diversity",
@@ -23,4 +23,5 @@ __all__ = [
     "perceptual_distances",
     "realism",
     "score",
+    "select_best",
 ]

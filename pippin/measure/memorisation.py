@@ -1,30 +1,33 @@
-"""Whether a generator paints new pictures or photographs that it has learnt by heart."""
+"""A test for memorisation: whether generated images are copies of training images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-NEAR = 0.05
-"""Share of real pictures that count as near to a learnt one; so many painted ones would too, if none were copied."""
+from pippin.measure.scores import require
 
-SOME = 3 * NEAR
-"""Share of painted pictures that near to a learnt one from which on some are called copies."""
+NEAR_QUANTILE = 0.05
+"""Quantile of the reference distances below which an image counts as very near to a training image. Without
+memorisation about the same share of the generated images is very near."""
 
-COPYING = -5.0
-"""Z below which painted pictures as a whole are nearer than real ones (Meehan et al. 2020 find −5 and less where data
-were copied, arXiv 2004.05675)."""
+COPIES_SHARE = 3 * NEAR_QUANTILE
+"""Share of very near generated images above which some of them are reported as copies: three times what is expected."""
+
+COPYING_Z = -5.0
+"""Z below which the generated images as a whole are reported as memorised. Meehan et al. 2020 (arXiv 2004.05675) find
+−5 and less for models that copy their training data."""
 
 
 @dataclass(frozen=True)
 class Memorisation:
-    """How near painted pictures lie to those that were learnt from, beside how near real ones do that were not.
+    """Distances of generated images to the training set, beside those of images that were not trained on.
 
     Attributes:
-        nearest: int64 (N,), for each painted picture the nearest learnt one.
-        distances: float64 (N,), how far that is: 1 − cosine of their features, 0 to 2.
-        real_distances: float64 (M,), the same for pictures that were held out; where none were, for each learnt
-            picture to the nearest other one.
-        held_out: whether some were.
+        nearest: int64 (N,), the index of each generated image's nearest training image.
+        distances: float64 (N,), the distance to it: 1 − cosine of the features, 0 to 2.
+        real_distances: float64 (M,), the same for held-out images. If there are none: the distance of each training
+            image to the nearest other one.
+        held_out: whether `real_distances` are those of held-out images.
     """
 
     nearest: np.ndarray
@@ -34,17 +37,17 @@ class Memorisation:
 
     @property
     def very_near(self) -> np.ndarray:
-        """Which of the painted pictures are nearer than all but a twentieth of the real ones: bool (N,)."""
-        return self.distances < np.quantile(self.real_distances, NEAR)
+        """Which generated images are nearer to a training image than all but 5% of the real ones are: bool (N,)."""
+        return self.distances < np.quantile(self.real_distances, NEAR_QUANTILE)
 
     @property
-    def near(self) -> float:
-        """Their share, 0 to 1."""
+    def very_near_share(self) -> float:
+        """The share of generated images that are very near, 0 to 1."""
         return float(self.very_near.mean())
 
     @property
     def z(self) -> float:
-        """Mann–Whitney's U of both sets of distances, standardised: below 0 where painted pictures are the nearer."""
+        """The standardised Mann–Whitney U of both sets of distances: negative if generated images are nearer."""
         n, m = len(self.distances), len(self.real_distances)
         ordered = np.sort(self.real_distances)
         below = np.searchsorted(ordered, self.distances, "left")
@@ -53,41 +56,49 @@ class Memorisation:
 
     @property
     def verdict(self) -> str:
-        """One plain sentence."""
-        real = "held-out ones" if self.held_out else "they are to each other"
-        count, total = round(self.near * len(self.distances)), len(self.distances)
-        if self.z < COPYING:
+        """The result in one sentence."""
+        real = "held-out images are" if self.held_out else "training images are to each other"
+        count, total = int(self.very_near.sum()), len(self.distances)
+        figures = f"(Z = {self.z:.1f}; {count:,} of {total:,} very near)"
+        if self.z < COPYING_Z:
+            return f"The generator memorises training images: generated images are nearer to them than {real} {figures}"
+        if self.very_near_share > COPIES_SHARE:
             return (
-                "It has learnt pictures by heart: what it paints is nearer to them than "
-                f"{real} (Z = {self.z:.1f}; {count} of {total:,} very near)"
+                f"Some generated images are copies: {count:,} of {total:,} are very near to training images, "
+                f"{NEAR_QUANTILE:.0%} would be expected"
             )
-        if self.near > SOME:
-            return f"Some are copies: {count} of {total:,} are very near to learnt ones, {NEAR:.0%} would be by chance"
-        return (
-            f"No sign of copying: what it paints is not nearer to the learnt pictures than {real} "
-            f"(Z = {self.z:.1f}; {count} of {total:,} very near)"
-        )
+        return f"No sign of memorisation: generated images are not nearer to the training images than {real} {figures}"
 
 
-def memorisation(painted: np.ndarray, learnt: np.ndarray, held_out: np.ndarray) -> Memorisation:
-    """Look for each painted picture's nearest learnt one.
+def memorisation(generated: np.ndarray, training: np.ndarray, held_out: np.ndarray) -> Memorisation:
+    """Find the nearest training image of each generated image, by the cosine distance of their features.
 
     Args:
-        painted: features (N, D).
-        learnt: features (L, D) of pictures that were learnt from, at least 2.
-        held_out: features (M, D) of pictures that were not; M may be 0.
+        generated: features (N, D) of generated images, N at least 1.
+        training: features (L, D) of training images, L at least 2.
+        held_out: features (M, D) of images that were not trained on. M may be 0: training images are then compared
+            with each other.
+
+    Returns:
+        A `Memorisation`.
+
+    Raises:
+        SettingsError: there are too few images.
     """
-    painted, learnt, held_out = (_unit(features) for features in (painted, learnt, held_out))
-    between = 1 - painted @ learnt.T
+    require(1, "The memorisation test", generated=generated)
+    require(2, "The memorisation test", training=training)
+    generated, training, held_out = (_normalise(features) for features in (generated, training, held_out))
+    between = 1 - generated @ training.T
     if len(held_out):
-        real = (1 - held_out @ learnt.T).min(axis=1)
+        real = (1 - held_out @ training.T).min(axis=1)
     else:
-        others = 1 - learnt @ learnt.T
+        others = 1 - training @ training.T
         np.fill_diagonal(others, np.inf)
         real = others.min(axis=1)
     nearest = between.argmin(axis=1)
     return Memorisation(nearest, between.min(axis=1), real, bool(len(held_out)))
 
 
-def _unit(features: np.ndarray) -> np.ndarray:
+def _normalise(features: np.ndarray) -> np.ndarray:
+    """Return features (N, D) with each row scaled to length 1."""
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

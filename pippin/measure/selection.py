@@ -1,65 +1,77 @@
-"""Choosing among painted pictures: those that look most like real ones, without their becoming alike."""
+"""Selection of generated images that look realistic and differ from each other."""
 
 import numpy as np
 
-from pippin.measure.scores import NEIGHBOURS, squared_distances
+from pippin.measure.scores import NEIGHBOURS, require, squared_distances
 
 
-def realism(painted: np.ndarray, references: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Realism score (Kynkäänniemi et al. 2019, arXiv 1904.06991, equation 4).
+def realism(generated: np.ndarray, references: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """Compute the realism score (Kynkäänniemi et al. 2019, arXiv 1904.06991, equation 4).
 
-    R(φ) = max over references φᵣ of ‖φᵣ − its k-th neighbour‖ / ‖φ − φᵣ‖. From 1 on a picture lies among the
-    references. As in the paper, the half of the references that have the farthest neighbours is left out: outliers are
-    near to anything.
+    R(φ) = max over references φᵣ of ‖φᵣ − its k-th nearest neighbour‖ / ‖φ − φᵣ‖. An image with a score of 1 or more
+    lies within the references' manifold. As in the paper, the half of the references with the farthest neighbours is
+    left out, because everything is near to an outlier by that ratio.
 
     Args:
-        painted: features (N, D).
+        generated: features (N, D).
         references: features (M, D), M > k.
         k: which neighbour.
 
     Returns:
         float64 (N,), from 0.
+
+    Raises:
+        SettingsError: there are k references or fewer.
     """
-    reach = np.partition(squared_distances(references, references), k, axis=1)[:, k]
-    dense = reach <= np.median(reach)
-    between = squared_distances(painted, references[dense])
-    return np.sqrt((reach[dense] / np.maximum(between, 1e-12)).max(axis=1))
+    require(k + 1, "Realism", references=references)
+    radius = np.partition(squared_distances(references, references), k, axis=1)[:, k]
+    dense = radius <= np.median(radius)
+    between = squared_distances(generated, references[dense])
+    return np.sqrt((radius[dense] / np.maximum(between, 1e-12)).max(axis=1))
 
 
-def commonness(painted: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Say how near pictures lie to others of the same set, where there are no real ones to compare them with.
+def commonness(generated: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """Compute how near images are to others of the same set, as a substitute for `realism` without references.
 
     Args:
-        painted: features (N, D), N > k.
+        generated: features (N, D), N > k.
         k: which neighbour.
 
     Returns:
-        float64 (N,): the negative distance to the k-th nearest other one, so the highest are amid many.
+        float64 (N,): the negative distance to the k-th nearest other image, so that typical images have the highest.
+
+    Raises:
+        SettingsError: there are k images or fewer.
     """
-    return -np.sqrt(np.partition(squared_distances(painted, painted), k, axis=1)[:, k])
+    require(k + 1, "Commonness", generated=generated)
+    return -np.sqrt(np.partition(squared_distances(generated, generated), k, axis=1)[:, k])
 
 
-def best(features: np.ndarray, scores: np.ndarray, n: int) -> np.ndarray:
-    """Choose pictures that score high and differ from each other.
+def select_best(features: np.ndarray, scores: np.ndarray, n: int) -> np.ndarray:
+    """Select images with high scores that differ from each other.
 
-    The best half of the pictures stay (or n of them, if that is more). The one that scores highest is chosen, and then
-    always the one that is farthest from all that are chosen (Gonzalez 1985), until there are n.
+    Only the better half of the images is considered, or n of them if that is more. The image with the highest score is
+    selected first. Then the image farthest from all selected ones is added (Gonzalez 1985), until there are n.
 
     Args:
         features: (N, D).
-        scores: (N,), higher is better; those at −∞ are chosen last.
-        n: how many, from 1 to N.
+        scores: (N,), higher is better. Images with −∞ are selected last.
+        n: number of images to select, from 1 to N.
 
     Returns:
-        int64 (n,), which pictures, the best first.
+        int64 (n,), the indices of the images, the best first.
+
+    Raises:
+        SettingsError: `n` is out of range.
     """
+    require(max(n, 1), "This selection", features=features)
     order = np.argsort(-scores, kind="stable")[: max(n, int(np.isfinite(scores).sum() + 1) // 2)]
     distances = squared_distances(features[order], features[order])
     chosen = [0]
-    apart = distances[0].copy()
-    apart[0] = -1.0
+    nearest = distances[0].copy()
+    nearest[0] = -1.0
     while len(chosen) < n:
-        chosen.append(int(apart.argmax()))
-        apart = np.minimum(apart, distances[chosen[-1]])
-        apart[chosen] = -1.0  # twins lie at 0 from each other, and none is chosen twice
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, distances[chosen[-1]])
+        nearest[chosen] = -1.0  # duplicates have distance 0, and no image may be selected twice
     return order[np.sort(chosen)]

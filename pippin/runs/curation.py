@@ -10,6 +10,7 @@ from pippin.errors import PippinError, SettingsError
 from pippin.pictures import prepare
 from pippin.runs.run import Run
 from pippin.sampling.seeds import seeds_from
+from pippin.settings import SCORING_NETWORK
 
 TIMES = 4
 """Pictures that are painted for each that is kept."""
@@ -19,9 +20,6 @@ FEWEST = 16
 
 MOST = 1024
 """Pictures that are kept at the most, and real ones that they are compared with."""
-
-FEATURES = "efficientnet-lite1"
-"""What looks at them. The standard discriminator looks through another network, so that the judge is a new one."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def curate(
         very_near = measure.memorisation(features, known, apart).very_near
         if len(seeds) - very_near.sum() >= n:  # a run that knows its pictures by heart paints little else
             copies = very_near
-    chosen = measure.best(features, np.where(copies, -np.inf, scores), n)
+    chosen = measure.select_best(features, np.where(copies, -np.inf, scores), n)
     left_out = f"; {copies.sum():,} very near to learnt ones were left out" if copies.any() else ""
     how = (
         f"Curated: of {len(seeds):,} painted, the better half by {kind}, and {n:,} of those that differ most{left_out}"
@@ -110,7 +108,8 @@ def _real(run: Run) -> tuple[np.ndarray, np.ndarray, str]:
     learnt, held_out = dataset.split(run.settings.held_out)
     if len(learnt) < FEWEST:
         return nothing, nothing, f"the {len(learnt)} that it learnt from are too few"
-    return learnt.sample(MOST), held_out.sample(MOST), ""
+    apart = held_out.sample(MOST) if len(held_out) >= measure.MIN_REFERENCES else nothing
+    return learnt.sample(MOST), apart, ""
 
 
 class _Steps:
@@ -128,7 +127,7 @@ class _Steps:
 def _seen(images: np.ndarray, steps: _Steps) -> np.ndarray:
     """What `measure.extract` sees, with progress; (0, 1) where there is nothing to see."""
     told, found = steps.next(len(images)), []
-    for start in range(0, len(images), measure.BATCH):
-        found.append(measure.extract(images[start : start + measure.BATCH], FEATURES))
-        told(min(start + measure.BATCH, len(images)), len(images))
+    for start in range(0, len(images), measure.BATCH_SIZE):
+        found.append(measure.extract(images[start : start + measure.BATCH_SIZE], SCORING_NETWORK))
+        told(min(start + measure.BATCH_SIZE, len(images)), len(images))
     return np.concatenate(found) if found else np.zeros((0, 1))

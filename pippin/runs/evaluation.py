@@ -12,7 +12,7 @@ import numpy as np
 from pippin import measure
 from pippin.errors import SettingsError
 from pippin.measure import Colours, Memorisation, Scores, colours
-from pippin.measure.colours import comparison
+from pippin.measure.colours import comparison_lines
 from pippin.pictures import Dataset, Subset, prepare
 from pippin.runs.run import Run, is_run, open_run
 from pippin.show import grid
@@ -53,7 +53,7 @@ class Evaluation:
         """Return the figures and the sentences as what JSON can hold."""
         found = {"lines": self.lines(), "references": self.references, "flattered": self.flattered}
         if self.memorisation:
-            found["memorisation"] = {"near": self.memorisation.near, "z": self.memorisation.z}
+            found["memorisation"] = {"near": self.memorisation.very_near_share, "z": self.memorisation.z}
         painted, real = (dataclasses.asdict(each) for each in self.colours)
         return {**found, "scores": dataclasses.asdict(self.scores), "colours": {"painted": painted, "real": real}}
 
@@ -64,7 +64,7 @@ class Evaluation:
         if self.flattered:
             network = self.scores.network
             lines.append(f"The run learnt from what {network} sees, so these scores flatter it (arXiv 2203.06026)")
-        lines += comparison(*self.colours)
+        lines += comparison_lines(*self.colours)
         if self.memorisation:
             lines.append(self.memorisation.verdict)
         return lines
