@@ -193,10 +193,10 @@ def test_sample_curated_says_so_in_words_and_in_the_file(place, call, monkeypatc
 def test_again_paints_the_same_file(place, call, name):
     words = ("--separate", "-o", "painted.jpg") if "/" in name else ("-o", name)
     call("sample", "run", "-n", "3", "--seed", "3", *words)
-    assert call("again", name, "-o", "a.jpg") == (0, "a.jpg: the same to the byte\n", "")
+    assert call("again", name, "-o", "a.jpg") == (0, "a.jpg: identical to the byte\n", "")
     with open(name, "rb") as first, open("a.jpg", "rb") as second:
         assert first.read() == second.read()
-    assert call("again", name, "-o", "a.png")[1] == "a.png: not the same to the byte (the format was .jpg)\n"
+    assert call("again", name, "-o", "a.png")[1] == "a.png: not identical (the format was .jpg)\n"
 
 
 def test_walk_and_story_make_videos(place, call):
@@ -204,7 +204,7 @@ def test_walk_and_story_make_videos(place, call):
     assert call("walk", "run", *words) == (0, "12 frames, 2 s, in walk.webp\n", "")
     with Image.open("walk.webp") as picture:
         assert picture.n_frames == 12
-    told = "3 moments, from batch 0 to 60, in story.mp4\n"
+    told = "3 snapshots, from batch 0 to 60, in story.mp4\n"
     assert call("story", "run", "--seconds", "0.5", "--fps", "4") == (0, told, "")
     assert os.path.getsize("story.mp4") > 1000
 
@@ -223,7 +223,7 @@ def test_diagram_draws_both_networks(place, call, name):
 @pytest.mark.parametrize(
     ("to", "said", "file"),
     [
-        ("keras", "For plain Keras 3", "generator.keras"),
+        ("keras", "For Keras 3", "generator.keras"),
         ("onnx", "For ONNX Runtime", "generator.onnx"),
         ("web", "Open in a browser", "web/index.html"),
         ("huggingface", "A model repository", "huggingface"),
@@ -259,7 +259,7 @@ def test_info_tells_of_a_run_that_is_not_finished(place, call, monkeypatch):
         call("train", "photos", *TRAIN, "--run", "stopped")
     code, out, _ = call("info", "stopped")
     assert code == 0
-    assert "of 60 batches (not finished; the same command goes on)" in out
+    assert "of 60 batches (not finished; the same command resumes it)" in out
     assert "generator.keras" not in out
 
 
@@ -269,7 +269,7 @@ def test_the_plan_says_what_why_how_much_and_how_long(place, call, monkeypatch):
     assert code == 0
     assert re.search(r"gamma +3\.0 +given", out)
     assert re.search(r"augment_p +0\.5 +the discriminator soon memorises 8 images", out)
-    assert "8 pictures to learn from, 0 held out" in out
+    assert "8 training images, 0 held out for validation" in out
     assert re.search(r"Memory: about \d+\.\d GiB at its peak, \d+% of the free \d+\.\d GiB", out)
     assert re.search(r"Speed:  about \d+ images/s with \w+ on CPU", out)
     assert re.search(r"Time:   about \d+ s for 60 batches", out)
@@ -277,7 +277,7 @@ def test_the_plan_says_what_why_how_much_and_how_long(place, call, monkeypatch):
 
 def test_the_plan_for_a_time_says_how_many_batches(place, call):
     _, out, _ = call("plan", "photos", "--image-size", "16", "--minutes", "1")
-    assert re.search(r"about [\d,]+ batches in 1 minutes, [\d,]+ times all pictures", out)
+    assert re.search(r"about [\d,]+ batches in 1 minutes, [\d,]+ epochs", out)
 
 
 def test_a_plan_that_does_not_fit_says_what_would(place, call, monkeypatch):
@@ -307,7 +307,7 @@ BAD = {
     "no value": (("plan", "photos", "--set", "gamma"), "Received: gamma"),
     "not a number": (("train", "photos", "--set", "gamma=much"), "gamma must be a number. Received: gamma=much"),
     "not whole": (("train", "photos", "--set", "warmup=1.5"), "warmup must be an integer"),
-    "an option of its own": (("train", "photos", "--set", "batch_size=4"), "Give this one as --batch-size"),
+    "an option of its own": (("train", "photos", "--set", "batch_size=4"), "Use --batch-size for this setting"),
     "plan of nothing": (("plan", "nowhere"), "There is no such folder"),
     "missing folder": (("train", "nowhere", *TRAIN), "There is no such folder"),
     "empty folder": (("train", "empty", *TRAIN), "The folder is empty"),
@@ -334,7 +334,7 @@ BAD = {
         "The picture cannot be written",
     ),
     "sample bad seeds": (("sample", "run", "--seeds", "a"), "Give seeds as 1,2,3 or as 10-20. Received: a"),
-    "sample seeds and number": (("sample", "run", "--seeds", "1", "-n", "3"), "Give --seeds, or what chooses them"),
+    "sample seeds and number": (("sample", "run", "--seeds", "1", "-n", "3"), "--seeds cannot be combined with -n"),
     "sample truncation": (("sample", "run", "--truncation", "3"), "truncation must be from 0 to 2"),
     "sample bmp": (("sample", "run", "-o", "a.bmp"), "must end in one of .png, .jpg, .webp"),
     "sample curated none": (("sample", "run", "--curate", "-n", "0"), "Curate from 1 to 1,024 pictures"),
@@ -352,7 +352,7 @@ BAD = {
     "diagram below a file": (("diagram", "run", "-o", "taken/a.svg"), "The picture cannot be written"),
     "export no run": (("export", "photos", "--to", "onnx"), "There is no run there"),
     "export ending": (("export", "run", "--to", "onnx", "-o", "a.pb"), "must end in .onnx. Received: a.pb"),
-    "push what": (("export", "run", "--to", "onnx", "--push", "me/a"), "--push goes with --to huggingface"),
+    "push what": (("export", "run", "--to", "onnx", "--push", "me/a"), "--push needs --to huggingface"),
 }
 
 

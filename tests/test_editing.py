@@ -219,7 +219,7 @@ def test_a_run_keeps_its_directions_and_their_names(run):
     again = pippin.open_run(run.path).directions()
     np.testing.assert_array_equal(again.vectors, first.vectors)
     assert again.names == {"redder": 2}
-    assert run.directions(anew=True).names == {}
+    assert run.directions(recompute=True).names == {}
     with pytest.raises(SettingsError, match=r"a name begins with a letter\. Received: 2=7"):
         run.name_direction(2, "7")
 
@@ -236,9 +236,11 @@ def test_a_run_that_trained_on_does_not_take_old_names_for_new_ones(run):
     run.name_direction(2, "redder")
     tiny.train(run.path, batches=40, generator=growing())
     later = pippin.open_run(run.path)
-    with pytest.raises(RunError, match=r"trained on since its directions were named \(redder\).* directions --anew"):
+    with pytest.raises(
+        RunError, match=r"trained further after its directions were named \(redder\).* directions --recompute"
+    ):
         later.sample(seeds=[1], edits={"redder": 1})
-    assert later.directions(anew=True).weights != run.directions().weights
+    assert later.directions(recompute=True).weights != run.directions().weights
 
 
 def test_damaged_directions_are_said(run):
@@ -311,7 +313,7 @@ def test_directions_are_shown_named_and_gone_along(run, tmp_path, invoke):
     assert Recipe.read(tmp_path / "a.png").edits == "2=+1.5"
     invoke("sample", run.path, "--from", tmp_path / "a.png", "--edit", "1=2", "-o", tmp_path / "b.png")
     assert Recipe.read(tmp_path / "b.png").edits == "2=+1.5,1=+2"
-    assert "the same to the byte" in invoke("again", tmp_path / "b.png")
+    assert "identical to the byte" in invoke("again", tmp_path / "b.png")
 
 
 def test_a_walk_from_picture_files(run, tmp_path, invoke):
@@ -325,13 +327,13 @@ def test_a_walk_from_picture_files(run, tmp_path, invoke):
 
 def test_mixing_on_the_command_line(run, tmp_path, invoke):
     said = invoke("mix", run.path, "--coarse", "1,2", "--fine", "3-5", "-o", tmp_path / "mix.png")
-    assert said == f"2 × 3 pictures in {tmp_path / 'mix.png'}; looks exchanged from maps of 4×4 on\n"
+    assert said == f"2 × 3 pictures in {tmp_path / 'mix.png'}; style exchanged in maps of 4×4 and larger\n"
 
 
 def test_options_that_contradict_each_other_are_refused(run, tmp_path, invoke):
-    with pytest.raises(SettingsError, match="With --from go --edit and -o, and nothing else"):
+    with pytest.raises(SettingsError, match="--from can only be combined with --edit and -o"):
         invoke("sample", run.path, "--from", tmp_path / "a.png", "--seeds", "1")
-    with pytest.raises(SettingsError, match="Curate first, then edit what was chosen"):
+    with pytest.raises(SettingsError, match="Use --curate first, then edit its choice"):
         invoke("sample", run.path, "--curate", "--edit", "1=2")
 
 
@@ -352,6 +354,6 @@ def test_finding_a_photograph_and_going_on_from_it(run, tmp_path, invoke):
     found = np.asarray(Image.open(tmp_path / "found.png")).astype(int)
     photo = np.asarray(Image.open(tmp_path / "photo.png")).astype(int)
     assert np.sqrt(((found - photo) ** 2).mean()) < 3
-    assert "the same to the byte" in invoke("again", tmp_path / "found.png")
+    assert "identical to the byte" in invoke("again", tmp_path / "found.png")
     invoke("sample", run.path, "--from", tmp_path / "found.png", "--edit", "1=2", "-o", tmp_path / "edited.png")
     assert Recipe.read(tmp_path / "edited.png").latents == Recipe.read(tmp_path / "found.png").latents

@@ -1,4 +1,4 @@
-"""The command line: verbs that parse, call, and print."""
+"""The command line. Each verb parses its arguments, calls the library and prints the result."""
 
 import sys
 
@@ -28,10 +28,10 @@ VERBS = (
     export.diagram,
     export.export,
 )
-"""In the order in which `pippin --help` lists them."""
+"""The verbs in the order of `pippin --help`."""
 
 app = typer.Typer(
-    help="Point it at a folder of pictures, and it learns to paint new ones like them.",
+    help="Train a generator (GAN) on a folder of pictures, and generate new pictures like them.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -42,7 +42,7 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run the command line; whatever Pippin raises on purpose becomes one line and exit code 2."""
+    """Run the command line. A `PippinError` becomes one line on standard error and exit code 2."""
     try:
         app()
     except PippinError as problem:

@@ -1,4 +1,4 @@
-"""What verbs share: the arguments that several of them take, and the table that several of them print."""
+"""Arguments and tables that several verbs share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from pippin.settings import Settings
 
 Source = Annotated[
-    str, typer.Argument(help="A folder of pictures, an archive, an array, a list, keras:NAME, or 'apples'.")
+    str,
+    typer.Argument(
+        help="A folder of pictures, an archive, an array file, a list of files, keras:NAME, or apples (built in)."
+    ),
 ]
-RunFolder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 
 
 def table(rows: Iterator[tuple[str, ...]]) -> Table:
-    """Lay rows out in columns, the first in bold."""
+    """Return a table of rows with the first column in bold."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -26,8 +29,8 @@ def table(rows: Iterator[tuple[str, ...]]) -> Table:
     return table
 
 
-def explained(settings: "Settings", reasons: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield each setting that is in force: its name, its value and the reason for it."""
+def setting_rows(settings: "Settings", reasons: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the value and the reason of each setting that is used."""
     for name, value in settings.to_dict().items():
         if value is not None:
             yield name, f"{value:,}" if isinstance(value, int) and value >= 1000 else f"{value}", reasons.get(name, "")

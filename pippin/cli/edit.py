@@ -1,4 +1,4 @@
-"""The verbs that find and edit: `find`, `directions` and `mix`."""
+"""The verbs that invert, edit and mix: `find`, `directions` and `mix`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,18 +11,21 @@ from pippin.cli.console import console_reporter
 from pippin.cli.sample import Truncation
 
 STRENGTHS = (-4, -2, 0, 2, 4)
-"""Of the pictures of a direction's strip, in deviations."""
+"""Strengths of the edits that `directions` shows, in standard deviations of the latents."""
 
 
 def find(
     run: RunFolder,
-    photo: Annotated[Path, typer.Argument(help="A picture file of any kind.", metavar="PHOTO")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The found picture's file, PNG, JPEG or WebP.")] = Path(
-        "found.png"
-    ),
-    steps: Annotated[int | None, typer.Option(help="Of the search; 200 if not said.")] = None,
+    photo: Annotated[Path, typer.Argument(help="A picture file.", metavar="PHOTO")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File for the generated picture: PNG, JPEG or WebP.")
+    ] = Path("found.png"),
+    steps: Annotated[int | None, typer.Option(help="Optimisation steps. Default: 200.")] = None,
 ) -> None:
-    """Find PHOTO among all that RUN can paint, and say how near that came. What was found can be edited and walked."""
+    """Find the latent from which RUN generates the picture nearest to PHOTO, and say how near it is.
+
+    The result can be edited with `pippin sample --from` and used in `pippin walk --from`.
+    """
     from pippin.show import NOTE_SUFFIXES, check_suffix, save_picture
 
     check_suffix(output, NOTE_SUFFIXES)
@@ -36,31 +39,38 @@ def find(
     Recipe.of(opened, latents=found.latent[None]).save(output, opened)
     beside = save_picture(found.sheet(), output.with_stem(f"{output.stem}-beside"))
     print(found.verdict)
-    print(f"The found picture:  {output} (pippin sample {run} --from {output} --edit 1=+2; pippin walk takes it, too)")
-    print(f"Beside the photo:   {beside}")
+    print(f"Generated picture:  {output} (to edit it: pippin sample {run} --from {output} --edit 1=+2)")
+    print(f"Next to the photo:  {beside}")
 
 
 def directions(
     run: RunFolder,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The sheet's file.")] = Path("directions.png"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the overview: PNG, JPEG or WebP.")] = Path(
+        "directions.png"
+    ),
     name: Annotated[
-        list[str] | None, typer.Option(help="Give a direction a name, as 3=redder. As often as you like.")
+        list[str] | None, typer.Option(help="Name a direction, such as 3=redder. Can be given several times.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Of the pictures that are shown edited.")] = "0,1",
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Find them again, after more training; forgets their names.")
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of the pictures that are shown edited, such as 1,2,3 or 10-20.")
+    ] = "0,1",
+    recompute: Annotated[
+        bool,
+        typer.Option(
+            "--recompute", help="Compute the directions again, such as after more training. Removes their names."
+        ),
     ] = False,
 ) -> None:
-    """Show in which directions RUN's pictures can be edited: a strip each, with its number and its name."""
+    """Show the directions in which pictures of RUN can be edited, each with its number, its name and examples."""
     from pippin.sampling.edits import parse_naming
     from pippin.sampling.seeds import parse_seeds
     from pippin.show import save_picture, titled_rows
 
     chosen, namings = parse_seeds(seeds), [parse_naming(text) for text in name or []]
     opened = pippin.open_run(run)
-    import numpy as np  # an opened run has loaded it
+    import numpy as np  # only now, so that `--help` starts fast
 
-    found = opened.directions(anew)
+    found = opened.directions(recompute)
     for number, word in namings:
         found = opened.name_direction(number, word)
     latents = opened.latents(chosen)
@@ -75,29 +85,33 @@ def directions(
     rows = images.reshape(len(found.vectors), -1, *images.shape[1:])
     headings = [f"{strength:+d}" if strength else f"seed {seed}" for seed in chosen for strength in STRENGTHS]
     save_picture(titled_rows(rows, found.titles(), headings), output)
-    print(f"{len(rows)} directions in {output}; name one with --name 1=WORD, go along with pippin sample --edit 1=+2")
+    print(f"{len(rows)} directions in {output}; name one with --name 1=WORD, use one with pippin sample --edit 1=+2")
     if found.names:
         print("Named: " + ", ".join(f"{number} {word}" for word, number in found.names.items()))
 
 
 def mix(
     run: RunFolder,
-    coarse: Annotated[str, typer.Option(help="Seeds of the arrangement, as 1,2,3 or 10-20.")] = "0-3",
-    fine: Annotated[str, typer.Option(help="Seeds of the looks: colours, light and texture.")] = "4-7",
-    output: Annotated[Path, typer.Option("-o", "--output", help="The grid's file, PNG, JPEG or WebP.")] = Path(
+    coarse: Annotated[str, typer.Option(help="Seeds that determine the layout, such as 1,2,3 or 10-20.")] = "0-3",
+    fine: Annotated[str, typer.Option(help="Seeds that determine the style: colours, light and texture.")] = "4-7",
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the grid: PNG, JPEG or WebP.")] = Path(
         "mix.png"
     ),
     side: Annotated[
-        int | None, typer.Option(help="Side of the maps from which on looks are exchanged: 4, 8, 16, …")
+        int | None,
+        typer.Option(
+            help="Side of the smallest feature maps whose style is exchanged: 4, 8, 16, … "
+            "Default: an eighth of the image's side."
+        ),
     ] = None,
     truncation: Truncation = 1.0,
 ) -> None:
-    """Paint each pair of two seeds: the arrangement of the one, the looks of the other."""
+    """Generate a picture for each pair of seeds, with the layout of one and the style of the other."""
     from pippin.sampling.seeds import parse_seeds
     from pippin.show import NOTE_SUFFIXES, check_suffix
 
     check_suffix(output, NOTE_SUFFIXES)
-    places, looks = parse_seeds(coarse), parse_seeds(fine)
+    layouts, styles = parse_seeds(coarse), parse_seeds(fine)
     opened = pippin.open_run(run)
     from pippin.runs.provenance import Recipe
     from pippin.sampling.mixing import choose_side
@@ -105,6 +119,6 @@ def mix(
     side = choose_side(opened.generator, side)
     with console_reporter() as reporter:
         progress = reporter.progress("generating")
-        images = opened.mix(places, looks, side=side, truncation=truncation, progress=progress)
-    Recipe.of(opened, places, truncation, fine=looks, side=side).save(output, opened, images)
-    print(f"{len(places)} × {len(looks)} pictures in {output}; looks exchanged from maps of {side}×{side} on")
+        images = opened.mix(layouts, styles, side=side, truncation=truncation, progress=progress)
+    Recipe.of(opened, layouts, truncation, fine=styles, side=side).save(output, opened, images)
+    print(f"{len(layouts)} × {len(styles)} pictures in {output}; style exchanged in maps of {side}×{side} and larger")

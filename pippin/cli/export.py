@@ -1,4 +1,4 @@
-"""The verbs that take away: `diagram` and `export`."""
+"""The verbs that draw and export networks: `diagram` and `export`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from pippin.errors import SettingsError
 
 
 class Theme(StrEnum):
-    """Whether a diagram is dark on light, or light on dark."""
+    """The colour schemes of diagrams."""
 
     auto = "auto"
     light = "light"
@@ -20,7 +20,7 @@ class Theme(StrEnum):
 
 
 class Format(StrEnum):
-    """What a generator can be taken away as."""
+    """The formats of exported generators."""
 
     keras = "keras"
     onnx = "onnx"
@@ -29,8 +29,8 @@ class Format(StrEnum):
     tflite = "tflite"
 
 
-_TAKEN = {
-    Format.keras: "For plain Keras 3",
+_DESCRIPTIONS = {
+    Format.keras: "For Keras 3",
     Format.onnx: "For ONNX Runtime",
     Format.web: "Open in a browser",
     Format.huggingface: "A model repository",
@@ -40,15 +40,17 @@ _TAKEN = {
 
 def diagram(
     subject: Annotated[str, typer.Argument(help="A run, or a preset: standard or classic.", metavar="RUN|PRESET")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file: .svg, or a picture such as .png.")] = Path(
-        "networks.svg"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File for the diagram: .svg, or a picture such as .png.")
+    ] = Path("networks.svg"),
     theme: Annotated[
-        Theme, typer.Option(help="Light or dark; an SVG by itself follows the reader's own.")
+        Theme, typer.Option(help="Colour scheme; auto follows the viewer's in an SVG, and is light otherwise.")
     ] = Theme.auto,
-    image_size: Annotated[int, typer.Option(help="Side of a PRESET's pictures in pixels.")] = 64,
+    image_size: Annotated[
+        int, typer.Option(help="Side of the images in pixels, for a PRESET: 16, 32, 64, 128 or 256.")
+    ] = 64,
 ) -> None:
-    """Draw both networks side by side: layers, shapes, parameters, and where the memory and the time go."""
+    """Draw both networks side by side: layers, shapes, parameters, memory and computation."""
     format = "svg" if output.suffix.lower() == ".svg" else "png"
     drawn = pippin.diagram(subject, format=format, theme=theme.value, image_size=image_size)
     from pippin.show.diagram import save
@@ -58,24 +60,22 @@ def diagram(
 
 def export(
     run: RunFolder,
-    to: Annotated[Format, typer.Option(help="What it is for.")],
+    to: Annotated[Format, typer.Option(help="Format.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file or folder; in RUN's folder if not said.")
+        Path | None, typer.Option("-o", "--output", help="File or folder to write. Default: in RUN.")
     ] = None,
-    push: Annotated[
-        str | None, typer.Option(help="Upload what was written for huggingface to this NAME/REPOSITORY.")
-    ] = None,
+    push: Annotated[str | None, typer.Option(help="Upload the huggingface folder to this NAME/REPOSITORY.")] = None,
 ) -> None:
-    """Write RUN's generator for use elsewhere: plain Keras, ONNX Runtime, a web page, Hugging Face, or LiteRT."""
+    """Export RUN's generator: for Keras, ONNX Runtime, a web page, Hugging Face or LiteRT."""
     if push and to is not Format.huggingface:
-        raise SettingsError(f"--push goes with --to huggingface. Received: --to {to.value} --push {push}")
+        raise SettingsError(f"--push needs --to huggingface. Received: --to {to.value} --push {push}")
     opened = pippin.open_run(run)
     from pippin.export import huggingface
 
     if push:
         huggingface.require_huggingface_hub()
     written = opened.export(to.value, output)
-    print(f"{_TAKEN[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})")
+    print(f"{_DESCRIPTIONS[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})")
     if push:
         print(f"Uploaded: {huggingface.push(written, push)}")
 

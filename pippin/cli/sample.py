@@ -1,4 +1,4 @@
-"""The verbs that paint: `sample`, `again`, `walk` and `story`."""
+"""The verbs that generate: `sample`, `again`, `walk` and `story`."""
 
 import dataclasses
 from pathlib import Path
@@ -17,58 +17,66 @@ if TYPE_CHECKING:
     from pippin.runs.provenance import Recipe
     from pippin.runs.run import Run
 
-SEEDS = "0-4"
+DEFAULT_SEEDS = "0-4"
 GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
 
-From = typer.Option(
-    "--from", help="A picture file of RUN, such as `pippin find` wrote: begin with what it was painted from."
-)
+From = typer.Option("--from", help="Use the latents of a picture file of RUN, such as one that `pippin find` wrote.")
 Truncation = Annotated[
-    float, typer.Option(help="ψ, 0 to 2: latents are scaled by it; below 1 more usual and less varied.")
+    float, typer.Option(help="Factor on the latents, 0 to 2. Below 1: more typical and less varied pictures.")
 ]
-Label = Annotated[str | None, typer.Option(help="Kind of picture, of a run with labels; in turn if not said.")]
-FramesPerSecond = Annotated[float, typer.Option("--fps", help="Frames a second, 1 to 60.")]
+Label = Annotated[
+    str | None, typer.Option(help="Label of the pictures, for a run with labels. Default: all labels in turn.")
+]
+FramesPerSecond = Annotated[float, typer.Option("--fps", help="Frames per second, 1 to 60.")]
 
 
 def sample(
     run: RunFolder,
-    n: Annotated[int | None, typer.Option("-n", "--number", help="How many pictures to paint; 64 if not said.")] = None,
+    n: Annotated[int | None, typer.Option("-n", "--number", help="Number of pictures. Default: 64.")] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="The grid's file, PNG, JPEG or WebP; a folder with --separate.")
+        Path, typer.Option("-o", "--output", help="File for the grid: PNG, JPEG or WebP; or the folder for --separate.")
     ] = GRID,
     seed: Annotated[
-        int | None, typer.Option(help="Of the first picture; the others have the seeds after it. 0 if not said.")
+        int | None, typer.Option(help="Seed of the first picture; the others have the following seeds. Default: 0.")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Of each picture instead, as 1,2,3 or 10-20.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of all pictures instead, such as 1,2,3 or 10-20.")] = None,
     truncation: Truncation = 1.0,
     start: Annotated[Path | None, From] = None,
     edit: Annotated[
         list[str] | None,
-        typer.Option(help="Go along a direction: redder=+1.5, or 3=-2; see `pippin directions`. As often as you like."),
+        typer.Option(
+            help="Edit along a direction of `pippin directions`: redder=+1.5 or 3=-2. Can be given several times."
+        ),
     ] = None,
     label: Label = None,
-    curate: Annotated[bool, typer.Option("--curate", help="Paint four times as many and keep the best.")] = False,
+    curate: Annotated[
+        bool, typer.Option("--curate", help="Generate four times as many pictures and keep the best.")
+    ] = False,
     labels: Annotated[
         bool | None,
-        typer.Option("--labels/--no-labels", help="Seeds below the pictures; with --seeds and --curate if not said."),
+        typer.Option(
+            "--labels/--no-labels", help="Print each seed below its picture. Default: with --seeds or --curate."
+        ),
     ] = None,
-    separate: Annotated[bool, typer.Option("--separate", help="A file for each picture.")] = False,
+    separate: Annotated[bool, typer.Option("--separate", help="Write each picture to its own file.")] = False,
 ) -> None:
-    """Paint new pictures with what RUN learnt. Each file says how it was made; `pippin again` makes it again."""
+    """Generate new pictures with RUN. Each file stores how it was made, so that `pippin again` can reproduce it."""
     from pippin.sampling.edits import parse_edits
     from pippin.sampling.seeds import parse_seeds, seeds_from
     from pippin.show import NOTE_SUFFIXES, check_suffix
 
     edits = parse_edits(edit or [])
     if curate and edits:
-        raise SettingsError("Curate first, then edit what was chosen, by its --seeds. Received: --curate --edit")
+        raise SettingsError(
+            "Use --curate first, then edit its choice with --seeds and --edit. Received: --curate --edit"
+        )
     if start is not None:
         if not (n is seed is seeds is labels is None and truncation == 1 and not curate and not separate):
-            raise SettingsError(f"With --from go --edit and -o, and nothing else. Received: --from {start}")
+            raise SettingsError(f"--from can only be combined with --edit and -o. Received: --from {start}")
         _sample_from(run, start, edits, check_suffix(output, NOTE_SUFFIXES))
         return
     if seeds is not None and (n is not None or seed is not None or curate):
-        raise SettingsError(f"Give --seeds, or what chooses them: -n, --seed, --curate. Received: --seeds {seeds}")
+        raise SettingsError(f"--seeds cannot be combined with -n, --seed or --curate. Received: --seeds {seeds}")
     if output.suffix or not separate:
         check_suffix(output, NOTE_SUFFIXES)
     how, count, first = "", 64 if n is None else n, seed or 0
@@ -97,7 +105,7 @@ def sample(
 
 
 def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
-    """Paint once more what a picture file of a run was painted from, edited."""
+    """Generate pictures from the latents of a picture file, edited."""
     opened = pippin.open_run(run)
     from pippin.runs.provenance import Recipe
 
@@ -111,7 +119,7 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
 
 
 def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path) -> Path:
-    """Write each picture into a file of its own, with a recipe of its own, and return their folder."""
+    """Write each picture with its provenance to its own file, and return the folder."""
     from pippin.sampling.seeds import parse_seeds
 
     folder, ending = output.with_suffix(""), output.suffix or ".png"
@@ -125,33 +133,33 @@ def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path)
 
 def again(
     picture: Annotated[
-        Path, typer.Argument(help="A file that `pippin sample`, `find` or `mix` wrote.", metavar="PICTURE")
+        Path, typer.Argument(help="A picture file that `pippin sample`, `find` or `mix` wrote.", metavar="PICTURE")
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to; NAME-again beside it if not said.")
+        Path | None, typer.Option("-o", "--output", help="File for the result. Default: NAME-again in the same folder.")
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="Folder of the run, where it has moved since.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run. Default: the one stored in PICTURE.")] = None,
 ) -> None:
-    """Paint PICTURE again from what it says about itself, and say whether it is the same to the byte."""
+    """Generate PICTURE again from the information stored in it, and say whether the file is identical."""
     with console_reporter() as reporter:
         made = pippin.again(picture, output, run, progress=reporter.progress("generating"))
-    verdict = "the same to the byte" if made.same else "not the same to the byte"
+    verdict = "identical to the byte" if made.same else "not identical"
     print(f"{made.path}: {verdict}" + (f" ({made.why})" if made.why else ""))
 
 
 def walk(
     run: RunFolder,
     seeds: Annotated[
-        str | None, typer.Option(help="Of the pictures to pass, as 1,2,3 or 10-20; 0-4 if not said.")
+        str | None, typer.Option(help="Seeds of the pictures on the path, such as 1,2,3 or 10-20. Default: 0-4.")
     ] = None,
     start: Annotated[list[Path] | None, From] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = WALK,
-    frames: Annotated[int, typer.Option(help="From one picture to the next.")] = 48,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the video: MP4, WebP or GIF.")] = WALK,
+    frames: Annotated[int, typer.Option(help="Frames from each picture to the next.")] = 48,
     fps: FramesPerSecond = 24,
     truncation: Truncation = 1.0,
     label: Label = None,
 ) -> None:
-    """Walk in a smooth loop through pictures of RUN, from one to the next and back to the first."""
+    """Make a video that interpolates between pictures of RUN and returns to the first."""
     from pippin.sampling.seeds import parse_seeds
     from pippin.show import check_video, save_video
 
@@ -160,7 +168,7 @@ def walk(
     opened = pippin.open_run(run)
     latents = _latents_from(opened, start) if start else None
     if seeds is None and (latents is None or len(latents) < 2):
-        chosen = parse_seeds(SEEDS)
+        chosen = parse_seeds(DEFAULT_SEEDS)
     with console_reporter() as reporter:
         progress = reporter.progress("generating")
         painted = opened.walk(chosen, frames, truncation=truncation, label=label, latents=latents, progress=progress)
@@ -169,7 +177,7 @@ def walk(
 
 
 def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
-    """Return the latents of picture files of a run, one after the other."""
+    """Return the concatenated latents of picture files of a run."""
     import numpy as np
 
     from pippin.runs.provenance import Recipe
@@ -182,14 +190,14 @@ def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
 
 def story(
     run: RunFolder,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The video's file: MP4, WebP or GIF.")] = STORY,
-    seconds: Annotated[float, typer.Option(help="From one moment to the next.")] = 1.5,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the video: MP4, WebP or GIF.")] = STORY,
+    seconds: Annotated[float, typer.Option(help="Seconds from each snapshot to the next.")] = 1.5,
     fps: FramesPerSecond = 24,
 ) -> None:
-    """Show how the same latents' pictures grew while RUN learnt, from batch 0 to now."""
+    """Make a video of RUN's snapshots: images generated from the same latents, from batch 0 to the last."""
     from pippin.show import check_video, film, save_video
 
     check_video(output, fps)
     moments = pippin.open_run(run).story()
     save_video(film(moments, fps, seconds), output, fps)
-    print(f"{len(moments)} moments, from batch {min(moments):,} to {max(moments):,}, in {output}")
+    print(f"{len(moments)} snapshots, from batch {min(moments):,} to {max(moments):,}, in {output}")

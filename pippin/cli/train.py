@@ -1,4 +1,4 @@
-"""The verbs that learn: `plan` and `train`."""
+"""The verbs that plan and train: `plan` and `train`."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import pippin
-from pippin.cli.arguments import Source, explained, table
+from pippin.cli.arguments import Source, setting_rows, table
 from pippin.cli.console import console_reporter, format_duration, stdout_console
 from pippin.cli.prepare import prepares
 from pippin.errors import SettingsError
@@ -18,27 +18,32 @@ if TYPE_CHECKING:
 
 
 class Preset(StrEnum):
-    """The networks and recipes there are."""
+    """The presets of networks and training recipes."""
 
     standard = "standard"
     classic = "classic"
 
 
 ImageSize = Annotated[
-    int | None, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256; 64 if not said.")
+    int | None,
+    typer.Option(help="Side of the images in pixels: 16, 32, 64, 128 or 256. Default: 64, or less for small pictures."),
 ]
-Recipe = Annotated[Preset, typer.Option("--preset", help="Networks and recipe.")]
-Batches = Annotated[int | None, typer.Option(help="Batches to train for; 5,000 if nothing is said.")]
-Minutes = Annotated[float | None, typer.Option(help="Minutes to train for, instead of batches.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything random; 0 if not said.")]
-BatchSize = Annotated[int | None, typer.Option(help="Pictures a batch; chosen if not said.")]
+PresetName = Annotated[Preset, typer.Option("--preset", help="Networks and training recipe.")]
+Batches = Annotated[int | None, typer.Option(help="Number of batches to train. Default: 5,000.")]
+Minutes = Annotated[float | None, typer.Option(help="Minutes to train, instead of a number of batches.")]
+Seed = Annotated[int | None, typer.Option(help="Random seed, from 0. Default: 0.")]
+BatchSize = Annotated[
+    int | None, typer.Option(help="Real images per batch, from 2. Default: chosen for the preset and the free memory.")
+]
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="Start from the layers of this run, of as large or smaller pictures.", metavar="RUN"),
+    typer.Option("--from", help="Start from the layers of this run, whose images must not be larger.", metavar="RUN"),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Any other setting, as NAME=VALUE; `pippin plan` lists them.", metavar="NAME=VALUE"),
+    typer.Option(
+        "--set", help="Any other setting; `pippin plan` lists them. Can be given several times.", metavar="NAME=VALUE"
+    ),
 ]
 
 
@@ -46,7 +51,7 @@ Overrides = Annotated[
 def plan(
     source: Source,
     image_size: ImageSize = None,
-    preset: Recipe = Preset.standard,
+    preset: PresetName = Preset.standard,
     batches: Batches = None,
     minutes: Minutes = None,
     seed: Seed = None,
@@ -55,20 +60,20 @@ def plan(
     *,
     options: Any,
 ) -> None:
-    """Say what `pippin train` would do with SOURCE and why, how much memory it needs, and how fast it is here."""
+    """Print the settings that `pippin train` would use for SOURCE, their reasons, and the memory and time it needs."""
     with console_reporter() as reporter:
         made = pippin.plan(
             source,
             preset=preset.value,
             preparation=options,
             progress=reporter.on_prepare_progress,
-            **_asked(
+            **_given_settings(
                 override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
             ),
         )
         reporter.on_prepare_end(made.dataset)
-    stdout_console().print(table(explained(made.settings, made.choice.reasons)))
-    for line in _outlook(made):
+    stdout_console().print(table(setting_rows(made.settings, made.choice.reasons)))
+    for line in _expectations(made):
         print(line, flush=True)
 
 
@@ -76,10 +81,10 @@ def plan(
 def train(
     source: Source,
     image_size: ImageSize = None,
-    preset: Recipe = Preset.standard,
+    preset: PresetName = Preset.standard,
     batches: Batches = None,
     minutes: Minutes = None,
-    run: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME-SIZE-PRESET if not said.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/NAME-SIZE-PRESET.")] = None,
     from_run: From = None,
     seed: Seed = None,
     batch_size: BatchSize = None,
@@ -87,19 +92,25 @@ def train(
     *,
     options: Any,
 ) -> None:
-    """Learn to paint pictures like those of SOURCE. The same command again goes on where the last one stopped."""
-    asked = _asked(override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size)
-    asked["preparation"] = options
+    """Train a generator on the pictures of SOURCE. The same command resumes an interrupted run."""
+    given = _given_settings(
+        override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
+    )
+    given["preparation"] = options
     with console_reporter() as reporter:
         try:
-            pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **asked)
+            pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **given)
         except KeyboardInterrupt:
             reporter.print_interrupted()
             raise typer.Exit(130) from None
 
 
-def _asked(override: list[str] | None, **options: Any) -> dict[str, Any]:
-    """Return what was asked for: the options that were given, and `--set NAME=VALUE`."""
+def _given_settings(override: list[str] | None, **options: Any) -> dict[str, Any]:
+    """Return the given settings: those of the options that were used, and of `--set NAME=VALUE`.
+
+    Raises:
+        SettingsError: a setting of `--set` is unknown or has an option of its own, or options contradict each other.
+    """
     from pippin.settings import parse
 
     if options["batches"] is not None and options["minutes"] is not None:
@@ -110,30 +121,34 @@ def _asked(override: list[str] | None, **options: Any) -> dict[str, Any]:
         name, value = parse(text)
         if name in {"preset", "from_run", *options}:
             option = name.removesuffix("_run").replace("_", "-")
-            raise SettingsError(f"Give this one as --{option}. Received: --set {text}")
+            raise SettingsError(f"Use --{option} for this setting. Received: --set {text}")
         given[name] = value
     return given
 
 
-def _outlook(made: "Plan") -> Iterator[str]:
-    """Yield what the machine says to a plan: memory, speed and time. Raises where it does not fit."""
+def _expectations(made: "Plan") -> Iterator[str]:
+    """Yield lines on the expected memory, speed and time of a plan.
+
+    Raises:
+        SettingsError: training does not fit into the free memory.
+    """
     from pippin import engines
     from pippin.session import memory
 
     engine, settings = engines.current(), made.settings
-    learnt, held_out = made.dataset.split(settings.held_out)
-    yield f"{len(learnt):,} pictures to learn from, {len(held_out):,} held out to judge by"
+    training_set, held_out = made.dataset.split(settings.held_out)
+    yield f"{len(training_set):,} training images, {len(held_out):,} held out for validation"
     if engine.device() == "CPU":
         free = memory.free_memory()
         need, share = memory.format_gib(made.memory), made.memory / max(free, 1)
         yield f"Memory: about {need} at its peak, {share:.0%} of the free {memory.format_gib(free)}"
         made.check_memory()
     speed = made.measure_speed()
-    yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, as a few batches just showed"
+    yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, measured over a few batches"
     if settings.minutes is not None:
         batches = round(60 * settings.minutes * speed / settings.batch_size)
-        passes = batches * settings.batch_size / len(learnt)
-        yield f"Time:   about {batches:,} batches in {settings.minutes:g} minutes, {passes:,.0f} times all pictures"
+        passes = batches * settings.batch_size / len(training_set)
+        yield f"Time:   about {batches:,} batches in {settings.minutes:g} minutes, {passes:,.0f} epochs"
     else:
         seconds = (settings.batches or 0) * settings.batch_size / speed
         yield f"Time:   about {format_duration(seconds)} for {settings.batches:,} batches"

@@ -248,23 +248,24 @@ class Run(Folder):
             photo = prepare_one_photo(photo, self.settings.image_size, preparation)
         return find_latent(self.generator, photo, self.load_anchors(), steps, progress)
 
-    def directions(self, anew: bool = False) -> Directions:
+    def directions(self, recompute: bool = False) -> Directions:
         """Return the directions in which this run's pictures can be edited, found when they are first asked for.
 
         Args:
-            anew: find them again, without the names that they had.
+            recompute: compute them again, without the names that they had.
 
         Raises:
             RunError: the run has trained on since they were named; or it is damaged, or cannot be written.
         """
         self._without_labels("Editing")
-        known = None if anew else self.load_directions()
+        known = None if recompute else self.load_directions()
         if known is not None and known.weights == fingerprint(self.generator):
             return known
         if known is not None and known.names:
             raise RunError(
-                f"The run has trained on since its directions were named ({', '.join(known.names)}), and they may be "
-                f"others now; find them again, without names, with `pippin directions --anew`. Received: {self.path}"
+                f"The run was trained further after its directions were named ({', '.join(known.names)}), and they may "
+                "have changed; compute them again, without names, with `pippin directions --recompute`. "
+                f"Received: {self.path}"
             )
         return self.save_directions(find_directions(self.generator))
 
