@@ -2,6 +2,7 @@
 # make test    install everything, and run the linter, the type checker and all tests
 # make quick   install everything, and run the quick tests
 # make lint    install everything, and run the linter and the type checker
+# make docs    install everything, and generate the reference of the command line, docs/cli.md
 # make clean   remove what the others made, except runs/
 #
 # JOBS is the number of processes that run the tests.
@@ -21,7 +22,7 @@ SETUP := pyproject.toml constraints.txt
 DEMO_INSTALL := about 65 packages (1.9 GB on disk); this takes a few minutes
 TEST_INSTALL := about 95 packages (3.9 GB on disk); this takes several minutes
 
-.PHONY: demo test quick lint clean
+.PHONY: demo test quick lint docs clean
 
 demo: $(VENV)/.demo
 	@echo "Training on the built-in apples for $(MINUTES) minutes."
@@ -41,6 +42,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(VENV)/.test
+	$(BIN)/python docs/generate_cli.py
 
 clean:
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

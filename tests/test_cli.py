@@ -312,7 +312,7 @@ BAD = {
     "missing folder": (("train", "nowhere", *TRAIN), "There is no such folder"),
     "empty folder": (("train", "empty", *TRAIN), "The folder is empty"),
     "one picture": (("train", "one", *TRAIN), "At least two different pictures are needed"),
-    "a single file": (("train", "one/only.png", *TRAIN), "give the folder that holds the pictures"),
+    "a single file": (("train", "one/only.png", *TRAIN), "give the folder of the pictures"),
     "size 48": (("train", "photos", "--image-size", "48"), "image_size=48"),
     "goals": (("train", "photos", "--batches", "5", "--minutes", "1"), "Give --batches or --minutes, not both"),
     "no batches": (("train", "photos", "--batches", "0"), "batches must be from 1"),
