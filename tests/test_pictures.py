@@ -1,7 +1,9 @@
+import errno
 import io
 import json
 import multiprocessing
 import os
+import shutil
 import struct
 import tracemalloc
 import zlib
@@ -12,13 +14,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pippin.errors import SettingsError, SourceError
-from pippin.pictures import Dataset, prepare, to_float, to_uint8
+from pippin.pictures import Dataset, prepare, to_float, to_uint8, typical_side
 from pippin.pictures.bars import find_bars
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import PIXEL_LIMIT, read_picture
 from pippin.pictures.framing import Box, crop_boxes
 from pippin.pictures.single import is_blank
-from pippin.pictures.sources import open_source
+from pippin.pictures.sources import files, open_source
 from pippin.pictures.sources.built_in import BUILT_IN_COUNT, BuiltInSource
 from pippin.pictures.sources.files import FileSource
 
@@ -389,6 +391,132 @@ def test_a_cache_that_cannot_be_written(folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match=r"cannot be written .*; name another folder in PIPPIN_CACHE"):
         prepare(folder, 16, cache=tmp_path / "file")
+
+
+# --- errors of the system ---
+
+
+def tree(cache):
+    """Path → content of every file of the cache, except for the locks."""
+    return {path: path.read_bytes() for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def failing(function, number, name=None):
+    """Return a function that raises an OSError of this number, for one file name only if it is given."""
+
+    def fails(path, *arguments, **options):
+        if name in (None, Path(path).name):
+            raise OSError(number, os.strerror(number), str(path))
+        return function(path, *arguments, **options)
+
+    return fails
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_cache_that_cannot_be_read_now_is_kept(folder, cache, monkeypatch, number):
+    first = prepare(folder, 16)
+    before = tree(cache)
+    with monkeypatch.context() as patch:
+        patch.setattr("pippin.pictures.dataset.np.load", failing(np.load, number))
+        with pytest.raises(SourceError) as error:
+            prepare(folder, 16)
+    assert str(error.value).startswith(f"The prepared pictures cannot be read ({os.strerror(number)}); nothing was")
+    assert str(error.value).endswith(f"Received: {first.stored.filename}")
+    assert tree(cache) == before
+    monkeypatch.setattr("pippin.pictures.sources.files.read_picture", lambda *_: pytest.fail("decoded again"))
+    assert prepare(folder, 16).fingerprint == first.fingerprint
+
+
+def test_an_earlier_state_that_cannot_be_read_now_is_kept(folder, cache, monkeypatch):
+    prepare(folder, 16)
+    before = tree(cache)
+    noise(seed=3).save(folder / "c.png")
+    monkeypatch.setattr("pippin.pictures.dataset.np.load", failing(np.load, errno.EMFILE))
+    with pytest.raises(SourceError, match=r"The prepared pictures cannot be read \(Too many open files\)"):
+        prepare(folder, 16)
+    assert tree(cache) == before
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ESTALE])
+def test_a_source_that_cannot_be_read_now_is_named_and_not_recorded_as_damaged(folder, monkeypatch, number):
+    read, steps = files.read_picture, []
+    with monkeypatch.context() as patch:
+        patch.setattr("pippin.pictures.decoding.Image.open", failing(Image.open, number, "b.png"))
+        with pytest.raises(SourceError) as error:
+            prepare(folder, 16)
+    assert str(error.value).startswith(f"The pictures cannot be read ({os.strerror(number)}); try again.")
+    assert str(error.value).endswith(f"Received: {folder / 'b.png'}")
+    monkeypatch.setattr(files, "read_picture", lambda path, *rest: (steps.append(path.name), read(path, *rest))[1])
+    assert prepare(folder, 16).audit.counts == {"kept": 2, "mended": 0, "refused": 0}
+    assert steps == ["b.png"]  # the preparation was resumed
+
+
+def test_a_stamp_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.zeros((2, 16, 16), np.uint8))
+    source = open_source(tmp_path / "a.npy")
+    monkeypatch.setattr(source, "stamp", lambda: (tmp_path / "gone.npy").stat())
+    with pytest.raises(SourceError, match=r"The pictures cannot be read \(No such file.*Received: .*gone\.npy"):
+        prepare(source, 16)
+
+
+def test_a_file_that_is_deleted_meanwhile_is_refused(folder, monkeypatch):
+    noise(seed=3).save(folder / "c.png")
+    read = files.read_picture
+
+    def deletes(path, *rest):
+        decoded = read(path, *rest)
+        if path.name == "b.png":
+            path.unlink()
+        return decoded
+
+    monkeypatch.setattr(files, "read_picture", deletes)
+    assert entries(prepare(folder, 16))["b.png"].reasons == ("deleted since the folder was listed",)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"), [(errno.ENOSPC, "name another folder in PIPPIN_CACHE"), (errno.EMFILE, "try again")]
+)
+def test_an_error_of_writing_names_the_cache(folder, cache, monkeypatch, number, advice):
+    def full(journal, entry, squares):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pippin.pictures.journal.Journal.add", full)
+    with pytest.raises(SourceError) as error:
+        prepare(folder, 16)
+    assert str(error.value).startswith(f"The prepared pictures cannot be written ({os.strerror(number)}); {advice}.")
+    assert str(cache) in str(error.value)
+
+
+def test_an_error_of_the_progress_callback_is_not_changed(folder):
+    def closed(done, total):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        prepare(folder, 16, progress=closed)
+
+
+def test_a_temporary_error_in_an_archive_is_not_recorded_as_damage(folder, tmp_path, monkeypatch):
+    def fails(archive, *arguments):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("pippin.pictures.sources.archives.zipfile.ZipFile.open", fails)
+        with pytest.raises(SourceError, match=r"The pictures cannot be read \(Too many open files\)"):
+            prepare(archive, 16)
+    assert prepare(archive, 16).audit.counts == {"kept": 2, "mended": 0, "refused": 0}
+
+
+# --- opened sources ---
+
+
+@pytest.mark.parametrize("source", ["folder", "apples"])
+def test_an_opened_source_is_used_as_it_is(folder, monkeypatch, source):
+    monkeypatch.setattr("pippin.pictures.sources.built_in.BUILT_IN_COUNT", 3)
+    opened = open_source(folder if source == "folder" else "apples")
+    assert open_source(opened) is opened
+    assert typical_side(opened) == (40 if source == "folder" else None)
+    assert prepare(opened, 16).fingerprint == prepare(opened.location, 16).fingerprint
 
 
 # --- bars and squares ---

@@ -11,6 +11,7 @@ import tiny
 import pippin
 from pippin import networks
 from pippin.errors import RunError, SettingsError
+from pippin.pictures.sources import files
 from pippin.session import memory
 from pippin.session.plan import largest_batch
 from pippin.settings import FEW_AUGMENT_P, choose
@@ -202,3 +203,14 @@ def test_a_containers_limit_is_found(monkeypatch, tmp_path):
     assert memory.free_memory() == 600_000
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.free_memory() > 1_000_000
+
+
+@pytest.mark.parametrize("image_size", [None, 16])
+def test_a_source_is_listed_once(tmp_path, monkeypatch, image_size):
+    greys = np.repeat(tiny.pictures()[..., :1], 3, axis=3)
+    folder, listed = tiny.save(tmp_path / "photos", greys), []
+    walk = files._walk
+    monkeypatch.setattr(files, "_walk", lambda *folders: (listed.append(folders), walk(*folders))[1])
+    made = pippin.plan(folder, image_size=image_size, generator=tiny.generator(), discriminator=tiny.discriminator())
+    assert made.dataset.channels == 3  # prepared in grey first, and again in RGB for these networks
+    assert len(listed) == 1

@@ -124,8 +124,8 @@ def test_the_command(folder):
     for shard in ("1/2", "2/2"):
         done = CliRunner().invoke(cli.app, [*words, "--shard", shard])
         assert done.output.splitlines() == [
-            f"Shard {shard}: 13 of the files are prepared",
-            "When all shards are, with the same cache folder: the same command without --shard",
+            f"Shard {shard}: 13 files prepared",
+            "When all shards are prepared in the same cache folder, run the command without --shard",
         ]
     done = CliRunner().invoke(cli.app, words)
     assert done.output == prepare(folder, 16).summary() + "\n"

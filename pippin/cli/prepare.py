@@ -1,4 +1,4 @@
-"""How pictures are made alike, as options of the verbs that do it; and the verb that says what that comes to."""
+"""The options of a preparation, which several commands share, and the commands `audit` and `prepare`."""
 
 import functools
 import inspect
@@ -27,14 +27,14 @@ class Fitting(StrEnum):
 
 
 class Focus(StrEnum):
-    """Where the square of a wide or high picture is taken."""
+    """The position of the square in a wide or high picture."""
 
     auto = "auto"
     centre = "centre"
 
 
 class Copies(StrEnum):
-    """Which copies are left out."""
+    """The copies that are left out."""
 
     keep = "keep"
     exact = "exact"
@@ -42,14 +42,14 @@ class Copies(StrEnum):
 
 
 class Labelling(StrEnum):
-    """Where labels come from."""
+    """The origin of the labels."""
 
     none = "none"
     folders = "folders"
 
 
 class Channels(StrEnum):
-    """What there is of each pixel."""
+    """The channels of the images."""
 
     auto = "auto"
     grey = "1"
@@ -59,31 +59,29 @@ class Channels(StrEnum):
 
 def preparation(
     background: Annotated[
-        str, typer.Option(help="Behind transparent pictures and in padding: a colour, or blur.")
+        str, typer.Option(help="Background of transparent pictures and of padding: a colour, or blur.")
     ] = "white",
     fit: Annotated[Fitting, typer.Option(help="How a picture becomes a square.")] = Fitting.crop,
     focus: Annotated[
-        Focus, typer.Option(help="Where the square is: where most is to be seen, or the centre.")
+        Focus, typer.Option(help="Position of the square: where most of the content is, or the centre.")
     ] = Focus.auto,
     keep_borders: Annotated[bool, typer.Option("--keep-borders", help="Keep padding bars around pictures.")] = False,
-    crops: Annotated[int, typer.Option(help="Squares to take of a wide or high picture, at most.")] = 1,
+    crops: Annotated[int, typer.Option(help="Largest number of squares from a wide or high picture.")] = 1,
     frames: Annotated[
         str, typer.Option(help="Frames of animations and videos: first, all, a number, or auto.")
     ] = "auto",
     duplicates: Annotated[
-        Copies, typer.Option(help="Copies to leave out: exact ones, near ones as well, or none.")
+        Copies, typer.Option(help="Copies to leave out: exact, near (with the exact ones), or keep for none.")
     ] = Copies.exact,
     channels: Annotated[
-        Channels, typer.Option(help="1: grey, 3: RGB, 4: transparent; 1 or 3 by what the pictures are.")
+        Channels, typer.Option(help="1: grey, 3: RGB, 4: RGBA, auto: 1 if all pictures are grey, else 3.")
     ] = Channels.auto,
     transparent: Annotated[
-        bool, typer.Option("--transparent", help="Learn transparency, too: the same as --channels 4.")
+        bool, typer.Option("--transparent", help="Keep transparency: the same as --channels 4.")
     ] = False,
-    labels: Annotated[
-        Labelling, typer.Option(help="Learn kinds of pictures apart, one for each folder in SOURCE.")
-    ] = Labelling.none,
+    labels: Annotated[Labelling, typer.Option(help="Labels: the folders in SOURCE, or none.")] = Labelling.none,
 ) -> "Preparation":
-    """Gather the options of a preparation."""
+    """Return the preparation that the options describe."""
     if transparent and channels not in (Channels.auto, Channels.rgba):
         raise SettingsError(f"--transparent means --channels 4. Received: --channels {channels.value}")
     chosen = Channels.rgba if transparent else channels
@@ -100,58 +98,60 @@ def preparation(
     )
 
 
-def prepares(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options of a preparation; it gets them as one argument, `options`."""
-    own = [each for name, each in inspect.signature(verb).parameters.items() if name != "options"]
+def with_preparation(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a preparation to a command, which gets them as one argument, `options`."""
+    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "options"]
     shared = inspect.signature(preparation).parameters
 
-    @functools.wraps(verb)
+    @functools.wraps(command)
     def with_options(**given: Any) -> None:
-        verb(**{each.name: given[each.name] for each in own}, options=preparation(**{n: given[n] for n in shared}))
+        options = preparation(**{name: given[name] for name in shared})
+        command(**{parameter.name: given[parameter.name] for parameter in own}, options=options)
 
-    by_name = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
-    with_options.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {each.name: each.annotation for each in by_name}
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_options
 
 
-@prepares
+@with_preparation
 def audit(
     source: Source,
     image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
-    report: Annotated[Path | None, typer.Option(help="Write a page with all of it, such as audit.html.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not look for pictures that do not belong.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page with all results, such as audit.html.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not search for outliers.")] = False,
     *,
     options: Any,
 ) -> None:
-    """Say what becomes of every file in SOURCE and why, which pictures are alike, and which do not belong."""
+    """Show the status of every file in SOURCE, with reasons, and list duplicates and outliers."""
     with console_reporter() as reporter:
-        found = pippin.audit(
+        inspection = pippin.audit(
             source,
             image_size=image_size,
             preparation=options,
             outliers=not quick,
             progress=reporter.on_prepare_progress,
         )
-    print("\n".join(found.lines()))
+    print("\n".join(inspection.lines()))
     if report is not None:
         from pippin.auditing import write_page
 
-        print(f"The report: {write_page(found, report)}")
+        print(f"The report: {write_page(inspection, report)}")
 
 
-@prepares
+@with_preparation
 def prepare(
     source: Source,
     image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
     shard: Annotated[
-        str | None, typer.Option(help="Only this part, such as 2/4; other machines do the others.")
+        str | None, typer.Option(help="Prepare only this part, such as 2/4; other machines prepare the others.")
     ] = None,
     *,
     options: Any,
 ) -> None:
-    """Prepare SOURCE for training, as `pippin train` does by itself; in parts on several machines with --shard."""
+    """Prepare SOURCE for training, as `pippin train` does; with --shard, a part of it on each of several machines."""
     from pippin import pictures
+    from pippin.pictures.verdicts import plural
 
     with console_reporter() as reporter:
         dataset = pictures.prepare(
@@ -160,5 +160,5 @@ def prepare(
     if shard is None:
         print(dataset.summary())
     else:
-        print(f"Shard {shard}: {len(dataset.audit.entries):,} of the {dataset.audit.noun}s are prepared")
-        print("When all shards are, with the same cache folder: the same command without --shard")
+        print(f"Shard {shard}: {plural(len(dataset.audit.entries), dataset.audit.noun)} prepared")
+        print("When all shards are prepared in the same cache folder, run the command without --shard")

@@ -10,7 +10,7 @@ import typer
 import pippin
 from pippin.cli.arguments import Source, setting_rows, table
 from pippin.cli.console import console_reporter, format_duration, stdout_console
-from pippin.cli.prepare import prepares
+from pippin.cli.prepare import with_preparation
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ Overrides = Annotated[
 ]
 
 
-@prepares
+@with_preparation
 def plan(
     source: Source,
     image_size: ImageSize = None,
@@ -77,7 +77,7 @@ def plan(
         print(line, flush=True)
 
 
-@prepares
+@with_preparation
 def train(
     source: Source,
     image_size: ImageSize = None,
