@@ -1,5 +1,6 @@
 """The HTML page and the TensorBoard event file, read back with a parser and with TensorBoard."""
 
+import dataclasses
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ import pippin
 from pippin.cli import app
 from pippin.runs.report import write_page
 from pippin.runs.report.curves import curves
+from pippin.settings import Settings
 from pippin.training.health import Checkup
 
 
@@ -54,11 +56,12 @@ def test_a_finished_run_has_a_page_without_external_links(run):
     text = " ".join(page.text.split())
     assert "Trained on 40 pictures" in text
     assert "The best weights are those of batch 90 (KID 0.2000)." in text
-    assert "batch 60 The pictures have become alike" in text
-    assert "batch_size 4 pictures of each kind, real and generated, a batch given" in text
-    assert "minutes" not in text.split("Settings")[1].split("batches 120")[1].split("batch_size")[0], (
-        "a setting without a value is not listed"
-    )
+    (finding,) = run.checkups()[1]["findings"]
+    assert f"batch 60 {finding}" in text
+    help = {field.name: field.metadata["help"] for field in dataclasses.fields(Settings)}
+    assert f"batch_size 4 {help['batch_size']} given" in text
+    settings = text.split("Settings")[1]
+    assert "minutes" not in settings.split("batches 120")[1].split("batch_size")[0], "it has no value"
 
 
 def test_a_name_with_markup_is_escaped(run, tmp_path):
@@ -77,7 +80,7 @@ def test_the_command_adds_scores_and_the_nearest_training_pictures(run, capsys):
     page = Page((run.path / "report.html").read_text(encoding="utf-8"))
     assert sum(link.startswith("data:image/png;base64,") for link in page.links) == 3
     assert re.search(r"KID\s+\d\.\d+", page.text)
-    assert run.evaluation()["references"] == "learnt from"
+    assert "held" not in run.evaluation()["references"], "none of the 40 pictures is held out"
 
 
 def test_scores_of_an_earlier_batch_are_computed_again(run, tmp_path, capsys):
@@ -93,7 +96,8 @@ def test_a_run_without_its_training_pictures_is_shown_without_scores(tmp_path, c
     run = tiny.train(tmp_path / "run", batches=2)
     app(["report", str(run.path)], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Not scored: The run learnt from an array")
+    assert lines[0].startswith("Not evaluated: ")
+    assert "an array, which is not on disk" in lines[0]
     assert lines[1].startswith("The report:")
 
 
