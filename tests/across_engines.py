@@ -213,7 +213,7 @@ def many_steps(bench: Bench) -> dict:
     """`STEPS` steps of a tiny pair, with a checkpoint half-way to `EXACT_STEPS`; and how often Python ran the step."""
     engine, pair = bench.engine, (painter(), critic())
     trainer = bench.trainer(*pair)
-    run = pippin.runs.run.Run.create(bench.folder / engine.name, bench.choice, ABOUT, pair)
+    folder = pippin.runs.folder.Folder.create(bench.folder / engine.name, bench.choice, ABOUT, pair)
     calls, call = [], trainer.generator.stateless_call
     trainer.generator.stateless_call = lambda *args, **kwargs: calls.append(1) or call(*args, **kwargs)
     d_loss, g_loss, kept = [], [], {}
@@ -224,7 +224,7 @@ def many_steps(bench: Bench) -> dict:
         if n == EXACT_STEPS // 2:
             half = trainer.state_on_host()
             was = copy.deepcopy(half)
-            run.save_checkpoint(half, seconds=1.5, health=Health())
+            folder.save_checkpoint(half, seconds=1.5, health=Health())
         if n == EXACT_STEPS:
             kept = dict(by_part(trainer.state_on_host()))
     untouched = all(
@@ -243,7 +243,7 @@ def resumed(bench: Bench) -> dict:
 
 def go_on(bench: Bench, name: str) -> dict:
     run, trainer = pippin.runs.run.open_run(bench.folder / name), bench.heir
-    trainer.load(*run.load_checkpoint(trainer.state_on_host()))
+    trainer.load(*run.folder.load_checkpoint(trainer.state_on_host()))
     begun, seconds = trainer.batches, trainer.seconds
     for _ in range(EXACT_STEPS // 2):
         trainer.step()

@@ -97,7 +97,7 @@ def test_a_callback_ends_the_run(tmp_path, stop, batches):
     diary = Diary()
     run = tiny.train(tmp_path / "run", batches=80, callbacks=[stop, diary])
     assert (run.batches, run.finished) == (batches, True)
-    assert max(run.story()) == batches
+    assert max(run.snapshots()) == batches
     assert diary.told[-1] == "end"
     assert tiny.state(run)["steps"] == batches
 

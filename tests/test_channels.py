@@ -347,7 +347,7 @@ def test_a_transparent_run_generates_transparent_images(tmp_path, sprites):
     assert pippin.evaluate(run, n=8).pairs.shape[2] == 3
     with Image.open(run.path / "latest.png") as sheet:
         assert sheet.mode == "RGB"
-    assert run.story()[0].shape == (64, 16, 16, 3)
+    assert run.snapshots()[0].shape == (64, 16, 16, 3)
     from pippin.runs.provenance import Recipe
 
     alone = Recipe.of(run, [3]).save(tmp_path / "one.png", run)
@@ -368,7 +368,7 @@ def test_a_grey_run_generates_grey_images_and_is_resumed_only_in_grey(tmp_path):
 def test_grey_pictures_are_rgb_for_networks_that_take_only_rgb(tmp_path):
     run = tiny.train(tmp_path / "run", source=save(tmp_path / "grey", *grey(8)), batches=2)
     assert run.channels == 3
-    assert run.preparation.channels == 3
+    assert run.folder.preparation.channels == 3
 
 
 @pytest.mark.parametrize(("channels", "kind"), [(1, "grey "), (4, "transparent ")])

@@ -245,7 +245,7 @@ def test_the_png_has_the_colours_of_its_theme(theme, colours):
 def test_presets_models_and_runs_can_be_drawn(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
     for drawn in (pippin.diagram(run), pippin.diagram(tmp_path / "run"), run.diagram()):
-        assert drawn == pippin.diagram(run.network("generator"), run.network("discriminator"))
+        assert drawn == pippin.diagram(run.folder.build_network("generator"), run.folder.build_network("discriminator"))
     assert "BatchNorm" in pippin.diagram("classic", image_size=16)
     assert pippin.diagram("classic", image_size=16, format="png").mode == "RGB"
 

@@ -20,6 +20,7 @@ from pippin.engines import ENGINES
 from pippin.errors import ExportError
 from pippin.export import TrainedGenerator, export, huggingface, onnx_forward, onnx_layers
 from pippin.export.trained_generator import TOLERANCE
+from pippin.runs import backend
 from pippin.settings import Settings, choose
 
 ABOUT = {
@@ -325,7 +326,7 @@ def test_a_run_is_exported_into_its_folder_or_to_a_given_path(tmp_path):
     np.testing.assert_allclose(onnx_images(run.path / "generator.onnx", given), expected, atol=1e-4)
     file = run.export("keras", tmp_path / "mine.keras")
     np.testing.assert_allclose(keras_images(keras.models.load_model(file), given), expected, atol=1e-6)
-    assert run.trained().audit["kept"] == 12
+    assert backend.trained_generator(run).audit["kept"] == 12
 
 
 # -- Hugging Face ----------------------------------------------------------------------------------------------------

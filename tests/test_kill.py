@@ -52,7 +52,7 @@ def whole(path):
     for name in ("settings.json", "pictures.json", "generator.json", "discriminator.json"):
         json.loads((Path(path) / name).read_text(encoding="utf-8"))
     run = pippin.open_run(path)
-    assert run.story().keys() >= {0}
+    assert run.snapshots().keys() >= {0}
     return run
 
 
@@ -76,7 +76,7 @@ def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):
     assert run.finished
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
     assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 170]
-    assert list(run.story()) == [0, 50, 100, 170]
+    assert list(run.snapshots()) == [0, 50, 100, 170]
     assert not list(run.path.rglob("*.part*"))
     np.testing.assert_array_equal(run.sample(4), uninterrupted.sample(4))
 

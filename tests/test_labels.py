@@ -18,6 +18,7 @@ from pippin.errors import ExportError, NetworkError, SettingsError, SourceError
 from pippin.export import export, huggingface
 from pippin.pictures import Labels, Preparation, cycle_labels, one_hot, prepare
 from pippin.pictures.labels import from_folders
+from pippin.runs.backend import trained_generator
 from pippin.sampling import latents as latent_space
 from pippin.settings import choose
 from pippin.training import anchors, draws
@@ -230,7 +231,7 @@ def test_it_goes_on_and_is_scored_and_drawn(run, kinds):
 
 
 def test_a_run_without_labels_says_so(tmp_path):
-    with pytest.raises(SettingsError, match=r"This run knows no labels: .* Received: label=star"):
+    with pytest.raises(SettingsError, match=r"This run has no labels; .* Received: label=star"):
         tiny.train(tmp_path / "run", batches=2).sample(2, label="star")
 
 
@@ -238,7 +239,7 @@ def test_a_run_without_labels_says_so(tmp_path):
 
 
 def test_what_is_taken_away_takes_labels(run, tmp_path):
-    given = run.trained()
+    given = trained_generator(run)
     latents, expected = given.check_batch
     session = onnxruntime.InferenceSession(export(given, "onnx", tmp_path / "generator.onnx"))
     assert [(one.name, one.shape) for one in session.get_inputs()] == [

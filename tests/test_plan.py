@@ -86,9 +86,9 @@ def test_a_setting_that_contradicts_a_network_is_refused():
 
 def test_a_run_keeps_which_settings_were_given(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2, seed=3)
-    assert run.choice.given == {"batches", "batch_size", "seed"}
-    assert run.choice.derived == {"latent_dim", "features", "image_size"}
-    assert run.choice.reasons == run.about["reasons"]
+    assert run.folder.choice.given == {"batches", "batch_size", "seed"}
+    assert run.folder.choice.derived == {"latent_dim", "features", "image_size"}
+    assert run.folder.choice.reasons == run.about["reasons"]
 
 
 def test_an_older_run_marks_given_settings_by_their_reason(tmp_path):
@@ -97,7 +97,7 @@ def test_an_older_run_marks_given_settings_by_their_reason(tmp_path):
     del about["given"], about["derived"]
     about["reasons"]["latent_dim"] = "given"
     (run.path / "settings.json").write_text(json.dumps(about), encoding="utf-8")
-    assert pippin.open_run(run.path).choice.given == {"batches", "batch_size", "latent_dim"}
+    assert pippin.open_run(run.path).folder.choice.given == {"batches", "batch_size", "latent_dim"}
     assert tiny.train(run.path, batches=2).batches == 2
     with pytest.raises(RunError, match=r"Received: batches=3 \(the run has 2\)$"):
         tiny.train(run.path, batches=3)

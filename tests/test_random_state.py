@@ -14,7 +14,7 @@ import pippin
 from pippin import engines, networks
 from pippin.networks import classic, efficientnet, projector, standard
 from pippin.networks.random_state import preserved_random_state, temporary_global_seed
-from pippin.runs.folder import check_writable
+from pippin.runs.network_files import check_rebuildable
 
 BACKEND = keras.backend.backend()
 
@@ -141,7 +141,7 @@ def test_planning_training_and_sampling_leave_the_global_generators_alone(tmp_pa
     images = tiny.pictures(40)
     with unchanged_generators():
         pippin.plan(images, image_size=16, batches=2, features="none")
-        check_writable(tuple(pair.values()))
+        check_rebuildable(tuple(pair.values()))
         run = pippin.train(images, tmp_path / "run", batches=2, batch_size=4, **pair)
         pippin.train(images, tmp_path / "run", batches=2, batch_size=4, **pair)
         pippin.open_run(run.path).sample(2)

@@ -12,8 +12,8 @@ from PIL import Image
 import pippin
 from pippin import engines
 from pippin.errors import ExportError, RunError, SettingsError
-from pippin.runs.folder import FIXED
 from pippin.runs.provenance import Recipe
+from pippin.runs.snapshots import SNAPSHOT_LATENTS
 from pippin.show import read_note, save_picture
 from pippin.training import draws
 
@@ -76,9 +76,9 @@ def test_what_painted_a_picture_paints_it_again(run, tmp_path):
 
 def test_an_engine_paints_where_onnx_runtime_cannot(run, monkeypatch):
     def refuse(trained):
-        raise ExportError("a layer that is not known")
+        raise ExportError("the layer is not supported")
 
-    monkeypatch.setattr("pippin.export.onnx_file._tried", refuse)
+    monkeypatch.setattr("pippin.export.onnx_file._convert", refuse)
     opened = pippin.open_run(run.path)
     assert opened.backend == engines.current().name
     assert opened.sample(2).shape == (2, tiny.SIZE, tiny.SIZE, 3)
@@ -173,7 +173,7 @@ def test_truncation_draws_pictures_together(run):
 
 
 def test_latents_of_ones_own_are_painted(run):
-    latents = draws.fixed_latents(0, FIXED, tiny.LATENT_DIM)
+    latents = draws.fixed_latents(0, SNAPSHOT_LATENTS, tiny.LATENT_DIM)
     np.testing.assert_array_equal(run.generate(latents)[:3], run.generate(latents[:3]))
 
 

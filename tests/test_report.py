@@ -110,8 +110,8 @@ def test_tensorboard_reads_the_same_figures_and_images(run):
     assert losses == [(one["batches"], pytest.approx(one["d_loss"])) for one in run.log()]
     assert [event.step for event in events.Scalars("checkup/overfitting")] == [30, 60, 120]
     pictures = events.Images("pictures")
-    assert [event.step for event in pictures] == list(run.story())
-    assert pictures[-1].encoded_image_string == run.story_files()[-1].read_bytes()
+    assert [event.step for event in pictures] == list(run.snapshots())
+    assert pictures[-1].encoded_image_string == run.folder.snapshot_files()[-1].read_bytes()
 
 
 def test_a_resumed_run_has_each_batch_once(tmp_path):

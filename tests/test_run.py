@@ -19,8 +19,9 @@ from PIL import Image
 import pippin
 from pippin import engines
 from pippin.errors import RunError, SettingsError
-from pippin.runs.folder import FIXED
+from pippin.runs.folder import Folder
 from pippin.runs.run import Run
+from pippin.runs.snapshots import SNAPSHOT_LATENTS
 from pippin.settings import choose
 from pippin.show import GAP, grid, timeline
 from pippin.training import draws
@@ -118,9 +119,9 @@ def test_the_checkpoint_opens_with_safetensors_alone(run):
 
 
 def test_the_story_shows_the_same_latents_at_each_moment(run):
-    story = run.story()
+    story = run.snapshots()
     assert list(story) == MOMENTS
-    assert {(images.shape, images.dtype) for images in story.values()} == {((FIXED, 16, 16, 3), np.dtype("uint8"))}
+    assert {(images.shape, images.dtype) for images in story.values()} == {((64, 16, 16, 3), np.dtype("uint8"))}
     for batches, images in story.items():
         sheet = np.asarray(Image.open(run.path / "pictures" / f"batch-{batches:06d}.png"))
         assert sheet.shape == (SHEET, SHEET, 3)
@@ -131,14 +132,14 @@ def test_the_story_shows_the_same_latents_at_each_moment(run):
 
 
 def test_the_last_pictures_are_what_the_run_paints_of_the_fixed_latents(run):
-    latents = draws.fixed_latents(7, FIXED, tiny.LATENT_DIM)
-    difference = run.generate(latents).astype(int) - run.story()[260]
+    latents = draws.fixed_latents(7, SNAPSHOT_LATENTS, tiny.LATENT_DIM)
+    difference = run.generate(latents).astype(int) - run.snapshots()[260]
     assert np.abs(difference).max() <= 1
 
 
 def test_the_timeline_is_made_of_the_story(run):
     with Image.open(run.path / "timeline.png") as picture:
-        np.testing.assert_array_equal(np.asarray(picture), np.asarray(timeline(run.story())))
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(timeline(run.snapshots())))
 
 
 def paint_with_plain_keras(path, seed, engine):
@@ -166,6 +167,25 @@ def test_the_generator_opens_in_plain_keras_on_another_engine(run, tmp_path, pre
     latents = np.random.default_rng(5).standard_normal((3, run.settings.latent_dim)).astype("float32")
     here = keras.ops.convert_to_numpy(run.generator(latents))
     np.testing.assert_allclose(painted, here, atol=1e-4)
+
+
+# -- what Run offers -----------------------------------------------------------------------------------------------
+
+PUBLIC = {
+    *("path", "settings", "about", "labels", "channels", "latent_dim", "batches", "seconds", "finished", "best"),
+    *("generator", "backend", "use_backend", "sample", "latents", "generate", "picture", "walk"),
+    *("find", "directions", "name_direction", "edited", "mix"),
+    *("snapshots", "timeline", "film", "log", "checkups", "evaluation", "export", "diagram"),
+    "folder",
+}
+
+
+def test_a_run_offers_what_its_user_does_with_it_and_training_writes_through_its_folder(run):
+    offered = {name for name in {*dir(Run), *vars(run)} if not name.startswith("_")}
+    assert offered == PUBLIC
+    written = {name for name in dir(Folder) if name.startswith(("save_", "append_", "create", "rewind"))}
+    assert {"save_checkpoint", "save_best", "append_log", "create", "rewind"} <= written
+    assert not written & offered
 
 
 # -- painting ------------------------------------------------------------------------------------------------------
@@ -378,7 +398,7 @@ def test_half_a_line_of_the_log_is_passed_over(copied):
     with (copied.path / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"batches": 300, "ima')
     assert copied.log() == log
-    copied.rewind()
+    copied.folder.rewind()
     assert copied.log() == log
     assert (copied.path / "log.jsonl").read_text(encoding="utf-8").endswith("}\n")
 
@@ -389,7 +409,7 @@ ABOUT = dict.fromkeys(("source", "pictures", "held_out", "fingerprint", "engine"
 
 
 def make(path):
-    return Run.create(path, choose(image_size=16), ABOUT, (tiny.generator(), tiny.discriminator()))
+    return Folder.create(path, choose(image_size=16), ABOUT, (tiny.generator(), tiny.discriminator()))
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
@@ -427,7 +447,7 @@ def test_a_checkpoint_is_on_disk_before_it_takes_the_place_of_the_old_one(copied
     others[1].touch()
     others[2].mkdir()
     others[3].symlink_to(copied.path / "log.jsonl")
-    copied.save_checkpoint(tiny.state(copied), seconds=1, health=Health())
+    copied.folder.save_checkpoint(tiny.state(copied), seconds=1, health=Health())
     kept, plain = (copied.path / "checkpoint.safetensors").stat(), copied.path / "plain"
     plain.touch()
     assert [(file.st_ino, file.st_size) for file in synced] == [(kept.st_ino, kept.st_size)]
@@ -446,7 +466,7 @@ def test_a_full_disk_costs_neither_the_old_checkpoint_nor_a_traceback(copied, mo
     with pytest.raises(
         RunError, match=r"The run cannot be written: No space left on device. Received: .*copied"
     ) as caught:
-        copied.save_checkpoint({"steps": np.int32(300)}, seconds=1.0, health=Health())
+        copied.folder.save_checkpoint({"steps": np.int32(300)}, seconds=1.0, health=Health())
     one_line(caught)
     assert tiny.same(tiny.state(copied), before)
     assert copied.batches == 260

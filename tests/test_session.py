@@ -88,7 +88,7 @@ def test_a_folder_of_pictures_is_learnt_from_and_its_audit_kept(tmp_path):
     assert (audit["kept"], audit["refused"]) == (4, 1)
     assert [entry["path"] for entry in audit["files"] if entry["verdict"] == "refused"] == ["letter.txt"]
     assert (run.about["pictures"], run.about["source"]) == (4, str(folder.resolve()))
-    assert list(run.story()) == [0, 2]
+    assert list(run.snapshots()) == [0, 2]
     assert [entry["batches"] for entry in run.log()] == [2]
 
 
@@ -165,7 +165,7 @@ def check_same(run, uninterrupted, stops):
     assert run.finished
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
     assert [entry["batches"] for entry in run.log()] == sorted({50, 100, 150, 200, 250, 260} | stops)
-    story, expected = run.story(), uninterrupted.story()
+    story, expected = run.snapshots(), uninterrupted.snapshots()
     assert list(story) == list(expected)
     assert all((story[batches] == expected[batches]).all() for batches in expected)
     assert (run.path / "timeline.png").read_bytes() == (uninterrupted.path / "timeline.png").read_bytes()
@@ -472,7 +472,8 @@ def train_own(path, **own):
 @pytest.mark.parametrize("given", ["generator", "discriminator"])
 def test_the_other_network_is_the_presets(tmp_path, given):
     run, _ = train_own(tmp_path / "run", **{given: getattr(tiny, given)()})
-    own, other = run.network(given), run.network("discriminator" if given == "generator" else "generator")
+    own = run.folder.build_network(given)
+    other = run.folder.build_network("discriminator" if given == "generator" else "generator")
     assert own.count_params() == getattr(tiny, given)().count_params()
     assert len(other.layers) > 10
     assert run.settings.latent_dim == run.generator.input_shape[1]

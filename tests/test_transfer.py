@@ -117,7 +117,7 @@ def test_frozen_layers_stand_still_for_their_share_of_the_run(parent, tmp_path):
 
 def test_a_run_starts_from_what_another_learnt(parent, tmp_path):
     run = tiny.train(tmp_path / "child", source=tiny.pictures(seed=5), from_run=parent.path, batches=1)
-    first, kept = run.story()[0], parent.story()[3]
+    first, kept = run.snapshots()[0], parent.snapshots()[3]
     assert np.abs(first.astype(int) - kept).max() <= 1
     assert run.settings.from_run == str(parent.path.resolve())
     assert run.about["start"].startswith(f"2 of 2 layers start as they are in {parent.path} at batch 3")

@@ -198,6 +198,6 @@ def story(
     from pippin.show import check_video, film, save_video
 
     check_video(output, fps)
-    moments = pippin.open_run(run).story()
+    moments = pippin.open_run(run).snapshots()
     save_video(film(moments, fps, seconds), output, fps)
     print(f"{len(moments)} snapshots, from batch {min(moments):,} to {max(moments):,}, in {output}")

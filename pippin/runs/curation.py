@@ -100,7 +100,7 @@ def _real(run: Run) -> tuple[np.ndarray, np.ndarray, str]:
     if source.startswith("array:"):
         return nothing, nothing, "the run learnt from an array, which is not on disk"
     try:
-        dataset = prepare(source, size, preparation=run.preparation)
+        dataset = prepare(source, size, preparation=run.folder.preparation)
     except PippinError:
         return nothing, nothing, f"what it learnt from is not at hand ({source})"
     if dataset.fingerprint != run.about["fingerprint"]:

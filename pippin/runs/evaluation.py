@@ -122,7 +122,7 @@ def evaluate(
     source = run.about["source"] if against is None else against
     if against is None and source.startswith("array:"):
         raise SettingsError(f"The run learnt from an array, which is not on disk; give it again. Received: {run.path}")
-    dataset = prepare(source, run.settings.image_size, progress=progress, preparation=run.preparation)
+    dataset = prepare(source, run.settings.image_size, progress=progress, preparation=run.folder.preparation)
     labels = by_share(dataset, n, seed) if run.labels else None
     images = run.sample(n, seed * MOST % 2**62, label=labels)  # each seed of an evaluation has pictures of its own
     painted = seen(images)
@@ -168,7 +168,7 @@ def by_share(dataset: Dataset, n: int, seed: int) -> list[str] | None:
 
 
 def _kept(run: Run, found: Evaluation) -> Evaluation:
-    run.save_evaluation({"batches": run.batches, **found.to_dict()}, found.pairs)
+    run.folder.save_evaluation({"batches": run.batches, **found.to_dict()}, found.pairs)
     return found
 
 

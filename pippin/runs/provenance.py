@@ -86,7 +86,7 @@ class Recipe:
         """
         return cls(
             run=str(run.path.resolve()),
-            batches=painted_at(run),
+            batches=run.folder.generator_batches,
             weights=fingerprint(run.generator),
             seeds=format_seeds(seeds),
             truncation=truncation,
@@ -128,7 +128,7 @@ class Recipe:
         """Raise a `RunError` unless a run still has the weights that it painted the pictures with."""
         if fingerprint(run.generator) == self.weights:
             return
-        now = painted_at(run)
+        now = run.folder.generator_batches
         if now == self.batches:
             raise RunError(
                 f"This is another run than the one that painted it: its weights differ. Received: {run.path}"
@@ -243,11 +243,6 @@ def again(
     opened.use_backend(recipe.engine)
     save_picture(recipe.picture(opened, progress=progress), output, recipe.to_note())
     return Again(output, output.read_bytes() == picture.read_bytes(), _differences(recipe, opened, picture, output))
-
-
-def painted_at(run: Run) -> int:
-    """Return how many batches the weights were trained for that a run paints with."""
-    return run.best[0] if run.best else run.batches
 
 
 def _differences(recipe: Recipe, opened: Run, picture: Path, output: Path) -> str:

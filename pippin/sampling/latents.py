@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pippin.errors import SettingsError
+from pippin.pictures import cycle_labels, one_hot
 from pippin.sampling.seeds import check_seeds
 from pippin.training import draws
 
@@ -37,8 +38,33 @@ def latents_of(seeds: Sequence[int], latent_dim: int, truncation: float = 1.0) -
     return np.float32(truncation) * draws.seed_latents(check_seeds(seeds), latent_dim)
 
 
+def label_vectors(names: Sequence[str], seeds: Sequence[int], label: str | Sequence[str] | None) -> np.ndarray:
+    """Return the one-hot labels of images: float32 (len(seeds), len(names)).
+
+    Args:
+        names: the names of the labels, in the order of the encoding; empty for a generator without labels.
+        seeds: the seeds of the images.
+        label: the label of all images, or one per image; None assigns the labels to the seeds in turn.
+
+    Raises:
+        SettingsError: there is no such label, or the number of labels differs from the number of seeds.
+    """
+    if label is None:
+        return one_hot(cycle_labels(seeds, len(names)), len(names)) if names else np.zeros((len(seeds), 0), np.float32)
+    if not names:
+        raise SettingsError(f"This run has no labels; train with --labels to use them. Received: label={label}")
+    labels = [label] * len(seeds) if isinstance(label, str) else list(label)
+    if unknown := [name for name in labels if name not in names]:
+        raise SettingsError(f"label must be one of {', '.join(names)}. Received: label={unknown[0]}")
+    if len(labels) != len(seeds):
+        raise SettingsError(
+            f"Give one label, or one for each picture. Received: {len(labels)} for {len(seeds)} pictures"
+        )
+    return one_hot([names.index(name) for name in labels], len(names))
+
+
 def with_labels(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return what a generator that knows labels takes, them behind the latents: float32 (N, latent_dim + K)."""
+    """Return the inputs of a generator: latents (N, latent_dim) with labels (N, K) appended, float32."""
     return np.concatenate([latents, labels.astype(np.float32)], axis=1)
 
 

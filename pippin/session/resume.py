@@ -23,13 +23,14 @@ def resumed_plan(run: Run, new: Plan) -> Plan:
     _check_settings(run, new)
     _check_images(run, new)
     networks = new.networks if run.finished else _resumed_networks(run, new.networks)
-    return dataclasses.replace(new, choice=run.choice, networks=networks)
+    return dataclasses.replace(new, choice=run.folder.choice, networks=networks)
 
 
 def _check_settings(run: Run, new: Plan) -> None:
     """Raise a `RunError` if a setting differs that was given, in this call or when the run was begun."""
     before, now = run.settings.to_dict(), new.settings.to_dict()
-    names = {"preset", "image_size"}.union(*(choice.given | choice.derived for choice in (run.choice, new.choice)))
+    choices = run.folder.choice, new.choice
+    names = {"preset", "image_size"}.union(*(choice.given | choice.derived for choice in choices))
     differing = [f"{name}={now[name]} (the run has {before[name]})" for name in names if before[name] != now[name]]
     if differing:
         raise RunError(
@@ -58,7 +59,7 @@ def _resumed_networks(run: Run, new: Networks) -> Networks:
     A later version of Pippin may build networks with the same weights that compute something else, so the stored ones
     are used. If the weights do not fit, the new networks are returned, and loading the checkpoint reports the error.
     """
-    stored = Networks(run.network("generator"), run.network("discriminator"), new.projector)
+    stored = Networks(run.folder.build_network("generator"), run.folder.build_network("discriminator"), new.projector)
     for old, fresh in zip(stored[:2], new[:2], strict=True):
         if [weight.shape for weight in old.weights] != [weight.shape for weight in fresh.weights]:
             return new

@@ -14,9 +14,11 @@ import keras
 import pippin
 from pippin import engines
 from pippin.errors import TrainingError
-from pippin.runs.folder import FIXED, check_writable
+from pippin.runs.folder import Folder
+from pippin.runs.network_files import check_rebuildable
 from pippin.runs.report import EventLog, write_page
 from pippin.runs.run import Run, is_run, open_run
+from pippin.runs.snapshots import SNAPSHOT_LATENTS
 from pippin.session.callbacks import LazyMeasures
 from pippin.session.checkups import Examiner, is_checkup
 from pippin.session.interrupts import interrupts
@@ -62,21 +64,21 @@ class TrainingSession:
                 used.
         """
         settings, networks = plan.settings, plan.networks
-        check_writable(networks[:2])
-        run = open_run(path) if is_run(path) else None
+        check_rebuildable(networks[:2])
+        folder = Folder(path) if is_run(path) else None
         start = {}
-        if settings.from_run and not (run and run.has_checkpoint):
+        if settings.from_run and not (folder and folder.has_checkpoint):
             start = {"start": start_from(open_run(settings.from_run), networks)}
         training_set, held_out = plan.dataset.split(settings.held_out)
-        if run is None:
+        if folder is None:
             facts = {**_facts(plan), "pictures": len(training_set), "held_out": len(held_out), **start}
-            run = Run.create(path, plan.choice, facts, networks[:2])
-        run.keep_audit(plan.dataset.audit)
-        trainer = Trainer(engines.current(), settings, networks, training_set, run.load_anchors())
-        if run.has_checkpoint:
-            trainer.load(*run.load_checkpoint(trainer.state_on_host()))
-        run.rewind()
-        return cls(run, trainer, Examiner(trainer, training_set, held_out), resumed=run.batches > 0)
+            folder = Folder.create(path, plan.choice, facts, networks[:2])
+        folder.save_audit(plan.dataset.audit)
+        trainer = Trainer(engines.current(), settings, networks, training_set, folder.load_anchors())
+        if folder.has_checkpoint:
+            trainer.load(*folder.load_checkpoint(trainer.state_on_host()))
+        folder.rewind()
+        return cls(open_run(path), trainer, Examiner(trainer, training_set, held_out), resumed=folder.batches > 0)
 
     def train(self, reporter: Reporter) -> None:
         """Train until the run is finished, and save checkpoints, log and generated images on the way.
@@ -88,8 +90,10 @@ class TrainingSession:
         reporter.on_train_begin(self.run, self.trainer.rule, self.resumed)
         with interrupts() as interrupted, EventLog(self.run) as events:
             self._train(reporter, interrupted, events)
-        self.run.export_generator()
-        self.run.save_checkpoint(self.trainer.state_on_host(), self.trainer.seconds, self.trainer.health, finished=True)
+        self.run = open_run(self.run.path)  # a generator that was loaded during training is not the trained one
+        self.run.export("keras")
+        state, seconds, health = self.trainer.state_on_host(), self.trainer.seconds, self.trainer.health
+        self.run.folder.save_checkpoint(state, seconds, health, finished=True)
         write_page(self.run)
         reporter.on_train_end(self.run, already_finished=False)
 
@@ -106,7 +110,7 @@ class TrainingSession:
 
         for tick in trainer.train(ends_tick, reporter.on_batch_begin, on_batch_end):
             if tick.batches == 0 and trainer.anchors is not None:
-                self.run.save_anchors(trainer.anchors)
+                self.run.folder.save_anchors(trainer.anchors)
             findings = self._log_and_validate(tick, events) if tick.measures else []
             done = tick.done or reporter.should_stop() or any(finding.action == "stop" for finding in findings)
             snapshot = done or is_snapshot(tick.batches)
@@ -127,11 +131,11 @@ class TrainingSession:
 
     def save(self, tick: Tick, events: EventLog, snapshot: bool) -> None:
         """Save a checkpoint, and the images generated from the fixed latents; as a snapshot or as the latest only."""
-        images = self.examiner.generate(self.trainer.fixed_latents(FIXED))
-        self.run.save_pictures(tick.batches, images, story=snapshot)
+        images = self.examiner.generate(self.trainer.fixed_latents(SNAPSHOT_LATENTS))
+        self.run.folder.save_images(tick.batches, images, is_snapshot=snapshot)
         if snapshot:
-            events.add_picture(tick.batches, self.run.story_files()[-1])
-        self.run.save_checkpoint(self.trainer.state_on_host(), tick.seconds, self.trainer.health)
+            events.add_picture(tick.batches, self.run.folder.snapshot_files()[-1])
+        self.run.folder.save_checkpoint(self.trainer.state_on_host(), tick.seconds, self.trainer.health)
 
     def is_checkup(self, batches: int) -> bool:
         """Return whether a checkup is due after this number of batches."""
@@ -144,7 +148,7 @@ class TrainingSession:
         Raises:
             TrainingError: losses were not finite too often.
         """
-        events.add(self.run.append_log(log_entry(tick)))
+        events.add(self.run.folder.append_log(log_entry(tick)))
         findings = self._check_finite(tick) if tick.measures["finite"] < 1 else []
         if self.is_checkup(tick.batches) or (tick.done and self.run.best):
             findings += self._make_checkup(findings, events)
@@ -156,7 +160,7 @@ class TrainingSession:
         try:
             return [trainer.health.not_finite(tick.batches, trainer.settings.learning_rate)]
         except TrainingError:
-            self.run.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health)
+            self.run.folder.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health)
             raise
 
     def _make_checkup(self, earlier: list[Finding], events: EventLog) -> list[Finding]:
@@ -167,8 +171,8 @@ class TrainingSession:
         findings = [*earlier, *new]
         state = trainer.state_on_host()
         if health.is_best(checkup):
-            self.run.save_best(state, checkup.kid)
-        if any(finding.action == "restore" for finding in findings) and (best := self.run.load_best(state)):
+            self.run.folder.save_best(state, checkup.kid)
+        if any(finding.action == "restore" for finding in findings) and (best := self.run.folder.load_best(state)):
             trainer.restore(best)
         entry = {
             **dataclasses.asdict(checkup),
@@ -176,7 +180,7 @@ class TrainingSession:
             "augment": health.augment,
             "findings": [finding.text for finding in findings],
         }
-        events.add(self.run.append_checkup(entry))
+        events.add(self.run.folder.append_checkup(entry))
         return new
 
 

@@ -15,7 +15,6 @@ from keras import layers
 
 from pippin.errors import RunError
 from pippin.networks import Networks
-from pippin.runs.provenance import painted_at
 from pippin.runs.run import Run
 
 
@@ -40,7 +39,7 @@ def start_from(parent: Run, networks: Networks) -> str:
     Raises:
         RunError: the run has no checkpoint, paints larger pictures or other channels, or nothing of it fits.
     """
-    old, new = parent.learnt("ema_generator"), networks.generator
+    old, new = parent.folder.load_network("ema_generator"), networks.generator
     (side, channels), (wanted, others) = ((model.output_shape[1], model.output_shape[3]) for model in (old, new))
     if channels != others:
         raise RunError(f"The run to start from paints {channels} channels, and here are {others}. {_got(parent)}")
@@ -49,7 +48,7 @@ def start_from(parent: Run, networks: Networks) -> str:
             f"The run to start from paints {side}×{side}, and here pictures are {wanted}×{wanted}: "
             f"sizes go up, not down; say --image-size {side} or more. {_got(parent)}"
         )
-    pairs = (new, old), (networks.discriminator, parent.learnt("discriminator"))
+    pairs = (new, old), (networks.discriminator, parent.folder.load_network("discriminator"))
     taken = Taken(*map(sum, zip(*(take_over(*pair) for pair in pairs), strict=True)))
     if not taken.whole + taken.partly:
         raise RunError(f"The run to start from has no layer that these networks have too. {_got(parent)}")
@@ -58,7 +57,7 @@ def start_from(parent: Run, networks: Networks) -> str:
     others = "; the others start fresh" if known < taken.layers else ""
     return (
         f"{known:,} of {taken.layers:,} layers start as they are in {parent.path} at batch "
-        f"{painted_at(parent):,}{partly}{others}"
+        f"{parent.folder.generator_batches:,}{partly}{others}"
     )
 
 

@@ -48,7 +48,7 @@ class EventLog:
             self.add(entry)
         for entry in run.checkups():
             self.add(entry)
-        for file in run.story_files():
+        for file in run.folder.snapshot_files():
             self.add_picture(int(file.stem.removeprefix("batch-")), file)
 
     def __enter__(self) -> "EventLog":

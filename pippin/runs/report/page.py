@@ -40,7 +40,7 @@ def write_page(run: Run) -> Path:
         evaluation=run.evaluation(),
         pictures={name: _data_url(run.path / f"{name}.png") for name in ("timeline", "latest", "nearest")},
     )
-    return run.write_text(NAME, page)
+    return run.folder.write_text(NAME, page)
 
 
 def _data_url(file: Path) -> str | None:
