@@ -85,7 +85,7 @@ def test_the_command_adds_scores_and_the_nearest_training_pictures(run, capsys):
 
 def test_scores_of_an_earlier_batch_are_computed_again(run, tmp_path, capsys):
     copy = pippin.open_run(shutil.copytree(run.path, tmp_path / "run"))
-    copy.save_evaluation({"batches": 60, "lines": ["outdated"]}, None)
+    copy.folder.save_evaluation({"batches": 60, "lines": ["outdated"]}, None)
     app(["report", str(copy.path)], standalone_mode=False)
     assert "outdated" not in (copy.path / "report.html").read_text(encoding="utf-8")
     assert copy.evaluation()["batches"] == 120
