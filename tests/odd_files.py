@@ -1,4 +1,4 @@
-"""Files as people have them, and worse: what tests of reading share."""
+"""Unusual and damaged files, shared by the tests of reading."""
 
 import base64
 import io
@@ -53,21 +53,21 @@ HEIC = base64.b64decode(
 
 
 def split(width=40, height=40):
-    """Red above, blue below."""
+    """Return a picture that is red above and blue below."""
     picture = Image.new("RGB", (width, height), RED)
     picture.paste(BLUE, (0, height // 2, width, height))
     return picture
 
 
 def encoded(picture, kind, **options):
-    """A picture as the bytes of a file."""
+    """Return the content of a file with a picture."""
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file.getvalue()
 
 
 def exchanging_profile():
-    """A colour profile of pictures whose red and blue are exchanged: whoever heeds it exchanges them back."""
+    """Return a colour profile that exchanges red and blue: a reader that applies it exchanges them back."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
@@ -75,7 +75,7 @@ def exchanging_profile():
 
 
 def png(width, height, rows=b"", depth=8, colour=2):
-    """A PNG whose head may lie."""
+    """Return a PNG whose header may be wrong."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -85,13 +85,13 @@ def png(width, height, rows=b"", depth=8, colour=2):
 
 
 def deep_png():
-    """The picture of `split` with 16 bits a channel."""
+    """Return the picture of `split` with 16 bits for each channel."""
     pixels = np.asarray(split()).astype(">u2") * 257
     return png(40, 40, b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels), depth=16)
 
 
 def tiff(bits, sample_format, data):
-    """An uncompressed RGB TIFF of 40×40 pixels."""
+    """Return an uncompressed RGB TIFF of 40×40 pixels."""
     ifd = 8 + len(data)
     behind = ifd + 2 + 12 * 11 + 4
     tags = [(256, 3, 1, 40), (257, 3, 1, 40), (258, 3, 3, behind), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 8)]
@@ -102,7 +102,7 @@ def tiff(bits, sample_format, data):
 
 
 def good_files():
-    """Name → content of files that show `split`, or something in its shape."""
+    """Return name → content of files that show `split`, or something of its shape."""
     picture, grey = split(), split().convert("L")
     clear = picture.convert("RGBA")
     clear.putalpha(128)
@@ -159,7 +159,7 @@ def good_files():
 
 
 def bad_files():
-    """Name → content of files that must be refused, and how the reason begins."""
+    """Return name → content of a file that must be refused, and the beginning of the reason."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
     jpeg, whole, plain = encoded(noise, "JPEG"), encoded(noise, "PNG"), encoded(split(200, 200), "PNG")
     pixels = np.asarray(split())
@@ -202,12 +202,12 @@ def bad_files():
 
 @cache
 def starts():
-    """The contents of all of them, good and bad, from which mutated files are made."""
+    """Return the contents of all good and bad files, from which mutated files are made."""
     return [*good_files().values(), *(content for content, _ in bad_files().values())]
 
 
 def mutated(content, cuts, writes):
-    """Cuts a piece out of a file, doubles another, and overwrites some bytes."""
+    """Return a content with pieces cut out or doubled, and some bytes overwritten."""
     content = bytearray(content)
     for place, length, double in cuts:
         start = int(place * len(content))
@@ -220,11 +220,11 @@ def mutated(content, cuts, writes):
 
 
 def mutated_at_random(number):
-    """A mutated file, always the same one for a number: every third is cut short, too."""
+    """Return the mutated file of a number, always the same one. Every third is also cut short."""
     draw = random.Random(number)
 
     def place():
-        return draw.uniform(0, draw.choice((0.05, 1)))  # the heads of files are where they lie best
+        return draw.uniform(0, draw.choice((0.05, 1)))  # more often in the header, where changes have most effect
 
     cuts = [(place(), draw.randint(1, 64), draw.random() < 0.5) for _ in range(draw.randint(0, 2))]
     writes = [(place(), draw.randint(0, 255)) for _ in range(draw.randint(0, 8))]
@@ -233,22 +233,22 @@ def mutated_at_random(number):
 
 
 def check_read(path, content):
-    """Reads a file that holds anything: it must become a picture, or be refused in one line."""
+    """Check that a file of any content is read as a picture, or refused in one line."""
     path.write_bytes(content)
     try:
         decoded = read_picture(path, 64)
     except Refused as refusal:
-        said = str(refusal)
+        outcome = str(refusal)
     else:
-        said = decoded.format
+        outcome = decoded.format
         assert decoded.image.mode == "RGB"
         assert min(decoded.image.size) >= MIN_SIDE
-    assert said
-    assert "\n" not in said
+    assert outcome
+    assert "\n" not in outcome
 
 
 def read_mutated(number):
-    """Work for processes: read a mutated file. Returns what went wrong, the process, its open files and its memory."""
+    """Read a mutated file in a worker. Return the error, the process, its number of open files and its memory."""
     wrong, process = None, psutil.Process()
     path = Path(tempfile.gettempdir()) / f"mutated-{process.pid}.png"
     try:
@@ -271,20 +271,20 @@ class Crashing(FileSource):
 
 
 def open_crashing(folder):
-    """Open a folder as one that holds such a file."""
+    """Open a folder as `Crashing`."""
     source = open_folder(folder)
     return Crashing(source.folder, source.items, source.name, source.location)
 
 
 def double_or_die(number):
-    """Work for processes, in a module that loads quickly: on 77 the process that does it dies."""
+    """Double a number in a worker, in a module that loads quickly. The process dies on 77."""
     if number == 77:
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * number, os.getpid()
 
 
 def double_or_hang(number):
-    """The same; on 7 it is lost in compiled code that never lets Python run."""
+    """Double a number in a worker. On 7, compiled code runs for ever without returning to Python."""
     if number == 7:
         re.match(r"(a+)+b", "a" * 60)
     return 2 * number

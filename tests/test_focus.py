@@ -1,4 +1,4 @@
-"""Where a square is taken of a wide or high picture: beside the middle only if that is evident."""
+"""The position of a square in a wide or high picture: off the centre only if that is evident."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pippin.pictures.framing import Box, make_squares
 
 
 def spotted(width, height, *spots, ground=230):
-    """Noise in boxes on a plain ground."""
+    """Return noise in boxes on a plain ground."""
     pixels = np.full((height, width, 3), ground, np.uint8)
     for left, top, right, bottom in spots:
         pixels[top:bottom, left:right] = np.random.default_rng(0).integers(0, 180, (bottom - top, right - left, 3))
@@ -25,7 +25,7 @@ def of(picture):
     ("spot", "where"),
     [((0, 10, 60, 90), 0.0), ((140, 10, 200, 90), 1.0), ((70, 10, 130, 90), 0.5), ((90, 10, 160, 90), 0.75)],
 )
-def test_the_square_follows_what_is_seen(spot, where):
+def test_the_square_follows_the_content(spot, where):
     wide = spotted(200, 100, spot)
     assert of(wide) == pytest.approx(where, abs=0.22 if where in (0.0, 1.0) else 0.05)
     left = round(of(wide) * 100)
@@ -46,16 +46,16 @@ def test_the_square_follows_what_is_seen(spot, where):
         spotted(400, 9, (380, 0, 400, 9), ground=0).resize((400, 9)).point(lambda value: 0),
     ],
 )
-def test_where_nothing_is_evident_it_is_the_middle(picture):
+def test_the_square_is_central_if_nothing_else_is_evident(picture):
     assert of(picture) == 0.5
 
 
-def test_only_the_part_that_is_looked_at_counts():
+def test_only_the_content_of_the_box_counts():
     picture = spotted(300, 100, (0, 0, 100, 100), (120, 10, 170, 90))
     assert focus_position(picture, (100, 0, 300, 100)) < 0.3
 
 
-def test_squares_say_that_they_are_moved_and_do_not_where_that_is_not_wanted():
+def test_moved_squares_are_reported_and_can_be_switched_off():
     wide = spotted(200, 100, (140, 10, 200, 90))
     whole = Box(0, 0, 200, 100)
     (moved,), reasons = make_squares(wide, whole, 32, Preparation())

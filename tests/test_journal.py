@@ -1,4 +1,4 @@
-"""Preparation goes on after a kill, reads only what changed, and survives a decoder that does not."""
+"""Preparation is resumed after a kill, reads only what changed, and survives a decoder that crashes."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 
 def content(cache):
-    """Name → bytes of the files that were made."""
+    """Return name → bytes of the files in a cache."""
     return {path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
@@ -45,7 +45,7 @@ def prepare_until(count, folder, cache):
 
 
 @pytest.mark.parametrize("torn", ["nothing", "entry", "squares", "zeros", "all squares"])
-def test_going_on_gives_the_same_bytes(folder, tmp_path, torn):
+def test_a_resumed_preparation_gives_the_same_bytes(folder, tmp_path, torn):
     prepare(folder, 16, cache=tmp_path / "whole")
     cache = tmp_path / "killed"
     prepare_until(25, folder, cache)
@@ -64,18 +64,18 @@ def test_going_on_gives_the_same_bytes(folder, tmp_path, torn):
     assert steps[0] == {"nothing": 26, "all squares": 1}.get(torn, 25)
 
 
-def test_only_what_changed_is_read_again(folder, tmp_path, monkeypatch):
+def test_only_changed_files_are_read_again(folder, tmp_path, monkeypatch):
     prepare(folder, 16)
     Image.fromarray(tiny.pictures(1, seed=5)[0]).save(folder / "005.png")
     (folder / "007.png").unlink()
     Image.fromarray(tiny.pictures(1, seed=6)[0]).save(folder / "new.png")
     read, names = files.read_picture, []
 
-    def noted(path, *options):
+    def recorded(path, *options):
         names.append(path.name)
         return read(path, *options)
 
-    monkeypatch.setattr(files, "read_picture", noted)
+    monkeypatch.setattr(files, "read_picture", recorded)
     again = prepare(folder, 16)
     assert sorted(names) == ["005.png", "020.png", "new.png"]  # the copy again: its original may have changed
     monkeypatch.undo()
@@ -84,13 +84,13 @@ def test_only_what_changed_is_read_again(folder, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.images, fresh.images)
 
 
-def test_a_copy_takes_the_place_of_an_original_that_is_gone(folder):
+def test_a_copy_replaces_an_original_that_is_deleted(folder):
     assert next(entry for entry in prepare(folder, 16).audit.entries if entry.path == "020.png").copy == "exact"
     (folder / "000.png").unlink()
     assert next(entry for entry in prepare(folder, 16).audit.entries if entry.path == "020.png").verdict == "kept"
 
 
-def test_a_file_that_changes_meanwhile_is_refused(folder, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_refused(folder, monkeypatch):
     read = files.read_picture
 
     def changed(path, *options):
@@ -100,7 +100,9 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, monkeypatch):
         return found
 
     monkeypatch.setattr(files, "read_picture", changed)
-    monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)  # another process would read for itself
+    monkeypatch.setattr(
+        "pippin.pictures.workers.PROCESSES_FROM", 10**9
+    )  # the patch would have no effect in other processes
     entry = prepare(folder, 16).audit.entries[3]
     assert entry.reasons == ("changed while the folder was read: prepare again when it is complete",)
 
@@ -114,14 +116,14 @@ def two_cores(monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.available_cores", lambda: 2)
 
 
-def test_a_process_that_dies_costs_one_item(two_cores, monkeypatch):
+def test_a_process_that_dies_costs_only_its_item(two_cores, monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
     results = list(map_in_order(odd_files.double_or_die, range(100), True, crashed=lambda number: (None, number)))
     assert [value for value, _ in results] == [2 * n if n != 77 else None for n in range(100)]
     assert os.getpid() not in {process for _, process in results}
 
 
-def test_an_item_that_takes_too_long_costs_itself(two_cores, monkeypatch):
+def test_an_item_that_takes_too_long_costs_only_itself(two_cores, monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
     monkeypatch.setattr("pippin.pictures.workers.TIME_LIMIT", 3.0)
     results = list(
@@ -130,7 +132,7 @@ def test_an_item_that_takes_too_long_costs_itself(two_cores, monkeypatch):
     assert results == [2 * n if n != 7 else "late" for n in range(20)]
 
 
-def test_a_decoder_that_crashes_costs_its_file(folder, two_cores, monkeypatch):
+def test_a_decoder_that_crashes_costs_only_its_file(folder, two_cores, monkeypatch):
     monkeypatch.setattr(sys.modules["pippin.pictures.prepare"], "open_source", odd_files.open_crashing)
     entries = prepare(folder, 16).audit.entries
     assert {entry.path: entry.reasons for entry in entries if entry.verdict == "refused"} == {
@@ -140,7 +142,7 @@ def test_a_decoder_that_crashes_costs_its_file(folder, two_cores, monkeypatch):
     }
 
 
-def test_processes_make_what_threads_make(folder, tmp_path, two_cores, monkeypatch):
+def test_processes_and_threads_give_the_same_bytes(folder, tmp_path, two_cores, monkeypatch):
     prepare(folder, 16, cache=tmp_path / "processes")
     monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)
     prepare(folder, 16, cache=tmp_path / "threads")
@@ -152,22 +154,22 @@ import sys
 import pippin.pictures.workers as workers
 workers.PROCESSES_FROM = 1
 workers.available_cores = lambda: 2
-print("begun", flush=True)
+print("started", flush=True)
 from pippin.pictures import prepare
 print(prepare(sys.argv[1], 64, cache=sys.argv[2]).fingerprint)
 """
 
 
-def test_a_script_needs_no_guard(folder, tmp_path):
+def test_a_script_needs_no_main_guard(folder, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     words = [sys.executable, str(tmp_path / "script.py"), str(folder), str(tmp_path / "cache")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == ["begun", prepare(folder, 64).fingerprint]
+    assert done.stdout.splitlines() == ["started", prepare(folder, 64).fingerprint]
 
 
 @pytest.mark.slow
-def test_killed_at_ten_random_moments(tmp_path):
+def test_a_preparation_killed_at_ten_random_times_gives_the_same_bytes(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for n in range(600):
@@ -175,8 +177,8 @@ def test_killed_at_ten_random_moments(tmp_path):
         Image.fromarray(noise).resize((400, 400)).save(folder / f"{n}.jpg")
     (tmp_path / "script.py").write_text(SCRIPT)
     words = [sys.executable, str(tmp_path / "script.py"), str(folder), str(tmp_path / "killed")]
-    moments = np.random.default_rng(0).uniform(0, 1.5, 10)
-    for seconds in moments:
+    times = np.random.default_rng(0).uniform(0, 1.5, 10)
+    for seconds in times:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         process.stdout.readline()
         time.sleep(seconds)
@@ -188,7 +190,7 @@ def test_killed_at_ten_random_moments(tmp_path):
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
-def test_processes_end_when_the_one_that_they_work_for_is_killed(tmp_path):
+def test_workers_end_when_their_parent_is_killed(tmp_path):
     script = """
 import os, pippin.pictures.workers as workers
 workers.PROCESSES_FROM, workers.available_cores = 1, lambda: 2
@@ -196,6 +198,6 @@ work = workers.map_in_order(abs, range(1000), True, abs)
 next(work)
 os.kill(os.getpid(), 9)
 """
-    # the processes hold the same standard output: it ends when the last of them does
+    # all processes share standard output, which is closed when the last of them ends
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
     assert done.returncode == -9

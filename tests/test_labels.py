@@ -1,4 +1,4 @@
-"""Kinds of pictures: from folders to what a run paints of each."""
+"""Labels: from folders to the generated images of each."""
 
 import re
 
@@ -33,7 +33,7 @@ def kinds(tmp_path_factory):
     return drawn.save_kinds(tmp_path_factory.mktemp("kinds") / "kinds", COUNTS)
 
 
-# -- from folders ----------------------------------------------------------------------------------------------------
+# -- from folders ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ def test_a_label_is_the_first_folder_that_is_not_common_to_all(paths, names, of)
     assert labels.indices.tolist() == of
 
 
-def test_pictures_get_their_labels_and_it_is_said(kinds):
+def test_pictures_have_labels_and_the_summary_lists_them(kinds):
     dataset = prepare(kinds, 16, preparation=FOLDERS)
     assert dataset.labels.names == ("disc", "square", "star")
     assert [dataset.labels.names[label] for label in dataset.labels.indices] == [e.label for e in dataset.audit.entries]
     assert dataset.labels.counts.tolist() == [9, 4, 1]
     np.testing.assert_allclose(dataset.labels.shares, [3 / 6, 2 / 6, 1 / 6])
-    said = (
+    line = (
         "3 labels, drawn in proportion to the square root of their counts: disc 9 (50%), square 4 (33%), star 1 (17%)"
     )
-    assert said in dataset.summary()
-    assert said in pippin.audit(kinds, image_size=16, preparation=FOLDERS, outliers=False).lines()
+    assert line in dataset.summary()
+    assert line in pippin.audit(kinds, image_size=16, preparation=FOLDERS, outliers=False).lines()
     plain = prepare(kinds, 16)
     assert plain.labels is None
     assert plain.fingerprint != dataset.fingerprint
@@ -76,7 +76,7 @@ def test_a_picture_that_moves_to_another_folder_is_another_dataset(tmp_path):
     assert after.fingerprint != before.fingerprint
 
 
-def test_pictures_beside_the_folders_are_refused_and_one_folder_is_not_enough(tmp_path):
+def test_pictures_in_no_folder_are_refused_and_one_folder_is_not_enough(tmp_path):
     folder = drawn.save_kinds(tmp_path / "kinds", {"disc": 3, "star": 3})
     Image.fromarray(tiny.pictures(1)[0]).save(folder / "alone.png")
     (refused,) = prepare(folder, 16, preparation=FOLDERS).audit.refused
@@ -89,22 +89,22 @@ def test_pictures_beside_the_folders_are_refused_and_one_folder_is_not_enough(tm
         Preparation(labels="files")
 
 
-def test_of_every_kind_some_are_learnt_from(tmp_path):
+def test_every_label_is_in_the_training_set(tmp_path):
     noise = np.random.default_rng(0)
     for n in range(220):
         kind = tmp_path / ("many" if n < 200 else f"rare{n}")
         kind.mkdir(exist_ok=True)
         Image.fromarray(noise.integers(0, 256, (16, 16, 3), np.uint8)).save(kind / f"{n}.png")
-    learnt, held_out = prepare(tmp_path, 16, preparation=FOLDERS).split(0.5)
-    assert len(learnt) + len(held_out) == 220
-    assert (learnt.labels.counts > 0).all()
+    training, held_out = prepare(tmp_path, 16, preparation=FOLDERS).split(0.5)
+    assert len(training) + len(held_out) == 220
+    assert (training.labels.counts > 0).all()
     assert len(held_out) > 60
 
 
-# -- draws and anchors -----------------------------------------------------------------------------------------------
+# -- draws and anchors -------------------------------------------------------------------------------------------------
 
 
-def test_labels_are_drawn_by_the_roots_of_their_counts_and_their_pictures_evenly():
+def test_labels_are_drawn_by_the_square_roots_of_their_counts():
     labels = Labels(("a", "b"), np.repeat([1, 0], [90, 10]))
     chosen = np.concatenate([draws.labelled_indices(0, n, 16, labels) for n in range(500)])
     assert (labels.indices[chosen] == 1).mean() == pytest.approx(0.75, abs=0.02)
@@ -114,35 +114,35 @@ def test_labels_are_drawn_by_the_roots_of_their_counts_and_their_pictures_evenly
     assert (draws.labelled_indices(0, 7, 16, labels) != draws.labelled_indices(0, 8, 16, labels)).any()
 
 
-def test_anchors_are_spread_within_each_kind():
+def test_anchors_are_spread_within_each_label():
     images = np.concatenate([tiny.pictures(40), tiny.pictures(20, 1) // 4])
     labels = Labels(("bright", "dark"), np.repeat([0, 1], [40, 20]))
     nothing = networks.Networks(tiny.generator(), tiny.discriminator())
     found = anchors.find(nothing, images, 4, labels)
-    for place in labels.members:
-        np.testing.assert_allclose(found.latents[place].mean(axis=0), 0, atol=1e-6)
-        assert found.latents[place].std(axis=0) == pytest.approx(1, abs=0.1)
+    for members in labels.members:
+        np.testing.assert_allclose(found.latents[members].mean(axis=0), 0, atol=1e-6)
+        assert found.latents[members].std(axis=0) == pytest.approx(1, abs=0.1)
 
 
-def test_a_batch_pairs_real_and_painted_pictures_of_one_kind(kinds, monkeypatch):
-    learnt, _ = prepare(kinds, 16, preparation=FOLDERS).split(0)
+def test_a_batch_pairs_real_and_generated_images_of_the_same_label(kinds, monkeypatch):
+    training, _ = prepare(kinds, 16, preparation=FOLDERS).split(0)
     settings = choose("standard", 16, features="none", latent_dim=8, batch_size=8, anchored=0.5).settings
-    trainer = Trainer(current(), settings, networks.build("standard", 16, 8, labels=3), learnt)
-    seen = []
-    monkeypatch.setattr(trainer, "_step", lambda state, batch: (seen.append(batch), (state, {}))[1])
+    trainer = Trainer(current(), settings, networks.build("standard", 16, 8, labels=3), training)
+    batches = []
+    monkeypatch.setattr(trainer, "_step", lambda state, batch: (batches.append(batch), (state, {}))[1])
     trainer.step()
-    batch = current().to_host(seen[0])
+    batch = current().to_host(batches[0])
     np.testing.assert_array_equal(batch["latents"][:, 8:], batch["labels"])
     assert batch["anchored"].sum() == 4
     for picture, label in zip(batch["real_images"], batch["labels"], strict=True):
-        (row,) = np.flatnonzero((learnt[:] == picture).all(axis=(1, 2, 3)))
-        assert learnt.labels.indices[row] == label.argmax()
-    for place in range(4):
-        anchored = batch["latents"][place, : trainer.anchors.latents.shape[1]]
+        (row,) = np.flatnonzero((training[:] == picture).all(axis=(1, 2, 3)))
+        assert training.labels.indices[row] == label.argmax()
+    for position in range(4):
+        anchored = batch["latents"][position, : trainer.anchors.latents.shape[1]]
         assert (trainer.anchors.latents == anchored).all(axis=1).any()
 
 
-# -- networks --------------------------------------------------------------------------------------------------------
+# -- networks ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("features", ["none", "efficientnet-lite0"])
@@ -171,17 +171,17 @@ def test_a_logit_is_linear_in_the_label_as_a_projection_is():
     assert logit(0.25, 0.75, 0) == pytest.approx(0.25 * logit(1, 0, 0) + 0.75 * logit(0, 1, 0), abs=1e-5)
 
 
-def test_classic_and_networks_of_ones_own_know_no_labels(kinds, tmp_path):
+def test_classic_and_user_networks_do_not_support_labels(kinds, tmp_path):
     with pytest.raises(NetworkError, match=r"Only the standard preset supports labels\. Received: preset=classic"):
         networks.build("classic", 16, 8, labels=3)
     with pytest.raises(NetworkError, match="Labels need the networks of the standard preset; leave out your own"):
         tiny.train(tmp_path / "run", source=kinds, batches=2, preparation=FOLDERS)
 
 
-# -- painting --------------------------------------------------------------------------------------------------------
+# -- sampling ----------------------------------------------------------------------------------------------------------
 
 
-def test_labels_in_turn_and_between():
+def test_default_labels_and_interpolated_labels():
     assert cycle_labels([7, 8, 2**62], 3).tolist() == [1, 2, 2**62 % 3]
     path = latent_space.labels_between(one_hot([0, 2], 3), 4)
     np.testing.assert_allclose(path[:5, 2], [0, 0.25, 0.5, 0.75, 1])
@@ -194,7 +194,7 @@ def run(tmp_path_factory, kinds):
     return pippin.train(kinds, path, image_size=16, batches=2, features="none", preparation=FOLDERS, latent_dim=8)
 
 
-def test_a_run_paints_each_kind_that_is_asked_for(run):
+def test_a_run_generates_the_requested_labels(run):
     assert run.labels == ["disc", "square", "star"]
     assert run.latent_dim == 8
     stars = run.sample(4, label="star")
@@ -214,7 +214,7 @@ def test_a_run_paints_each_kind_that_is_asked_for(run):
         run.sample(2, label=["star"])
 
 
-def test_a_picture_says_its_label_and_is_painted_again(run, tmp_path):
+def test_a_picture_stores_its_label_and_is_generated_again(run, tmp_path):
     from pippin.runs.provenance import Recipe
 
     picture = Recipe.of(run, [3, 5], label="star").save(tmp_path / "stars.png", run)
@@ -222,7 +222,7 @@ def test_a_picture_says_its_label_and_is_painted_again(run, tmp_path):
     assert pippin.again(picture).same
 
 
-def test_it_goes_on_and_is_scored_and_drawn(run, kinds):
+def test_a_run_with_labels_is_resumed_evaluated_and_drawn(run, kinds):
     assert pippin.train(
         kinds, run.path, image_size=16, batches=2, features="none", preparation=FOLDERS, latent_dim=8
     ).finished
@@ -230,15 +230,15 @@ def test_it_goes_on_and_is_scored_and_drawn(run, kinds):
     assert "<svg" in run.diagram()
 
 
-def test_a_run_without_labels_says_so(tmp_path):
+def test_a_run_without_labels_rejects_one(tmp_path):
     with pytest.raises(SettingsError, match=r"This run has no labels; .* Received: label=star"):
         tiny.train(tmp_path / "run", batches=2).sample(2, label="star")
 
 
-# -- taken away ------------------------------------------------------------------------------------------------------
+# -- export ------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_taken_away_takes_labels(run, tmp_path):
+def test_an_exported_generator_takes_labels(run, tmp_path):
     given = trained_generator(run)
     latents, expected = given.check_batch
     session = onnxruntime.InferenceSession(export(given, "onnx", tmp_path / "generator.onnx"))
@@ -246,8 +246,8 @@ def test_what_is_taken_away_takes_labels(run, tmp_path):
         ("latents", ["batch", 8]),
         ("labels", ["batch", 3]),
     ]
-    (painted,) = session.run(["images"], {"latents": latents[:, :8], "labels": latents[:, 8:]})
-    np.testing.assert_allclose(painted, expected, atol=1e-4)
+    (generated,) = session.run(["images"], {"latents": latents[:, :8], "labels": latents[:, 8:]})
+    np.testing.assert_allclose(generated, expected, atol=1e-4)
     saved = keras.models.load_model(export(given, "keras", tmp_path / "generator.keras"))
     np.testing.assert_allclose(saved.predict([latents[:, :8], latents[:, 8:]], verbose=0), expected, atol=1e-4)
     assert "names = [" in huggingface.model_card(given)

@@ -1,4 +1,4 @@
-"""Animations and videos: which frames are taken, what they are called, and that those of one file stay together."""
+"""Animations and videos: which frames are used, what they are called, and that those of one file stay together."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ COUNT = 40
 
 
 def shades(count=COUNT):
-    """Frames that tell which they are: their grey is 5 times their number."""
+    """Return frames whose grey is 5 times their number."""
     return [np.full((64, 96, 3), 5 * n, np.uint8) for n in range(count)]
 
 
@@ -48,26 +48,26 @@ def number(entry):
 
 
 @pytest.mark.parametrize(("frames_option", "count"), [("auto", 24), ("first", 1), ("all", 40), (5, 5), ("100", 40)])
-def test_frames_of_a_video_are_spread_and_are_what_they_are_called(folder, frames_option, count):
+def test_frames_of_a_video_are_spread_evenly_and_match_their_names(folder, frames_option, count):
     dataset = prepared(folder, frames=frames_option)
-    taken = frames(dataset, "clip.mp4")
-    assert len(taken) == count
+    used = frames(dataset, "clip.mp4")
+    assert len(used) == count
     assert len(dataset) == count + 2
-    numbers = [number(entry) for entry in taken]
+    numbers = [number(entry) for entry in used]
     if count == 5:
-        assert [entry.path for entry in taken] == [f"clip.mp4#{n:05}" for n in (4, 12, 20, 28, 36)]
+        assert [entry.path for entry in used] == [f"clip.mp4#{n:05}" for n in (4, 12, 20, 28, 36)]
     assert (numbers[0], numbers == sorted(set(numbers))) == (0 if count in (1, 40, 24) else 4, True)
-    for entry in taken:
+    for entry in used:
         grey = dataset.images[entry.index].astype(int)
         assert np.abs(grey - 5 * number(entry)).max() <= 7  # the frame itself or a neighbour
-    assert (taken[0].format, taken[0].width, taken[0].reasons) == ("MP4", 384, ("frame of a video used",))
+    assert (used[0].format, used[0].width, used[0].reasons) == ("MP4", 384, ("frame of a video used",))
 
 
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [(".webm", ("-c:v", "libvpx")), (".mkv", ("-c", "copy")), (".avi", ("-c:v", "mpeg4")), (".MOV", ("-c", "copy"))],
 )
-def test_every_kind_of_video(folder, clip, suffix, codec):
+def test_every_video_format_is_read(folder, clip, suffix, codec):
     other = folder / f"other{suffix}"
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", clip, *codec, other], check=True)
     dataset = prepared(folder, frames=3)
@@ -76,7 +76,7 @@ def test_every_kind_of_video(folder, clip, suffix, codec):
     assert shown == pytest.approx([30, 100, 165], abs=8)
 
 
-def test_near_copies_among_frames_fall_out(folder):
+def test_near_copies_among_frames_are_left_out(folder):
     still = [np.asarray(Image.fromarray(tiny.pictures(1, seed=9)[0]).resize((64, 64)))] * 20
     save_video(still, folder / "still.mp4", fps=10)
     dataset = prepared(folder, duplicates="near", frames=6)
@@ -95,7 +95,7 @@ def test_near_copies_among_frames_fall_out(folder):
         ("sound.mp4", None, "a video without frames"),
     ],
 )
-def test_broken_videos_are_refused_in_plain_words(folder, clip, name, content, reason):
+def test_broken_videos_are_refused_with_a_reason(folder, clip, name, content, reason):
     if content is None:
         words = ("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", folder / name)
         subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *words], check=True)
@@ -106,14 +106,14 @@ def test_broken_videos_are_refused_in_plain_words(folder, clip, name, content, r
     assert entry.reasons[0].startswith(reason)
 
 
-def test_a_video_whose_end_is_missing_gives_what_is_there(folder, clip, tmp_path):
+def test_the_readable_frames_of_a_truncated_video_are_used(folder, clip, tmp_path):
     whole = tmp_path / "whole.mkv"
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", clip, "-c", "copy", whole], check=True)
     (folder / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
-    taken = frames(prepared(folder, frames=4), "cut.mkv")
-    assert len(taken) == 4
-    assert any(entry.index is not None for entry in taken)
-    assert {reason for entry in taken for reason in entry.reasons} <= {
+    used = frames(prepared(folder, frames=4), "cut.mkv")
+    assert len(used) == 4
+    assert any(entry.index is not None for entry in used)
+    assert {reason for entry in used for reason in entry.reasons} <= {
         "frame of a video used",
         "a video whose end is missing",
     }
@@ -127,16 +127,14 @@ def test_frames_of_an_animation(folder, kind):
     )
     assert [entry.path for entry in prepared(folder).audit.entries if entry.path.startswith("a.")] == [f"a.{kind}"]
     dataset = prepared(folder, frames="all")
-    taken = frames(dataset, f"a.{kind}")
-    assert [entry.path for entry in taken] == [f"a.{kind}#{n:05}" for n in range(6)]
-    assert [dataset.images[entry.index].mean() for entry in taken] == pytest.approx([0, 5, 10, 15, 20, 25], abs=1)
+    used = frames(dataset, f"a.{kind}")
+    assert [entry.path for entry in used] == [f"a.{kind}#{n:05}" for n in range(6)]
+    assert [dataset.images[entry.index].mean() for entry in used] == pytest.approx([0, 5, 10, 15, 20, 25], abs=1)
     assert [number(entry) for entry in frames(prepared(folder, frames=2), f"a.{kind}")] == [1, 4]
-    assert [entry.file for entry in dataset.audit.entries[-2:]] == [
-        "clip.mp4"
-    ] * 2  # pictures that stand still are as before
+    assert [entry.file for entry in dataset.audit.entries[-2:]] == ["clip.mp4"] * 2  # other pictures are not affected
 
 
-def test_frames_of_one_file_stay_on_one_side(tmp_path):
+def test_frames_of_one_file_stay_in_the_same_set(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     draw = np.random.default_rng(0)
@@ -145,8 +143,8 @@ def test_frames_of_one_file_stay_on_one_side(tmp_path):
         first.save(folder / f"{n:02}.png", save_all=True, append_images=others)
     dataset = prepared(folder, frames="all")
     assert len(dataset) == 250
-    learnt, held_out = dataset.split(0.2)
-    files = [{dataset.audit.entries[row].file for row in side.indices} for side in (learnt, held_out)]
+    training, held_out = dataset.split(0.2)
+    files = [{dataset.audit.entries[row].file for row in side.indices} for side in (training, held_out)]
     assert len(held_out) == 50
     assert files[0].isdisjoint(files[1])
 
@@ -165,12 +163,12 @@ def test_a_prepared_video_is_not_read_again(folder, monkeypatch):
     assert prepared(folder, frames=3).fingerprint == one.fingerprint
 
 
-def test_groups_that_share_a_picture_are_one():
+def test_groups_that_share_a_picture_are_merged():
     assert merge_groups([[1, 2], [5, 4], [2, 3], [7]]) == [[1, 2, 3], [4, 5]]
     assert merge_groups([[1, 2], [3, 4], [4, 1], []]) == [[1, 2, 3, 4]]
 
 
-def test_red_and_blue_in_a_video(tmp_path):
+def test_the_colours_of_a_video_are_right(tmp_path):
     folder = tiny.save(tmp_path / "pictures", tiny.pictures(1))
     save_video([np.asarray(odd_files.split(64, 64))] * 3, folder / "a.mp4", fps=5)
     dataset = prepared(folder, frames=1)

@@ -1,4 +1,4 @@
-"""Whatever a file holds, it becomes a picture or is refused by name: never a crash, a hang or a leak."""
+"""A file of any content is read as a picture or refused with a reason; it never causes a crash, a hang or a leak."""
 
 import numpy as np
 import odd_files
@@ -13,7 +13,7 @@ from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import read_picture
 from pippin.pictures.workers import TIME_LIMIT, map_in_order
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of oddities; `prepare` ignores that, too
+pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of oddities; `prepare` ignores the warnings too
 GOOD, BAD = odd_files.good_files(), odd_files.bad_files()
 RED_AND_BLUE = {
     *(f"plain.{kind.lower()}" for kind in odd_files.PLAIN),
@@ -44,7 +44,7 @@ def test_there_are_sixty_kinds():
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_what_can_be_read_is_read(tmp_path, name):
+def test_readable_files_are_read(tmp_path, name):
     image = read(tmp_path, name, GOOD[name]).image
     assert image.mode == "RGB"
     if name in RED_AND_BLUE | BLUE_AND_RED:
@@ -55,7 +55,7 @@ def test_what_can_be_read_is_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_read_is_refused_with_a_reason(tmp_path, name):
+def test_unreadable_files_are_refused_with_a_reason(tmp_path, name):
     content, reason = BAD[name]
     with pytest.raises(Refused) as refusal:
         read(tmp_path, name, content)
@@ -81,7 +81,7 @@ def test_deep_colour_of_any_range(tmp_path, dtype, planes, white, black):
     assert (smaller.image.size, smaller.width, smaller.height) == ((10, 13), 30, 40)
 
 
-def test_deep_colour_with_opacity_is_laid_over_the_background(tmp_path):
+def test_deep_colour_with_opacity_is_composited_over_the_background(tmp_path):
     pixels = np.zeros((20, 20, 4), np.float32)
     pixels[:, :10] = (0.5, 0.25, 1, 1)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
@@ -90,7 +90,7 @@ def test_deep_colour_with_opacity_is_laid_over_the_background(tmp_path):
     assert decoded.reasons[-1] == "transparency composited over white"
 
 
-def test_a_bomb_of_deep_colour_is_refused_before_it_is_decoded(tmp_path):
+def test_a_deep_colour_bomb_is_refused_before_it_is_decoded(tmp_path):
     content = bytearray(odd_files.tiff(32, 3, bytes(4 * 3 * 40 * 40)))
     at = 8 + 4 * 3 * 40 * 40
     for name in (b"\x00\x01\x03\x00", b"\x01\x01\x03\x00"):  # width and height, 16 bits each
@@ -101,7 +101,7 @@ def test_a_bomb_of_deep_colour_is_refused_before_it_is_decoded(tmp_path):
         read_picture(tmp_path / "a.tif", 999)
 
 
-def test_a_folder_of_all_of_them(tmp_path):
+def test_a_folder_of_all_kinds_of_files(tmp_path):
     for name, content in {**GOOD, **{name: content for name, (content, _) in BAD.items()}}.items():
         (tmp_path / name).write_bytes(content)
     entries = {entry.path: entry for entry in prepare(tmp_path, 16).audit.entries}
@@ -111,7 +111,7 @@ def test_a_folder_of_all_of_them(tmp_path):
         assert (entry.verdict == "refused") == (name in BAD or entry.copy == "exact"), entry
 
 
-PLACES = st.one_of(st.floats(0, 0.05), st.floats(0, 1))  # the heads of files are where they lie best
+PLACES = st.one_of(st.floats(0, 0.05), st.floats(0, 1))  # more often in the header, where changes have most effect
 
 
 def open_files():
@@ -119,7 +119,7 @@ def open_files():
     return process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
 
 
-def test_mutated_files(tmp_path):
+def test_mutated_files_are_read_or_refused_without_leaks(tmp_path):
     @settings(max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @example(odd_files.starts()[0], [], [])
     @given(
@@ -139,10 +139,10 @@ MANY = 40_000
 
 
 @pytest.mark.slow
-def test_many_mutated_files_neither_crash_nor_hang_nor_leak(monkeypatch):
-    """As `prepare` reads them, in processes: a file that crashes one, or holds it up, is named by its number.
+def test_many_mutated_files_cause_no_crash_hang_or_leak(monkeypatch):
+    """Read them in processes, as `prepare` does. A file that crashes or blocks a process is named by its number.
 
-    Most take a millisecond; some become pictures of 84 million pixels, and take seconds.
+    Most take a millisecond. Some are pictures of 84 million pixels and take seconds.
     """
     monkeypatch.setattr("pippin.pictures.workers.available_cores", lambda: 2)
     wrong, processes = {}, {}

@@ -1,4 +1,4 @@
-"""Many records in little memory, and JSON documents with a line for each file."""
+"""Packed sequences of records, and JSON documents with a line for each file."""
 
 import json
 import pickle
@@ -18,7 +18,7 @@ ENTRIES = [
 ]
 
 
-def test_records_come_back_as_they_were():
+def test_records_are_unpacked_unchanged():
     packed = Packed(Entry, ENTRIES[:2])
     packed.append(ENTRIES[2])
     assert (len(packed), list(packed)) == (3, ENTRIES)
@@ -57,34 +57,34 @@ def test_records_come_back_as_they_were():
         ),
     ],
 )
-def test_they_take_little_memory(kind, most, made):
+def test_packed_records_take_little_memory(kind, most, made):
     tracemalloc.start()
     packed = Packed(kind, map(made, range(5000)))
-    taken = tracemalloc.get_traced_memory()[0]
+    used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert packed[4999] == made(4999)
-    assert taken < most * 5000
+    assert used < most * 5000
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_document_has_a_line_for_each_file(tmp_path, count):
-    path, about, files = tmp_path / "a.json", {"kept": 3, "lines": ["[", "]}"], "totals": {}}, list(range(count))
-    write_listing(path, about, ({"path": f"{n}\n\udcff"} for n in files))
+    path, header, files = tmp_path / "a.json", {"kept": 3, "lines": ["[", "]}"], "totals": {}}, list(range(count))
+    write_listing(path, header, ({"path": f"{n}\n\udcff"} for n in files))
     whole = json.loads(path.read_text(encoding="utf-8"))
-    assert whole == {**about, "files": [{"path": f"{n}\n\udcff"} for n in files]}
-    assert (read_header(path), list(read_files(path))) == (about, whole["files"])
+    assert whole == {**header, "files": [{"path": f"{n}\n\udcff"} for n in files]}
+    assert (read_header(path), list(read_files(path))) == (header, whole["files"])
     assert sum(line.startswith('{"path": ') for line in path.read_text(encoding="utf-8").splitlines()) == count
 
 
 @pytest.mark.parametrize("indent", [None, 1, 2])
-def test_what_it_says_besides_is_read_in_any_layout(tmp_path, indent):
-    about = {"kept": 3, "totals": {"format": {"PNG": 3}}}
-    (tmp_path / "a.json").write_text(json.dumps({**about, "files": [{"path": "a"}]}, indent=indent))
-    assert read_header(tmp_path / "a.json") == about
+def test_the_header_is_read_in_any_layout(tmp_path, indent):
+    header = {"kept": 3, "totals": {"format": {"PNG": 3}}}
+    (tmp_path / "a.json").write_text(json.dumps({**header, "files": [{"path": "a"}]}, indent=indent))
+    assert read_header(tmp_path / "a.json") == header
 
 
 @pytest.mark.parametrize("keep", [-2, -4, -9, 12, 0])
-def test_a_document_that_was_cut_short_is_refused(tmp_path, keep):
+def test_a_truncated_document_is_rejected(tmp_path, keep):
     path = tmp_path / "a.json"
     write_listing(path, {"kept": 2}, [{"path": "a"}, {"path": "b"}])
     path.write_text(path.read_text()[:keep])
@@ -92,7 +92,7 @@ def test_a_document_that_was_cut_short_is_refused(tmp_path, keep):
         list(read_files(path))
 
 
-def test_an_audit_groups_a_copy_of_a_copy_with_the_one_to_keep():
+def test_an_audit_groups_a_copy_of_a_copy_with_the_original():
     entries = [
         Entry("a", 1, 1, "kept", index=0),
         Entry("b", 1, 1, "kept", index=1, copy="near", copy_of="a"),

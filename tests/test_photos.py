@@ -1,4 +1,4 @@
-"""What needs real photographs."""
+"""Tests that need real photographs."""
 
 import json
 
@@ -15,7 +15,7 @@ def bars_of(path):
         return find_bars(np.asarray(picture.convert("RGB")))
 
 
-def test_messy_photos_all_become_pictures(photos, tmp_path):
+def test_all_messy_photos_are_prepared(photos, tmp_path):
     folder = tmp_path / "some"
     folder.mkdir()
     for path in sorted((photos / "apples-messy").glob("*.jpg"))[::4]:
@@ -27,7 +27,7 @@ def test_messy_photos_all_become_pictures(photos, tmp_path):
     assert json.loads(json.dumps(dataset.manifest)) == dataset.manifest
 
 
-# Seen by eye: a full-bleed photograph between two white bars, upright and lying.
+# Checked by inspection: a photograph between two white bars, vertical or horizontal.
 @pytest.mark.parametrize("name", ["1046.jpg", "1129.jpg", "1174.jpg", "627.jpg", "915.jpg", "1187.jpg"])
 def test_white_bars_are_trimmed(photos, name):
     path = photos / "apples" / name
@@ -37,13 +37,13 @@ def test_white_bars_are_trimmed(photos, name):
     assert abs(bars.left - bars.right) <= 3
 
 
-# Seen by eye: whole apples on a white ground.
+# Checked by inspection: whole apples on a white ground.
 @pytest.mark.parametrize("name", ["1013.jpg", "1099.jpg", "411.jpg", "25.jpg", "461.jpg", "577.jpg", "299.jpg"])
-def test_white_ground_stays(photos, name):
+def test_a_white_ground_is_kept(photos, name):
     assert not any(bars_of(photos / "apples" / name))
 
 
-def test_bars_of_the_whole_folder(photos):
+def test_bars_are_found_in_the_expected_share_of_a_folder(photos):
     files = sorted((photos / "apples").glob("*.jpg"))[::10]
     trimmed = sum(any(bars_of(path)) for path in files)
     assert 0.50 < trimmed / len(files) < 0.70  # 714 of all 1,203

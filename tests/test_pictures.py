@@ -107,7 +107,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
         read_picture(tmp_path / "nan.tif", 999)[:2]
 
 
-def test_transparency_is_laid_over_white(tmp_path):
+def test_transparency_is_composited_over_white(tmp_path):
     clear = Image.new("RGBA", (20, 20), (*RED, 0))
     clear.paste((*RED, 255), (0, 0, 10, 20))
     clear.save(tmp_path / "rgba.png")
@@ -125,7 +125,7 @@ def test_transparency_is_laid_over_white(tmp_path):
         assert reasons == [mended, "transparency composited over white"][mended is None :]
 
 
-def test_an_opaque_alpha_channel_is_no_damage(tmp_path):
+def test_an_opaque_alpha_channel_needs_no_repair(tmp_path):
     Image.new("RGBA", (20, 20), (*RED, 255)).save(tmp_path / "opaque.png")
     picture, reasons = read_picture(tmp_path / "opaque.png", 999)[:2]
     assert (picture.getpixel((5, 5)), reasons) == (RED, [])
@@ -140,7 +140,7 @@ def test_an_opaque_alpha_channel_is_no_damage(tmp_path):
         ("P", "a.png", "palette turned into RGB"),
     ],
 )
-def test_colour_modes(tmp_path, mode, name, reason):
+def test_every_colour_mode_is_converted_to_rgb(tmp_path, mode, name, reason):
     picture = split().convert(mode)
     picture.save(tmp_path / name)
     read, reasons = read_picture(tmp_path / name, 999)[:2]
@@ -149,7 +149,7 @@ def test_colour_modes(tmp_path, mode, name, reason):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
-def test_exif_rotation(tmp_path, suffix):
+def test_a_picture_is_turned_upright(tmp_path, suffix):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise by a quarter to see it upright
     split(40, 24).save(tmp_path / f"a.{suffix}", exif=exif)
@@ -167,7 +167,7 @@ def test_the_content_decides_and_not_the_name(tmp_path):
     assert read_picture(tmp_path / "b", 999).reasons == []
 
 
-def test_the_first_frame_of_an_animation(tmp_path):
+def test_the_first_frame_of_an_animation_is_used(tmp_path):
     plain(RED).save(tmp_path / "a.gif", save_all=True, append_images=[plain(BLUE), plain(GREEN)])
     picture, reasons = read_picture(tmp_path / "a.gif", 999)[:2]
     assert picture.getpixel((5, 5)) == RED
@@ -245,7 +245,7 @@ def test_bad_files_are_counted_and_named_but_never_fatal(folder):
     assert lines[1].endswith(" and 4 more")
 
 
-def test_folders_within_hidden_files_and_odd_names(folder):
+def test_subfolders_hidden_files_and_unusual_names(folder):
     (folder / "within").mkdir()
     (folder / ".hidden").mkdir()
     for name in ("within/c.png", "Ä b\n'\".png", ".hidden/d.png", ".e.png"):
@@ -272,7 +272,7 @@ def test_a_pipe_does_not_block(folder):
     assert entries(prepare(folder, 16))["pipe"].reasons == ("not a file but a pipe, socket or device",)
 
 
-def test_an_array_file_and_an_array_in_hand(tmp_path):
+def test_an_array_file_and_an_array_in_memory(tmp_path):
     array = np.random.default_rng(0).integers(0, 256, (5, 20, 20, 3), np.uint8)
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", images=array, labels=np.arange(5))
@@ -312,7 +312,7 @@ def test_the_built_in_apples(tmp_path, monkeypatch):
     assert (prepare("apples", 16).images == render_apples(3, 16)).all()
 
 
-def test_a_folder_called_apples_comes_first(tmp_path, monkeypatch, folder):
+def test_a_folder_called_apples_takes_precedence(tmp_path, monkeypatch, folder):
     folder.rename(tmp_path / "apples")
     monkeypatch.chdir(tmp_path)
     assert isinstance(open_source("apples"), FileSource)
@@ -332,8 +332,8 @@ def test_image_size_must_be_a_power_of_two(folder, size):
     assert str(error.value) == f"image_size must be a power of two from 16 to 256. Received: image_size={size}"
 
 
-def test_folders_that_do_not_do(tmp_path, folder):
-    def complaint(source):
+def test_unusable_sources_are_explained(tmp_path, folder):
+    def message(source):
         with pytest.raises(SourceError) as error:
             prepare(source, 16)
         assert "\n" not in str(error.value)
@@ -341,23 +341,23 @@ def test_folders_that_do_not_do(tmp_path, folder):
 
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert complaint(tmp_path / "none").startswith("There is no such folder; check its spelling. Received: source=")
-    assert complaint(empty).startswith("The folder is empty; put at least two pictures into it.")
-    assert complaint(folder / "a.png").startswith(
+    assert message(tmp_path / "none").startswith("There is no such folder; check its spelling. Received: source=")
+    assert message(empty).startswith("The folder is empty; put at least two pictures into it.")
+    assert message(folder / "a.png").startswith(
         "This is a single file, but not an archive, an array or a list of paths; give the folder"
     )
-    assert "Received: source=7 of type int" in complaint(7)
+    assert "Received: source=7 of type int" in message(7)
     (empty / "notes.txt").write_text("x")
-    assert complaint(empty).endswith("with 1 file: notes.txt (not a picture)")
+    assert message(empty).endswith("with 1 file: notes.txt (not a picture)")
     noise().save(empty / "a.png")
-    assert complaint(empty).startswith("At least two different pictures are needed")
-    assert complaint(empty).endswith("with 2 files: one picture")
+    assert message(empty).startswith("At least two different pictures are needed")
+    assert message(empty).endswith("with 2 files: one picture")
     noise().save(empty / "b.png")
-    assert complaint(empty).endswith("with 3 files: 2 pictures, all the same")
+    assert message(empty).endswith("with 3 files: 2 pictures, all the same")
     (empty / "a.npy").write_bytes(b"nonsense")
-    assert complaint(empty / "a.npy").startswith("This is not an array that NumPy can read")
+    assert message(empty / "a.npy").startswith("This is not an array that NumPy can read")
     np.savez(empty / "a.npz", x=np.zeros(2), y=np.zeros(2))
-    assert complaint(empty / "a.npz").endswith("with x, y")
+    assert message(empty / "a.npz").endswith("with x, y")
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_nothing_is_left_behind_after_an_error(tmp_path, cache):
     assert [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
-def test_a_cache_that_cannot_be_written(folder, tmp_path):
+def test_a_cache_below_a_file_cannot_be_written(folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match=r"cannot be written .*; name another folder in PIPPIN_CACHE"):
         prepare(folder, 16, cache=tmp_path / "file")
@@ -544,13 +544,13 @@ def test_bars_in_pairs_are_trimmed(colour, scale):
     assert (bars.top, bars.bottom) == (0, 0)
 
 
-def test_an_object_on_a_plain_ground_keeps_its_margins():
+def test_the_margins_of_an_object_on_a_plain_ground_are_kept():
     picture = plain(WHITE, 104, 128)
     ImageDraw.Draw(picture).ellipse((12, 24, 92, 104), fill=RED)
     assert not any(find_bars(np.asarray(picture)))
 
 
-def test_a_bar_beside_a_white_sky_is_found_by_its_partner():
+def test_a_bar_beside_a_white_sky_is_found_by_the_opposite_bar():
     photo = split(104, 80)
     photo.paste(WHITE, (0, 0, 104, 40))  # the sky, so that no edge shows above
     ImageDraw.Draw(photo).ellipse((22, 5, 82, 70), fill=GREEN)
@@ -559,7 +559,7 @@ def test_a_bar_beside_a_white_sky_is_found_by_its_partner():
     assert bars.top == pytest.approx(24, abs=1)
 
 
-def test_bars_are_left_where_little_would_remain():
+def test_bars_are_kept_if_little_would_remain():
     assert not any(find_bars(barred(split(100, 20), WHITE, top=40, bottom=40)))
     assert not any(find_bars(np.asarray(plain(WHITE, 50, 50))))
 
@@ -568,7 +568,7 @@ def test_a_picture_without_bars_is_untouched():
     assert not any(find_bars(np.asarray(noise())))
 
 
-def test_trimmed_bars_are_mended_and_gone(folder):
+def test_trimmed_bars_count_as_mended_and_are_gone(folder):
     Image.fromarray(barred(split(100, 60), WHITE, top=20, bottom=20)).save(folder / "c.png")
     dataset = prepare(folder, 16)
     entry = entries(dataset)["c.png"]
@@ -578,9 +578,9 @@ def test_trimmed_bars_are_mended_and_gone(folder):
     assert "mended: 1 padding bars trimmed" in dataset.summary()
 
 
-def test_what_bars_leave_of_a_large_picture_is_read_at_a_larger_scale(tmp_path):
+def test_a_picture_with_large_bars_is_decoded_at_a_larger_scale(tmp_path):
     stripes = np.zeros((1200, 1200, 3), np.uint8)
-    for n in range(2):  # at an eighth of the size, which would do without the bars, no stripe is seen
+    for n in range(2):  # at an eighth of the size, which would suffice without bars, the stripes vanish
         stripes[420:780] = 80 + 170 * ((np.arange(1200) + n) // 6 % 2)[None, :, None]
         Image.fromarray(stripes).save(tmp_path / f"{n}.jpg")
     dataset = prepare(tmp_path, 64)
@@ -589,7 +589,7 @@ def test_what_bars_leave_of_a_large_picture_is_read_at_a_larger_scale(tmp_path):
 
 
 @pytest.mark.parametrize("turn", [1, 3])
-def test_what_is_no_whole_pixel_of_a_smaller_scale_is_cut_off(tmp_path, turn):
+def test_partial_pixels_of_a_reduced_scale_are_cut_off(tmp_path, turn):
     ramp = (np.arange(1039) // 8).astype(np.uint8)
     picture = Image.fromarray(np.broadcast_to(ramp[None, :, None], (1031, 1039, 3)))
     exif = Image.Exif()
@@ -601,7 +601,7 @@ def test_what_is_no_whole_pixel_of_a_smaller_scale_is_cut_off(tmp_path, turn):
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 10, 10), Box(0, 0, 400, 100), Box(3, 5, 13, 46)])
-def test_the_middle_square(box):
+def test_a_single_crop_is_in_the_middle(box):
     square = crop_boxes(box, 1)[0]
     side = box.shorter_side
     assert (square.right - square.left, square.bottom - square.top) == (side, side)
@@ -612,7 +612,7 @@ def test_the_middle_square(box):
 # --- the dataset ---
 
 
-def test_pictures_lie_on_disk(folder, cache):
+def test_prepared_pictures_are_mapped_from_disk(folder, cache):
     dataset = prepare(folder, 32)
     (file,) = cache.rglob("pictures.npy")
     images = np.load(file, mmap_mode="r")
@@ -625,20 +625,20 @@ def test_pictures_lie_on_disk(folder, cache):
     assert [path.name for path in file.parent.parent.iterdir()] == [file.parent.name]
 
 
-def test_what_is_told_at_once_is_what_is_read_later(folder):
-    told = prepare(folder, 16)
-    read = Dataset.open(Path(told.stored.filename).parent)
-    assert list(told.files) == list(read.files)
-    assert (told.manifest, told.fingerprint) == (read.manifest, read.fingerprint)
-    assert np.array_equal(told.stored, read.stored)
+def test_a_new_dataset_equals_the_reopened_one(folder):
+    new = prepare(folder, 16)
+    read = Dataset.open(Path(new.stored.filename).parent)
+    assert list(new.files) == list(read.files)
+    assert (new.manifest, new.fingerprint) == (read.manifest, read.fingerprint)
+    assert np.array_equal(new.stored, read.stored)
 
 
-def test_what_was_prepared_is_reused_until_something_changes(folder, cache, monkeypatch):
+def test_a_preparation_is_reused_until_something_changes(folder, cache, monkeypatch):
     steps = []
     first = prepare(folder, 16, progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 2), (2, 2)]
     with monkeypatch.context() as patch:
-        patch.setattr("pippin.pictures.sources.files.read_picture", lambda *_: pytest.fail("decoded anew"))
+        patch.setattr("pippin.pictures.sources.files.read_picture", lambda *_: pytest.fail("decoded again"))
         assert prepare(folder, 16).fingerprint == first.fingerprint
     assert prepare(folder, 32).fingerprint != first.fingerprint
 
@@ -653,7 +653,7 @@ def test_what_was_prepared_is_reused_until_something_changes(folder, cache, monk
 
 @pytest.mark.parametrize("file", ["pictures.npy", "manifest.json"])
 @pytest.mark.parametrize("content", [b"", b"{}", None])
-def test_a_damaged_cache_is_made_anew(folder, cache, file, content):
+def test_a_damaged_cache_is_prepared_again(folder, cache, file, content):
     first = prepare(folder, 16).fingerprint
     (path,) = cache.rglob(file)
     path.unlink() if content is None else path.write_bytes(content)
@@ -664,7 +664,7 @@ def prepare_elsewhere(folder, cache):
     return prepare(folder, 16, cache=cache).fingerprint
 
 
-def test_two_processes_at_once(folder, tmp_path):
+def test_two_processes_prepare_the_same_folder_once(folder, tmp_path):
     for seed in range(30):
         noise(seed=seed).save(folder / f"{seed}.png")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -694,7 +694,7 @@ def test_pictures_and_manifest_must_belong_together(folder):
 # --- uint8 and float ---
 
 
-def test_every_level_survives_the_way_there_and_back():
+def test_every_level_survives_the_conversion_to_float_and_back():
     levels = np.arange(256, dtype=np.uint8)
     floats = to_float(levels)
     assert floats.dtype == np.float32
@@ -707,9 +707,9 @@ def test_to_uint8_rounds_and_clips():
 
 
 @pytest.mark.parametrize("side", [16, 64, 128])
-def test_a_picture_is_blank_where_a_five_hundredth_of_its_pixels_or_more_would_be_seen(side):
+def test_a_picture_is_blank_if_less_than_a_five_hundredth_of_its_pixels_is_visible(side):
     draw = np.random.default_rng(side)
-    limit = int(np.ceil(0.002 * side * side))  # so many are something, one less is nothing
+    limit = int(np.ceil(0.002 * side * side))  # this many visible pixels are enough, one less is not
     for spread in (0, 5, 16, 17, 40):
         for spots in (0, limit - 1, limit, 3 * limit):
             pixels = np.full((side * side, 3), 100, np.uint8)

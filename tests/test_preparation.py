@@ -1,4 +1,4 @@
-"""The options of a preparation: what they do, that they are kept, and what is wrong with others."""
+"""The options of a preparation: what they do, that runs keep them, and the messages for wrong values."""
 
 import numpy as np
 import odd_files
@@ -35,7 +35,7 @@ def squares(picture, size=32, trim=False, **options):
         ({"crops": 2, "fit": "pad"}, "Several crops need fit=crop. Received: crops=2, fit=pad"),
     ],
 )
-def test_options_that_do_not_do(options, message):
+def test_wrong_options_are_rejected(options, message):
     with pytest.raises(SettingsError) as error:
         Preparation(**options)
     assert str(error.value).startswith(message)
@@ -58,7 +58,7 @@ def test_crops_are_spread_and_overlap_by_half_at_most(box, most, starts):
     assert {(square.right - square.left, square.bottom - square.top) for square in made} == {(100, 100)}
 
 
-def test_fits():
+def test_the_three_fits():
     wide = Image.new("RGB", (80, 40), odd_files.RED)
     wide.paste(odd_files.BLUE, (0, 0, 20, 40))
     (cropped,), (squashed,) = squares(wide), squares(wide, fit="squash")
@@ -81,7 +81,7 @@ def test_a_blurred_background_has_the_colours_of_the_picture():
 @pytest.mark.parametrize(
     ("background", "colour"), [("black", (0, 0, 0)), ("#102030", (16, 32, 48)), ("white", (255,) * 3)]
 )
-def test_transparent_pictures_are_laid_over_the_background(tmp_path, background, colour):
+def test_transparent_pictures_are_composited_over_the_background(tmp_path, background, colour):
     for n in range(2):
         clear = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
         clear.paste((*odd_files.RED, 255), (10, 10, 30 + n, 30))
@@ -92,7 +92,7 @@ def test_transparent_pictures_are_laid_over_the_background(tmp_path, background,
     assert dataset.audit.entries[0].reasons == (f"transparency composited over {background}",)
 
 
-def test_a_transparent_picture_over_its_own_colours(tmp_path):
+def test_a_transparent_picture_over_its_own_blurred_colours(tmp_path):
     for n in range(2):
         clear = odd_files.split(64, 64).convert("RGBA")
         clear.putalpha(Image.new("L", (64, 64), 0))
@@ -102,26 +102,26 @@ def test_a_transparent_picture_over_its_own_colours(tmp_path):
     assert np.abs(corner.astype(int) - odd_files.RED).max() <= 8
 
 
-def test_borders_are_kept_where_that_is_asked_for():
+def test_borders_are_kept_on_request():
     framed = Image.new("RGB", (60, 60), "white")
     framed.paste(Image.fromarray(tiny.pictures(1)[0]).resize((60, 30)), (0, 15))
     assert squares(framed, trim=True)[0].max(axis=-1)[0].min() < 255
     assert squares(framed, trim=True, keep_borders=True)[0][:6].min() >= 250
 
 
-def test_crops_of_one_picture_are_in_the_dataset_and_stay_together(tmp_path):
+def test_crops_of_one_picture_stay_in_the_same_set(tmp_path):
     noise = np.random.default_rng(0)
     for n in range(120):
         Image.fromarray(noise.integers(0, 256, (16, 48, 3), np.uint8)).save(tmp_path / f"{n:03}.png")
     dataset = prepare(tmp_path, 16, preparation=Preparation(crops=2))
     assert len(dataset) == 240
     assert dataset.audit.entries[7].rows == range(14, 16)
-    learnt, held_out = dataset.split(0.1)
+    training, held_out = dataset.split(0.1)
     assert len(held_out) == 40
-    assert {row // 2 for row in learnt.indices}.isdisjoint({row // 2 for row in held_out.indices})
+    assert {row // 2 for row in training.indices}.isdisjoint({row // 2 for row in held_out.indices})
 
 
-def test_runs_from_before_an_option_keep_what_was_done_then():
+def test_runs_that_are_older_than_an_option_keep_their_preparation():
     assert Preparation.from_dict({"fit": "crop"}) == Preparation(frames="first", focus="centre", channels=3)
     assert Preparation.from_dict(Preparation(frames=7).to_dict()) == Preparation(frames="7")
 

@@ -1,4 +1,4 @@
-"""A preparation in parts, joined, is the same as one that was done in one piece."""
+"""A preparation in parts gives the same bytes, when joined, as one in one piece."""
 
 import shutil
 import sys
@@ -18,7 +18,7 @@ from pippin.pictures.reuse import Shard
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures, exact and near copies in other parts, a wide one, an animation and what is none."""
+    """Return a folder of pictures, exact and near copies in other parts, a wide picture, an animation and a text."""
     folder = tiny.save(tmp_path / "pictures", tiny.pictures(20))
     (folder / "003b.txt").write_text("x")
     (folder / "018b.png").write_bytes((folder / "001.png").read_bytes())
@@ -31,11 +31,11 @@ def folder(tmp_path):
 
 
 def content(cache):
-    """Name → bytes of the files that were made."""
+    """Return name → bytes of the files in a cache."""
     return {path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"}
 
 
-def never(item, **options):
+def must_not_prepare(item, **options):
     raise AssertionError(f"{item.path} was read again")
 
 
@@ -49,21 +49,23 @@ def sources(folder, kind):
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "gztar", "array"])
 @pytest.mark.parametrize("duplicates", ["exact", "near", "keep"])
-def test_parts_are_joined_to_the_same_bytes(folder, tmp_path, monkeypatch, kind, duplicates):
+def test_joined_parts_have_the_same_bytes(folder, tmp_path, monkeypatch, kind, duplicates):
     source = sources(folder, kind)
     options = Preparation(duplicates=duplicates, crops=2, frames="all")
     whole = prepare(source, 16, cache=tmp_path / "whole", preparation=options)
     cache = tmp_path / "parts"
     for shard in ("3/3", "1/3", "2/3"):
         prepare(source, 16, cache=cache, preparation=options, shard=shard)
-    monkeypatch.setattr(sys.modules[prepare.__module__], "prepare_item", never)  # joining reads no picture
+    monkeypatch.setattr(
+        sys.modules[prepare.__module__], "prepare_item", must_not_prepare
+    )  # joining must not read pictures
     joined = prepare(source, 16, cache=cache, preparation=options)
     assert content(cache) == content(tmp_path / "whole")
     assert joined.fingerprint == whole.fingerprint
     np.testing.assert_array_equal(joined.images, whole.images)
 
 
-def test_what_is_missing_is_prepared_when_they_are_joined(folder, tmp_path):
+def test_missing_parts_are_prepared_when_the_others_are_joined(folder, tmp_path):
     prepare(folder, 16, cache=tmp_path / "whole")
     prepare(folder, 16, cache=tmp_path / "parts", shard="2/4")
     done = []
@@ -71,7 +73,7 @@ def test_what_is_missing_is_prepared_when_they_are_joined(folder, tmp_path):
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
 
 
-def test_a_part_of_what_has_changed_since_is_not_taken(folder, tmp_path):
+def test_a_part_of_an_earlier_state_is_not_reused_for_changed_files(folder, tmp_path):
     for shard in ("1/2", "2/2"):
         prepare(folder, 16, cache=tmp_path / "parts", shard=shard)
     Image.fromarray(tiny.pictures(1, seed=8)[0]).save(folder / "005.png")
@@ -90,7 +92,7 @@ def test_parts_may_be_empty_or_hold_no_picture(tmp_path):
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
 
 
-def test_a_part_goes_on_after_a_kill(folder, tmp_path):
+def test_a_part_is_resumed_after_a_kill(folder, tmp_path):
     class Killed(BaseException):
         pass
 
@@ -106,20 +108,20 @@ def test_a_part_goes_on_after_a_kill(folder, tmp_path):
     assert steps[-1] == (13, 13)
 
 
-def test_parts_are_all_there_is():
+def test_the_parts_cover_all_items():
     files = list(range(10))
     assert [file for n in range(1, 5) for file in Shard(f"{n}/4").of(files)] == files
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])
-def test_what_is_no_part(folder, text):
+def test_wrong_parts_are_rejected(folder, text):
     with pytest.raises(SettingsError) as error:
         prepare(folder, 16, shard=text)
     message = "shard must be the number of a part and how many there are, such as 2/4."
     assert str(error.value) == f"{message} Received: shard={text}"
 
 
-def test_the_command(folder):
+def test_the_prepare_command(folder):
     words = ["prepare", str(folder), "--image-size", "16"]
     for shard in ("1/2", "2/2"):
         done = CliRunner().invoke(cli.app, [*words, "--shard", shard])

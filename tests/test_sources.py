@@ -1,4 +1,4 @@
-"""Sources other than folders and arrays: lists, archives, parquet files, the sets of Keras."""
+"""Sources other than folders and arrays: lists, archives, parquet files, the datasets of Keras."""
 
 import importlib
 import io
@@ -20,12 +20,12 @@ from pippin.pictures.sources.archives import RATIO_FROM
 
 
 def files(count=3):
-    """Name → content of different pictures."""
+    """Return name → content of different pictures."""
     return {f"{n}.png": odd_files.encoded(tiny.Image.fromarray(tiny.pictures(seed=n)[0]), "PNG") for n in range(count)}
 
 
 def outcomes(source):
-    """Path → the verdict and its reasons."""
+    """Return path → verdict and reasons."""
     return {entry.path: (entry.verdict, *entry.reasons) for entry in prepare(source, 16).audit.entries}
 
 
@@ -55,7 +55,7 @@ def tarred(path, contents, mode="w"):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz", "list", "parquet"])
-def test_every_kind_gives_the_pictures_of_the_folder(folder, tmp_path, kind):
+def test_every_kind_of_source_gives_the_pictures_of_the_folder(folder, tmp_path, kind):
     path = tmp_path / f"set.{kind}"
     if kind == "zip":
         zipped(path, files())
@@ -71,17 +71,16 @@ def test_every_kind_gives_the_pictures_of_the_folder(folder, tmp_path, kind):
     assert dataset.name == "set"
     assert typical_side(path) == (None if kind in ("tar.gz", "tar.xz") else 16)
     source = pickle.loads(pickle.dumps(open_source(path)))
-    assert source.items == []  # other processes get one by one what is to be read
+    assert source.items == []  # other processes get the items one by one
     source.read(open_source(path).items[0], 16, 64, dataset.preparation)
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
-def test_an_archive_leads_nowhere_and_hides_nothing(tmp_path, make):
+def test_names_in_an_archive_cannot_point_outside_it(tmp_path, make):
     outside = tmp_path / "outside.png"
     contents = {**files(2), "../outside.png": b"x", "/etc/passwd": b"y", ".hidden.png": b"z", "__MACOSX/a": b"z"}
     path = make(tmp_path / f"a.{'zip' if make is zipped else 'tar'}", contents)
-    found = outcomes(path)
-    assert found == {
+    assert outcomes(path) == {
         "../outside.png": ("refused", "not a picture"),
         "/etc/passwd": ("refused", "not a picture"),
         "0.png": ("kept",),
@@ -105,7 +104,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     content = bytearray(path.read_bytes())
     directory = content.index(b"PK\x01\x02")
     for start in (content.index(b"PK\x01\x02", content.index(b"bomb.png", directory) - 60),):
-        content[start + 24 : start + 28] = struct.pack("<I", 5000)  # it says that it is small
+        content[start + 24 : start + 28] = struct.pack("<I", 5000)  # the archive claims that it is small
     path.write_bytes(content)
     verdict, reason = outcomes(path)["bomb.png"]
     assert verdict == "refused"
@@ -122,7 +121,7 @@ def test_a_locked_file_in_a_zip_is_named(tmp_path):
     assert outcomes(path)["locked.png"] == ("refused", "locked with a password: unpack it first")
 
 
-def test_damage_in_an_archive_is_named_and_not_fatal(tmp_path):
+def test_a_damaged_file_in_an_archive_is_refused_by_name(tmp_path):
     path = zipped(tmp_path / "a.zip", files(3))
     content = bytearray(path.read_bytes())
     start = content.index(b"1.png")
@@ -136,7 +135,7 @@ def test_damage_in_an_archive_is_named_and_not_fatal(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"), [("a.zip", b"PK\x03\x04"), ("a.tar", b"x" * 2000), ("a.tar.gz", b"\x1f\x8b")]
 )
-def test_what_is_no_archive(tmp_path, name, content):
+def test_a_file_that_is_not_an_archive(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=r"This archive cannot be read .*; create it again\. Received"):
         prepare(tmp_path / name, 16)
@@ -147,7 +146,7 @@ def test_an_empty_archive(tmp_path):
         prepare(zipped(tmp_path / "a.zip", {}), 16)
 
 
-def test_what_a_list_names_in_vain(tmp_path, folder):
+def test_a_list_with_missing_files_and_folders(tmp_path, folder):
     path = tmp_path / "list.txt"
     path.write_text("folder/0.png\nfolder/1.png\nfolder/9.png\nfolder\n")
     found = outcomes(path)
@@ -164,7 +163,7 @@ def test_what_a_list_names_in_vain(tmp_path, folder):
 # --- Keras ---
 
 
-def test_a_set_of_keras(monkeypatch):
+def test_a_keras_dataset(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
     module = importlib.import_module("keras.datasets.mnist")
     monkeypatch.setattr(module, "load_data", lambda: ((images, None), (None, None)))
@@ -172,7 +171,7 @@ def test_a_set_of_keras(monkeypatch):
     assert (len(dataset), dataset.name, dataset.manifest["source"]) == (5, "mnist", "keras:mnist")
 
 
-def test_a_set_of_keras_without_a_network(monkeypatch):
+def test_a_keras_dataset_without_a_network(monkeypatch):
     def fails():
         raise Exception("URL fetch failure on\nhttps://example.org: None")
 
@@ -204,7 +203,7 @@ def test_rows_of_parquet_without_a_picture(tmp_path):
     assert found["0000003"] == ("refused", "not a picture")
 
 
-def test_parquet_of_bare_bytes_and_of_none(tmp_path):
+def test_parquet_of_bytes_and_without_pictures(tmp_path):
     assert len(prepare(parquet(tmp_path / "a", list(files().values())), 16)) == 3
     with pytest.raises(SourceError, match=r"no column with pictures .* with label, image"):
         prepare(parquet(tmp_path / "b", ["a", "b"]), 16)
