@@ -1,4 +1,4 @@
-"""Pippin: point it at a folder of pictures, and it learns to paint new ones like them."""
+"""Pippin trains a generator (GAN) on a folder of pictures and generates new pictures like them."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

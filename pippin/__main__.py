@@ -1,4 +1,4 @@
-"""`python -m pippin` is `pippin`."""
+"""Run the command line: `python -m pippin` does the same as `pippin`."""
 
 from pippin.cli import main
 

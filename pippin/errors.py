@@ -1,46 +1,46 @@
-"""Everything that Pippin raises on purpose.
+"""The exceptions that Pippin raises.
 
     PippinError
-    ├── SourceError      the pictures: missing, unreadable, too few
-    ├── SettingsError    a setting that is unknown, out of range, or contradicts another
-    ├── EngineError      no TensorFlow, JAX or PyTorch to compute with
-    ├── NetworkError     a generator or discriminator whose shapes do not fit
-    ├── ExportError      something that cannot be taken away in that format, or not to there
-    ├── RunError         a run on disk: missing, damaged, or made with other settings
-    └── TrainingError    training that cannot go on (a loss that is not finite)
+    ├── SourceError      the pictures are missing, unreadable or too few
+    ├── SettingsError    a setting is unknown, out of range or contradicts another
+    ├── EngineError      TensorFlow, JAX or PyTorch is not installed
+    ├── NetworkError     the shapes of a generator or discriminator do not fit
+    ├── ExportError      a generator cannot be exported in a format or to a path
+    ├── RunError         a run on disk is missing, damaged or made with other settings
+    └── TrainingError    training cannot continue (a loss is not finite)
 
-Each message is one line that says what was wrong, what was received and what to do. The command line prints
-it and exits with code 2.
+Each message is one line that says what was wrong, what to do and what was received. The command line prints it and
+exits with code 2.
 """
 
 
 class PippinError(Exception):
-    """The root of the tree: catch it to catch everything that Pippin raises on purpose."""
+    """The base class of all exceptions that Pippin raises."""
 
 
 class SourceError(PippinError):
-    """The pictures cannot be used: a missing or empty folder, too few pictures, an array of the wrong shape."""
+    """The pictures cannot be used: for example, a missing or empty folder, or an array of the wrong shape."""
 
 
 class SettingsError(PippinError, ValueError):
-    """A setting is unknown, out of its range, or contradicts another."""
+    """A setting or another argument is unknown, of the wrong type, out of range, or contradicts another."""
 
 
 class EngineError(PippinError):
-    """No engine (TensorFlow, JAX or PyTorch) is installed, or the chosen one is not."""
+    """No engine (TensorFlow, JAX or PyTorch) is installed, or the selected one is not."""
 
 
 class NetworkError(PippinError, ValueError):
-    """A generator or discriminator does not take or give the shapes that training needs."""
+    """The input or output shapes of a generator or discriminator do not fit."""
 
 
 class ExportError(PippinError):
-    """A format is unknown, needs a package or an engine that is not there, or has no such layer as a network has."""
+    """A format is unknown, needs a package or engine that is not installed, or does not support a layer."""
 
 
 class RunError(PippinError):
-    """A run on disk is missing, damaged, or was made with other settings."""
+    """A run on disk is missing, damaged, cannot be written, or was made with other settings."""
 
 
 class TrainingError(PippinError):
-    """Training cannot go on, for example because a loss is not finite. The last good checkpoint is untouched."""
+    """Training cannot continue, for example because a loss is not finite. The last checkpoint is kept."""

@@ -41,7 +41,7 @@ def test_the_notebook_runs_from_top_to_bottom(quick_training):
     assert names["frames"].shape == (72, tiny.SIZE, tiny.SIZE, 3)
     assert (quick_training / "walk.webp").exists()
     assert (quick_training / "log.csv").read_text().splitlines()[0].startswith("epoch,")
-    assert "layers start as they are in" in names["larger"].about["start"]
+    assert "layers start with the weights of" in names["larger"].about["start"]
 
 
 @pytest.mark.slow

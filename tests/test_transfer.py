@@ -12,7 +12,7 @@ import pippin
 from pippin import networks
 from pippin.errors import RunError
 from pippin.networks import graph, standard
-from pippin.session.transfer import Taken, take_over
+from pippin.session.transfer import Transfer, transfer_layers
 from pippin.settings import Settings
 from pippin.training.schedule import schedule_at
 
@@ -35,16 +35,16 @@ def filled(model, seed=0):
 
 def test_the_same_networks_are_taken_over_whole():
     old, new = filled(standard.build(16, 8)[0]), standard.build(16, 8)[0]
-    taken = take_over(new, old)
-    assert (taken.whole, taken.partly) == (taken.layers, 0)
+    taken = transfer_layers(new, old)
+    assert (taken.complete, taken.partial) == (taken.layers, 0)
     for mine, theirs in zip(new.get_weights(), old.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_the_coarse_stages_of_a_larger_generator_give_what_the_smaller_ones_gave():
     old, new = filled(standard.build(16, 8)[0]), standard.build(32, 8)[0]
-    taken = take_over(new, old)
-    assert 0 < taken.partly < taken.whole + taken.partly < taken.layers
+    taken = transfer_layers(new, old)
+    assert 0 < taken.partial < taken.complete + taken.partial < taken.layers
     latents = np.random.default_rng(1).standard_normal((3, 8)).astype("float32")
 
     def stage(model):
@@ -62,14 +62,14 @@ def test_layers_that_keras_named_by_counting_belong_together_by_their_order():
         return keras.Sequential([keras.Input((3,)), *(layers.Dense(width) for width in widths)])
 
     old, new = filled(stack(4, 5)), stack(4, 5, 2)
-    assert take_over(new, old) == Taken(3, 2, 0)
+    assert transfer_layers(new, old) == Transfer(3, 2, 0)
     np.testing.assert_array_equal(new.get_weights()[2], old.get_weights()[2])
 
 
 def test_a_layer_that_reads_another_flat_map_starts_fresh():
     old, new = tiny.discriminator(size=16), tiny.discriminator(size=32)
     before = new.get_weights()
-    assert take_over(new, old) == Taken(1, 0, 0)
+    assert transfer_layers(new, old) == Transfer(1, 0, 0)
     for mine, fresh in zip(new.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, fresh)
 
@@ -120,7 +120,7 @@ def test_a_run_starts_from_what_another_learnt(parent, tmp_path):
     first, kept = run.snapshots()[0], parent.snapshots()[3]
     assert np.abs(first.astype(int) - kept).max() <= 1
     assert run.settings.from_run == str(parent.path.resolve())
-    assert run.about["start"].startswith(f"2 of 2 layers start as they are in {parent.path} at batch 3")
+    assert run.about["start"].startswith(f"2 of 2 layers start with the weights of {parent.path} at batch 3")
     assert "start" not in parent.about
 
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_started_from_is_said_in_one_line(parent, tmp_path):
         tmp_path / "big", source=np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8), batches=1, **large
     )
     with pytest.raises(
-        RunError, match="paints 32×32, and here pictures are 16×16: sizes go up, not down; say --image-size 32"
+        RunError, match=r"has images of 32×32 pixels, and this run has 16×16, which is smaller; choose --image-size 32"
     ):
         tiny.train(tmp_path / "child", from_run=big)
     other = keras.Sequential(
@@ -193,6 +193,6 @@ def test_what_cannot_be_started_from_is_said_in_one_line(parent, tmp_path):
     judge = keras.Sequential(
         [keras.Input((16, 16, 3)), layers.AveragePooling2D(16), layers.Flatten(), layers.Dense(1, name="its")]
     )
-    with pytest.raises(RunError, match="has no layer that these networks have too"):
+    with pytest.raises(RunError, match="has no layer that fits these networks"):
         tiny.train(tmp_path / "child", from_run=parent, generator=other, discriminator=judge)
     assert not (tmp_path / "child").exists()

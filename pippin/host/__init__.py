@@ -1,1 +1,1 @@
-"""The machine below: files written whole, and cores."""
+"""The operating system: atomic file writes and processor cores."""

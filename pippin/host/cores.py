@@ -1,8 +1,8 @@
-"""How many cores there are to work with."""
+"""The number of processor cores."""
 
 import os
 
 
 def available_cores() -> int:
-    """Returns how many cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

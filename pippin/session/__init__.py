@@ -1,1 +1,1 @@
-"""A training session: planned, trained, watched and reported."""
+"""Training sessions: plan, train, resume, validate and report."""

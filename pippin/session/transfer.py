@@ -1,8 +1,9 @@
-"""A run that starts from another: what its networks take over, layer by layer.
+"""Weight transfer: initialise the networks of a new run with the layers of another run.
 
-Layers of the same name belong together. The coarse stages of larger pictures are wider: there the old filters are the
-first ones, and what is new beside them says nothing to them yet (much as in Net2Net, Chen et al. 2015, arXiv
-1511.05641). So the larger generator begins with the sketch that the smaller one painted.
+Layers of the same name correspond to each other. If the new layer is wider, as in the coarse stages of networks for
+larger images, its first filters get the old weights, and the weights from the new filters to the old ones are zero, so
+that the old filters compute what they did before (similar to Net2Net, Chen et al. 2015, arXiv 1511.05641). A larger
+generator therefore starts with the coarse stages of the smaller one.
 """
 
 import re
@@ -18,131 +19,132 @@ from pippin.networks import Networks
 from pippin.runs.run import Run
 
 
-class Taken(NamedTuple):
-    """How many layers with weights there are, and how many of them were taken over whole or in part."""
+class Transfer(NamedTuple):
+    """Numbers of layers with weights: all layers, and those initialised completely and partially from another run."""
 
     layers: int
-    whole: int
-    partly: int
+    complete: int
+    partial: int
 
 
 def start_from(parent: Run, networks: Networks) -> str:
-    """Give new networks what a run learnt, as its pictures scored best.
+    """Initialise new networks with the layers of a run at its best checkpoint.
 
     Args:
         parent: the run to start from.
-        networks: of the new run; their weights are changed.
+        networks: the networks of the new run; their weights are changed.
 
     Returns:
-        What was taken over, in one plain sentence.
+        One sentence on which layers were initialised.
 
     Raises:
-        RunError: the run has no checkpoint, paints larger pictures or other channels, or nothing of it fits.
+        RunError: the run has no checkpoint, generates larger images or images with other channels, or has no layer that
+            fits.
     """
     old, new = parent.folder.load_network("ema_generator"), networks.generator
-    (side, channels), (wanted, others) = ((model.output_shape[1], model.output_shape[3]) for model in (old, new))
-    if channels != others:
-        raise RunError(f"The run to start from paints {channels} channels, and here are {others}. {_got(parent)}")
-    if side > wanted:
+    (old_side, _, old_channels), (side, _, channels) = old.output_shape[1:], new.output_shape[1:]
+    if old_channels != channels:
         raise RunError(
-            f"The run to start from paints {side}×{side}, and here pictures are {wanted}×{wanted}: "
-            f"sizes go up, not down; say --image-size {side} or more. {_got(parent)}"
+            f"The parent run has images of {old_channels} channels, and this run has {channels}; choose "
+            f"--channels {old_channels}, or another run. Received: {parent.path}"
+        )
+    if old_side > side:
+        raise RunError(
+            f"The parent run has images of {old_side}×{old_side} pixels, and this run has {side}×{side}, which "
+            f"is smaller; choose --image-size {old_side} or more. Received: {parent.path}"
         )
     pairs = (new, old), (networks.discriminator, parent.folder.load_network("discriminator"))
-    taken = Taken(*map(sum, zip(*(take_over(*pair) for pair in pairs), strict=True)))
-    if not taken.whole + taken.partly:
-        raise RunError(f"The run to start from has no layer that these networks have too. {_got(parent)}")
-    known = taken.whole + taken.partly
-    partly = f", {taken.partly:,} of them in part" if taken.partly else ""
-    others = "; the others start fresh" if known < taken.layers else ""
+    total = Transfer(*map(sum, zip(*(transfer_layers(*pair) for pair in pairs), strict=True)))
+    known = total.complete + total.partial
+    if not known:
+        raise RunError(f"The parent run has no layer that fits these networks. Received: {parent.path}")
+    partial = f", {total.partial:,} of them partially" if total.partial else ""
+    rest = "; the others start with random weights" if known < total.layers else ""
     return (
-        f"{known:,} of {taken.layers:,} layers start as they are in {parent.path} at batch "
-        f"{parent.folder.generator_batches:,}{partly}{others}"
+        f"{known:,} of {total.layers:,} layers start with the weights of {parent.path} at batch "
+        f"{parent.folder.generator_batches:,}{partial}{rest}"
     )
 
 
-def take_over(new: keras.Model, old: keras.Model) -> Taken:
-    """Give a network the weights of another one's layers of the same name, as far as they fit.
+def transfer_layers(new: keras.Model, old: keras.Model) -> Transfer:
+    """Copy the weights of the layers of the same name from one network to another, as far as they fit.
 
     Args:
-        new: built; its weights are changed.
-        old: built.
+        new: built network; its weights are changed.
+        old: built network.
     """
-    known, whole, partly = dict(_named(old)), 0, 0
-    mine = dict(_named(new))
-    for name, layer in mine.items():
-        if name not in known or type(known[name]) is not type(layer):
+    old_layers, complete, partial = dict(_named_layers(old)), 0, 0
+    new_layers = dict(_named_layers(new))
+    for name, layer in new_layers.items():
+        if name not in old_layers or type(old_layers[name]) is not type(layer):
             continue
-        fresh, learnt = layer.get_weights(), known[name].get_weights()
-        if [array.shape for array in fresh] == [array.shape for array in learnt]:
-            layer.set_weights(learnt)
-            whole += 1
-        elif (grown := _grown(new, layer, fresh, learnt)) is not None:
-            layer.set_weights(grown)
-            partly += 1
-    return Taken(len(mine), whole, partly)
+        initial, trained = layer.get_weights(), old_layers[name].get_weights()
+        if [array.shape for array in initial] == [array.shape for array in trained]:
+            layer.set_weights(trained)
+            complete += 1
+        elif (widened := _widened(new, layer, initial, trained)) is not None:
+            layer.set_weights(widened)
+            partial += 1
+    return Transfer(len(new_layers), complete, partial)
 
 
-def _named(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yield the layers that have weights; those that Keras named by counting are counted here, class by class."""
-    counted: dict[type, int] = {}
-    for layer in _layers(model):
+def _named_layers(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
+    """Yield the layers that have weights, with their names. Layers that Keras numbered are numbered per model here."""
+    counts: dict[type, int] = {}
+    for layer in _weight_layers(model):
         stem = re.sub(r"_\d+$", "", layer.name)
         if stem.replace("_", "") == type(layer).__name__.lower():
-            counted[type(layer)] = counted.get(type(layer), 0) + 1
-            yield f"{stem} number {counted[type(layer)]}", layer
+            counts[type(layer)] = counts.get(type(layer), 0) + 1
+            yield f"{stem} number {counts[type(layer)]}", layer
         else:
             yield layer.name, layer
 
 
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def _weight_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yield the layers that have weights, including those of nested models."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+            yield from _weight_layers(layer)
         elif layer.weights:
             yield layer
 
 
-def _grown(
-    model: keras.Model, layer: keras.layers.Layer, fresh: list[np.ndarray], learnt: list[np.ndarray]
+def _widened(
+    model: keras.Model, layer: keras.layers.Layer, initial: list[np.ndarray], trained: list[np.ndarray]
 ) -> list[np.ndarray] | None:
-    """Return the weights of a layer of another width with the old ones in them; None where they do not fit."""
-    kinds = {layers.BatchNormalization: None, layers.Conv2D: 2, layers.Dense: 0}
-    after = _map_after(model, layer) if type(layer) is layers.Dense else ()
-    if type(layer) not in kinds or (type(layer) is layers.Dense and not after):
+    """Return the initial weights of a wider layer with the trained ones in them; None if they do not fit."""
+    input_axes = {layers.BatchNormalization: None, layers.Conv2D: 2, layers.Dense: 0}
+    map_shape = _shape_after(model, layer) if type(layer) is layers.Dense else ()
+    if type(layer) not in input_axes or (type(layer) is layers.Dense and not map_shape):
         return None
-    inputs = kinds[type(layer)]
-    grown = []
-    for new, old in zip(fresh, learnt, strict=True):
+    input_axis = input_axes[type(layer)]
+    widened = []
+    for new, old in zip(initial, trained, strict=True):
         try:
-            views = [array.reshape(*array.shape[:-1], *after[:-1], -1) for array in (new, old)]
-        except ValueError:  # the old outputs make no map of that size
+            views = [array.reshape(*array.shape[:-1], *map_shape[:-1], -1) for array in (new, old)]
+        except ValueError:  # the old outputs have another number of positions
             return None
-        found = _set_in(views[0], views[1], inputs if new.ndim > 1 else None)
-        if found is None:
+        inserted = _inserted(views[0], views[1], input_axis if new.ndim > 1 else None)
+        if inserted is None:
             return None
-        grown.append(found.reshape(new.shape))
-    return grown
+        widened.append(inserted.reshape(new.shape))
+    return widened
 
 
-def _set_in(fresh: np.ndarray, old: np.ndarray, inputs: int | None) -> np.ndarray | None:
-    """Set `old` into a corner of `fresh`; only their last axes, the outputs, and `inputs` may differ in length."""
-    sides = list(zip(fresh.shape, old.shape, strict=True))
-    if any(a != b for axis, (a, b) in enumerate(sides) if axis not in (fresh.ndim - 1, inputs)):
+def _inserted(initial: np.ndarray, old: np.ndarray, input_axis: int | None) -> np.ndarray | None:
+    """Return `initial` with `old` in a corner; None if another axis than the inputs' and the last differs in length."""
+    lengths = list(zip(initial.shape, old.shape, strict=True))
+    if any(a != b for axis, (a, b) in enumerate(lengths) if axis not in (initial.ndim - 1, input_axis)):
         return None
-    corner = tuple(slice(min(pair)) for pair in sides)
-    grown = fresh.copy()
-    if inputs is not None:
-        grown[..., corner[-1]] = 0  # what is new says nothing to the old outputs
-    grown[corner] = old[corner]
-    return grown
+    corner = tuple(slice(min(pair)) for pair in lengths)
+    result = initial.copy()
+    if input_axis is not None:
+        result[..., corner[-1]] = 0  # the new inputs do not influence the old outputs
+    result[corner] = old[corner]
+    return result
 
 
-def _map_after(model: keras.Model, layer: keras.layers.Layer) -> tuple[int, ...]:
-    """Return the shape in which a dense layer's outputs are laid out right behind it; () where they are not."""
-    reshaping = (one for one in model.layers if isinstance(one, layers.Reshape) and one.input is layer.output)
-    return next((one.target_shape for one in reshaping), ())
-
-
-def _got(parent: Run) -> str:
-    return f"Received: {parent.path}"
+def _shape_after(model: keras.Model, layer: keras.layers.Layer) -> tuple[int, ...]:
+    """Return the shape to which a dense layer's outputs are reshaped directly after it; () if they are not."""
+    reshapes = (other for other in model.layers if isinstance(other, layers.Reshape) and other.input is layer.output)
+    return next((other.target_shape for other in reshapes), ())
