@@ -407,6 +407,10 @@ def test_help_names_the_verbs(call):
 # -- in a process of its own ---------------------------------------------------------------------------------------
 
 
+SMALL = ("--image-size", "16", "--preset", "classic")
+"""The networks that compile in the least time."""
+
+
 def started(*words, **kwargs):
     return subprocess.Popen([sys.executable, "-m", "pippin", *words], **kwargs)
 
@@ -423,6 +427,7 @@ def test_help_loads_no_engine(place):
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_missing_folder_in_a_process_of_its_own(place):
     process = started("train", "nowhere", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = process.communicate()
@@ -433,7 +438,7 @@ def test_a_missing_folder_in_a_process_of_its_own(place):
 
 @pytest.mark.slow
 def test_ctrl_c_from_outside(place):
-    words = ("train", "photos", "--image-size", "16", "--batches", "5000", "--batch-size", "4", "--run", "stopped")
+    words = ("train", "photos", *SMALL, "--batches", "5000", "--batch-size", "4", "--run", "stopped")
     process = started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     seen = next(line for line in process.stdout if line.startswith("batch "))
@@ -455,7 +460,7 @@ def test_a_terminal_gets_a_bar(place, interrupt):
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
     batches = "5000" if interrupt else "60"
-    words = ("train", "photos", "--image-size", "16", "--batches", batches, "--batch-size", "4", "--run", "barred")
+    words = ("train", "photos", *SMALL, "--batches", batches, "--batch-size", "4", "--run", "barred")
     process = started(*words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
     os.close(terminal)
     shown = b""
@@ -489,7 +494,7 @@ def test_a_terminal_gets_a_bar(place, interrupt):
 
 @pytest.mark.slow
 def test_what_is_piped_comes_line_by_line(place):
-    words = ("train", "photos", "--image-size", "16", "--batches", "60", "--batch-size", "4", "--run", "piped")
+    words = ("train", "photos", *SMALL, "--batches", "60", "--batch-size", "4", "--run", "piped")
     process = started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = process.communicate()
     assert (process.returncode, err) == (0, b"")

@@ -209,7 +209,9 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def run(trained, tmp_path):
+def run(trained, tmp_path, monkeypatch):
+    """A copy of the run, whose directions are found from 128 latents instead of 1,024."""
+    monkeypatch.setattr("pippin.sampling.directions.SAMPLES", 128)
     return pippin.open_run(shutil.copytree(trained.path, tmp_path / "run"))
 
 

@@ -157,6 +157,7 @@ def test_nothing_heavy_is_loaded_for(probe):
 # -- TensorFlow's threads --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "chosen", "expected"),
     [

@@ -205,8 +205,9 @@ def test_few_pictures_and_short_runs_have_no_checkups(tmp_path, scripted):
     assert train(tmp_path / "short", batches=9).checkups() == []
 
 
-def test_what_a_real_checkup_measures(tmp_path):
+def test_what_a_real_checkup_measures(tmp_path, monkeypatch):
     """Noise learnt for a moment: pictures unlike the real ones, by the pretrained network itself."""
+    monkeypatch.setattr("pippin.session.checkups.PICTURES", 64)
     run = tiny.train(tmp_path / "run", source=tiny.pictures(220), batches=2, checkup=4)
     (first, second) = run.checkups()
     assert run.about["held_out"] == 40

@@ -56,10 +56,16 @@ def whole(path):
     return run
 
 
-@pytest.fixture
-def uninterrupted(place):
-    finish(*COMMAND, "whole")
-    return pippin.open_run("whole")
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The finished run of `COMMAND`, trained once; the tests only read it."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        np.save("noise.npy", tiny.pictures())
+        finish(*COMMAND, "whole")
+    return pippin.open_run(folder / "whole")
 
 
 def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):

@@ -121,6 +121,7 @@ def test_the_readable_frames_of_a_truncated_video_are_used(folder, clip, tmp_pat
 
 @pytest.mark.parametrize("kind", ["gif", "png", "webp"])
 def test_frames_of_an_animation(folder, kind):
+    save_video(shades(3), folder / "clip.mp4", fps=10)  # each frame is read by a process
     first, *others = (Image.fromarray(frame) for frame in shades(6))
     first.save(
         folder / f"a.{kind}", save_all=True, append_images=others, **({"lossless": True} if kind == "webp" else {})

@@ -1,6 +1,7 @@
 """The HTML page and the TensorBoard event file, read back with a parser and with TensorBoard."""
 
 import dataclasses
+import functools
 import re
 import shutil
 from html.parser import HTMLParser
@@ -72,7 +73,13 @@ def test_a_name_with_markup_is_escaped(run, tmp_path):
     assert "<b>bold<" in page.text
 
 
-def test_the_command_adds_scores_and_the_nearest_training_pictures(run, capsys):
+@pytest.fixture
+def few_images(monkeypatch):
+    """Let `pippin report` score 16 generated images instead of 2,048."""
+    monkeypatch.setattr(pippin, "evaluate", functools.partial(pippin.evaluate, n=16), raising=False)
+
+
+def test_the_command_adds_scores_and_the_nearest_training_pictures(run, few_images, capsys):
     app(["report", str(run.path)], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"The report:      {run.path / 'report.html'}"
@@ -83,7 +90,7 @@ def test_the_command_adds_scores_and_the_nearest_training_pictures(run, capsys):
     assert "held" not in run.evaluation()["references"], "none of the 40 pictures is held out"
 
 
-def test_scores_of_an_earlier_batch_are_computed_again(run, tmp_path, capsys):
+def test_scores_of_an_earlier_batch_are_computed_again(run, few_images, tmp_path, capsys):
     copy = pippin.open_run(shutil.copytree(run.path, tmp_path / "run"))
     copy.folder.save_evaluation({"batches": 60, "lines": ["outdated"]}, None)
     app(["report", str(copy.path)], standalone_mode=False)

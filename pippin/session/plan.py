@@ -237,17 +237,20 @@ def _build_networks(
     Raises:
         NetworkError: a given network does not fit the images, or cannot be used with labels.
     """
-    built = _build_preset(settings, settings.image_size, dataset)
     labels = len(dataset.labels) if dataset.labels else 0
     if labels and (generator is not None or discriminator is not None):
         raise NetworkError(
             "Labels need the networks of the standard preset; leave out your own networks or the labels. "
             f"Received: {labels} labels"
         )
-    if generator is not None:
-        built = built._replace(generator=generator)
-    if discriminator is not None:
-        built = built._replace(discriminator=discriminator, projector=None)
+    if generator is not None and discriminator is not None:
+        built = Networks(generator, discriminator)
+    else:
+        built = _build_preset(settings, settings.image_size, dataset)
+        if generator is not None:
+            built = built._replace(generator=generator)
+        if discriminator is not None:
+            built = built._replace(discriminator=discriminator, projector=None)
     networks.check(built, settings.image_size, dataset.channels, labels)
     return built
 
