@@ -61,3 +61,16 @@ def test_other_parameters_need_no_new_compilation():
 @pytest.mark.parametrize(("side", "count"), [(16, 16), (64, 16), (128, 4), (256, 1), (512, 1)])
 def test_larger_images_come_in_smaller_batches(side, count):
     assert image_batch_size(side) == count
+
+
+def test_many_models_in_one_process_cause_no_warning_of_retracing(monkeypatch):
+    if engines.current().name != "tensorflow":
+        pytest.skip("only TensorFlow counts traces")
+    import tensorflow as tf
+
+    warnings = []
+    monkeypatch.setattr(tf.get_logger(), "warning", lambda text, *args: warnings.append(text))
+    for inputs in range(3, 12):
+        model = keras.Sequential([keras.Input((inputs,)), layers.Dense(2)])
+        model_inference(model, 4)(parameters_of(model), np.ones((5, inputs), "float32"))
+    assert warnings == []

@@ -1,6 +1,7 @@
 """TensorFlow: gradient tapes, and `tf.function` as the compiler."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +54,8 @@ def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any
 
     Autograph is off: there is no Python control flow to rewrite.
     """
-    return tf.function(function, autograph=False)
+    # TensorFlow warns of retracing by counting the traces of one code object, which closures share; a partial has none.
+    return tf.function(functools.partial(function), autograph=False)
 
 
 def to_device(tree: Any) -> Any:
