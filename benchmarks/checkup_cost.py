@@ -61,7 +61,7 @@ def measure(source: str, image_size: int, checkups: int) -> dict[str, Any]:
     """
     from pippin import engines, networks
     from pippin.pictures import prepare
-    from pippin.session.checkups import Examiner
+    from pippin.session.checkups import Validator
     from pippin.settings import choose
     from pippin.training.trainer import Trainer
 
@@ -74,20 +74,20 @@ def measure(source: str, image_size: int, checkups: int) -> dict[str, Any]:
     for _ in range(BATCHES):
         engine.to_host(trainer.step())
     peak_before = harness.peak_memory()
-    examiner = Examiner(trainer, training_set, held_out)
+    validator = Validator(trainer, training_set, held_out)
     seconds = []
     for _ in range(checkups):
         started = time.perf_counter()
-        examiner.examine()
+        validator.validate()
         seconds.append(time.perf_counter() - started)
     return {
         "seconds": seconds,
         "peak_before": peak_before,
         "peak_after": harness.peak_memory(),
         "images": {
-            "generated": len(examiner.latents),
-            "held_out": len(examiner.held_out),
-            "training": len(examiner.learnt),
+            "generated": len(validator.latents),
+            "held_out": len(validator.held_out_images),
+            "training": len(validator.training_images),
         },
     }
 

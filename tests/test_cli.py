@@ -94,12 +94,13 @@ def test_train_says_what_it_found_what_it_does_and_what_to_do_next(place, call):
     assert lines[3] == "8 pictures prepared at 16×16 pixels"
     assert lines[4].startswith("Training for 60 batches of 4 images with ")
     assert lines[4].endswith(" (other)")
-    assert lines[5].startswith("batch 50/60  ")
-    assert lines[6].startswith("batch 60/60  ")
-    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[5:7])
-    assert lines[7] == "Finished: batch 60"
-    assert lines[8].split()[-1] == os.path.join("other", "timeline.png")
-    assert lines[9].endswith("pippin sample other -n 64 -o grid.png")
+    assert lines[5].startswith("There are no checkups, and the last state is kept instead of the best: ")
+    assert lines[6].startswith("batch 50/60  ")
+    assert lines[7].startswith("batch 60/60  ")
+    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[6:8])
+    assert lines[8] == "Finished: batch 60"
+    assert lines[9].split()[-1] == os.path.join("other", "timeline.png")
+    assert lines[10].endswith("pippin sample other -n 64 -o grid.png")
     assert "\x1b" not in out
     assert "\r" not in out
     assert os.path.exists("other/timeline.png")

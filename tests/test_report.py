@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     measured = [(0.3, 0.8, 0.1), (0.1, 0.05, 0.2), (0.2, 0.8, None), (0.25, 0.7, 0.1)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPPIN_CACHE", str(place / "cache"))
-        patch.setattr(checkups.Examiner, "examine", lambda self: Checkup(self.trainer.batches, *measured.pop(0)))
+        patch.setattr(checkups.Validator, "validate", lambda self: Checkup(self.trainer.batches, *measured.pop(0)))
         yield tiny.train(place / "run", source=photos, batches=120, checkup=120)
 
 

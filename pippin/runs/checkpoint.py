@@ -88,10 +88,20 @@ class StateFiles:
         health = Health.from_dict(self._metadata().get("health", {}))
         return load_state(self._checkpoint, like), self.seconds, health
 
-    def save_best(self, state: State, kid: float) -> None:
-        """Save the training state with the lowest KID so far. Raises a `RunError` if it cannot be written."""
+    def save_best(self, state: State, kid: float, network: str) -> None:
+        """Save the training state with the lowest KID so far.
+
+        Args:
+            state: the training state, NumPy arrays.
+            kid: its KID.
+            network: the network whose features the KID was measured with. Older runs do not store it; theirs was
+                efficientnet-lite0.
+
+        Raises:
+            RunError: the state cannot be written.
+        """
         with run_errors(self.path):
-            save_state(self._best, state, {"batches": int(state["steps"]), "kid": kid})
+            save_state(self._best, state, {"batches": int(state["steps"]), "kid": kid, "network": network})
 
     def load_best(self, like: State) -> State | None:
         """Return the training state with the lowest KID, or None before the first checkup; see `load_checkpoint`."""

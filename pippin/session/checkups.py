@@ -1,90 +1,138 @@
-"""A look at the pictures while a run learns: scored often enough to keep the best, cheaply enough not to be noticed."""
+"""Checkups: validation passes during training, by which the best state is chosen and problems are detected.
 
+A checkup generates images from fixed latents with the averaged generator, and compares them with real images: the
+held-out set, or training images if too few are held out.
+"""
+
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pippin import measure
 from pippin.engines.inference import Inference, parameters_of
+from pippin.measure import MIN_REFERENCES
 from pippin.pictures import Subset, one_hot
+from pippin.runs.checkpoint import StateFiles
 from pippin.sampling.generation import ImageGenerator
-from pippin.training.health import Checkup, overfitting
+from pippin.settings import SCORING_NETWORK
+from pippin.training.health import Checkup, Finding, overfitting
 from pippin.training.step import to_float_on_device
 from pippin.training.trainer import Trainer
 
-PICTURES = 256
-"""Painted and real pictures of a checkup, at most."""
-
-FEWEST = 32
-"""Real pictures below which a checkup says nothing."""
+IMAGES = 256
+"""Number of generated images of a checkup, and largest number of training images and of held-out images. With more, KID
+varies less, and a checkup takes more time and memory."""
 
 
-class Examiner:
-    """Looks at what a trainer paints. The same latents and real pictures each time, so that checkups can be compared.
+class Validator:
+    """Makes the checkups of a trainer. Latents and real images are the same at each checkup, so results are comparable.
 
     Args:
-        trainer: whose pictures.
-        learnt: what it learns from.
-        held_out: what it does not; where that is nothing, the pictures are compared with learnt ones.
+        trainer: the trainer.
+        training_set: the images that it trains on.
+        held_out: the images that are held out of training. Fewer than `MIN_REFERENCES` are not used.
+
+    Attributes:
+        training_images: uint8 (N, S, S, C), at most `IMAGES` of the training set.
+        held_out_images: uint8 (M, S, S, C), at most `IMAGES` of the held-out set; M is 0 if too few are held out.
+        latents: float32 (IMAGES, latent_dim), followed by labels if the images have labels.
     """
 
-    def __init__(self, trainer: Trainer, learnt: Subset, held_out: Subset) -> None:
+    def __init__(self, trainer: Trainer, training_set: Subset, held_out: Subset) -> None:
         self.trainer = trainer
-        self.learnt, self.held_out = learnt.sample(PICTURES), held_out.sample(PICTURES)
-        self._labels = [_labels(some) for some in (learnt, held_out)]
-        shares = self._labels[
-            len(held_out) > 0
-        ]  # painted ones have labels as often as those that they are compared with
-        self._labels.append(shares if shares is None else np.resize(shares, PICTURES))
-        self.latents = trainer.fixed_latents(PICTURES, self._labels[-1])
-        self._real: np.ndarray | None = None
-        self._generate = ImageGenerator(trainer.generator)
+        use_held_out = len(held_out) >= MIN_REFERENCES
+        self.training_images = training_set.sample(IMAGES)
+        self.held_out_images = held_out.sample(IMAGES if use_held_out else 0)
+        self._training_labels, self._held_out_labels = _sample_labels(training_set), _sample_labels(held_out)
+        labels = self._held_out_labels if use_held_out else self._training_labels
+        self._labels = None if labels is None else np.resize(labels, IMAGES)  # as frequent as in the references
+        self.latents = trainer.fixed_latents(IMAGES, self._labels)
+        self._generator = ImageGenerator(trainer.generator)
         self._logits = Inference(self._discriminate, trainer.settings.batch_size)
 
     @property
     def possible(self) -> bool:
-        """Whether there are real pictures enough."""
-        return len(self._references) >= FEWEST
+        """Whether there are enough real images for checkups; see `reference_note`."""
+        return len(self.references) >= MIN_REFERENCES
 
     @property
-    def _references(self) -> np.ndarray:
-        return self.held_out if len(self.held_out) else self.learnt
+    def references(self) -> np.ndarray:
+        """The real images that generated images are compared with: uint8 (M, S, S, C)."""
+        return self.held_out_images if len(self.held_out_images) else self.training_images
 
-    def examine(self) -> Checkup:
-        """Paint and score."""
-        if self._real is None:
-            self._real = measure.extract(self._references)
+    @cached_property
+    def _reference_features(self) -> np.ndarray:
+        return measure.extract(self.references, SCORING_NETWORK)
+
+    def validate(self) -> Checkup:
+        """Make a checkup of the trainer's current state."""
         images = self.generate(self.latents)
-        painted = measure.extract(images)
-        memory = None
-        if len(self.held_out):
-            looked_at = zip((self.learnt, self.held_out, images), self._labels, strict=True)
-            memory = overfitting(*(self.mean_logit(some, labels) for some, labels in looked_at))
-        return Checkup(
-            batches=self.trainer.batches,
-            kid=measure.kid(painted, self._real)[0],
-            diversity=measure.diversity(painted) / max(measure.diversity(self._real), 1e-12),
-            overfitting=memory,
-        )
+        kid, diversity = self._score(images)
+        overfits = None
+        if len(self.held_out_images):
+            overfits = overfitting(
+                self.mean_logit(self.training_images, self._training_labels),
+                self.mean_logit(self.held_out_images, self._held_out_labels),
+                self.mean_logit(images, self._labels),
+            )
+        return Checkup(self.trainer.batches, kid, diversity, overfits, SCORING_NETWORK)
 
-    def generate(self, latents: np.ndarray) -> np.ndarray:
-        """Generate images with the averaged generator as it stands.
+    def rescore_best(self, files: StateFiles) -> list[Finding]:
+        """Score the best state again, if its KID was measured with the features of another network.
+
+        Call this before `Health.update` compares a checkup with it. The trainer's `health` and the saved best state are
+        updated.
 
         Args:
-            latents: float32 (N, latent_dim), with labels behind them if there are any.
+            files: the saved states of the run.
+
+        Returns:
+            A finding that tells the user, or nothing if the KIDs are comparable.
+        """
+        trainer, health = self.trainer, self.trainer.health
+        if health.best_kid is None or health.network == SCORING_NETWORK:
+            return []
+        best = files.load_best(trainer.state_on_host())
+        if best is None:
+            health.forget_best()
+            return []
+        averaged = trainer.engine.to_device(best["ema_generator"])
+        kid, diversity = self._score(self.generate(self.latents, averaged))
+        text = (
+            f"KID is now measured with {SCORING_NETWORK} instead of {health.network}: the best state, that of batch "
+            f"{health.best_batches:,}, has {kid:.4f} instead of {health.best_kid:.4f}"
+        )
+        health.rescore_best(kid, diversity, SCORING_NETWORK)
+        files.save_best(best, kid, SCORING_NETWORK)
+        return [Finding(text)]
+
+    def _score(self, images: np.ndarray) -> tuple[float, float]:
+        """Return the KID of generated images, and their diversity relative to that of the references."""
+        features = measure.extract(images, SCORING_NETWORK)
+        references = self._reference_features
+        relative = measure.diversity(features) / max(measure.diversity(references), 1e-12)
+        return measure.kid(features, references)[0], relative
+
+    def generate(self, latents: np.ndarray, averaged: Any = None) -> np.ndarray:
+        """Generate images with the averaged generator.
+
+        Args:
+            latents: float32 (N, latent_dim), followed by labels if the images have labels.
+            averaged: the entry `ema_generator` of a training state, as tensors; the trainer's current one if None.
 
         Returns:
             uint8 (N, S, S, C).
         """
-        averaged = self.trainer.state["ema_generator"]
-        return self._generate(latents, parameters=(averaged["weights"], averaged["stats"]))
+        averaged = averaged or self.trainer.state["ema_generator"]
+        return self._generator(latents, parameters=(averaged["weights"], averaged["stats"]))
 
     def mean_logit(self, images: np.ndarray, labels: np.ndarray | None = None) -> float:
-        """Return the discriminator's mean logit as it stands, for images that are not augmented.
+        """Return the discriminator's mean logit for images, without augmentation.
 
         Args:
             images: uint8 (N, S, S, C).
-            labels: int64 (N,), the images' labels, if the trainer's images have labels.
+            labels: int64 (N,), the labels of the images, if the training images have labels.
         """
         state, projector = self.trainer.state["discriminator"], self.trainer.networks.projector
         parameters = (state["weights"], state["stats"]), parameters_of(projector) if projector else ()
@@ -94,22 +142,53 @@ class Examiner:
         return float(self._logits(parameters, *inputs).mean(axis=1).mean())
 
     def _discriminate(self, parameters: Any, images: Any, *labels: Any) -> Any:
-        """Return logits (B, K) of uint8 images."""
+        """Return the logits (B, K) of uint8 images, with a discriminator's and a projector's parameters."""
         networks = self.trainer.networks
-        (weights, stats), of_projector = parameters
+        (weights, stats), projector_parameters = parameters
         maps = [to_float_on_device(images)]
         if networks.projector is not None:
-            maps = list(networks.projector.stateless_call(*of_projector, maps[0], training=False)[0])
+            maps = list(networks.projector.stateless_call(*projector_parameters, maps[0], training=False)[0])
         inputs = [*maps, *labels]
-        seen = inputs if len(inputs) > 1 else inputs[0]
-        return networks.discriminator.stateless_call(weights, stats, seen, training=False)[0]
+        return networks.discriminator.stateless_call(
+            weights, stats, inputs if len(inputs) > 1 else inputs[0], training=False
+        )[0]
 
 
-def _labels(pictures: Subset) -> np.ndarray | None:
-    """The labels of those pictures that a checkup looks at."""
-    return pictures.labels.indices[pictures.sample_positions(PICTURES)] if pictures.labels is not None else None
+def _sample_labels(images: Subset) -> np.ndarray | None:
+    """Return the labels of those images of a set that a checkup uses; None if they have no labels."""
+    return images.labels.indices[images.sample_positions(IMAGES)] if images.labels is not None else None
 
 
-def is_checkup(batches: int, batch_size: int, rhythm: int) -> bool:
-    """Whether it is time for a look: whenever another `rhythm` real pictures were seen; never where that is 0."""
-    return rhythm > 0 and batches * batch_size // rhythm > (batches - 1) * batch_size // rhythm
+def is_checkup(batches: int, batch_size: int, interval: int) -> bool:
+    """Return whether a checkup is due after a number of batches.
+
+    Args:
+        batches: number of batches trained so far.
+        batch_size: real images in a batch.
+        interval: real images between two checkups; 0 means no checkups.
+    """
+    return interval > 0 and batches * batch_size // interval > (batches - 1) * batch_size // interval
+
+
+def reference_note(training: int, held_out: int) -> str | None:
+    """Return a sentence for the user if checkups cannot use held-out images; None if they can.
+
+    Args:
+        training: number of images in the training set.
+        held_out: number of images in the held-out set.
+    """
+    if held_out >= MIN_REFERENCES:
+        return None
+    if training < MIN_REFERENCES:
+        return (
+            f"There are no checkups, and the last state is kept instead of the best: they need {MIN_REFERENCES} "
+            f"pictures, and the training set has {training}"
+        )
+    are = (
+        "no pictures are"
+        if held_out == 0
+        else "only 1 picture is"
+        if held_out == 1
+        else f"only {held_out} pictures are"
+    )
+    return f"Checkups compare with training images, because {are} held out and at least {MIN_REFERENCES} are needed"

@@ -20,7 +20,7 @@ from pippin.runs.report import EventLog, write_page
 from pippin.runs.run import Run, is_run, open_run
 from pippin.runs.snapshots import SNAPSHOT_LATENTS
 from pippin.session.callbacks import LazyMeasures
-from pippin.session.checkups import Examiner, is_checkup
+from pippin.session.checkups import Validator, is_checkup, reference_note
 from pippin.session.interrupts import interrupts
 from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
@@ -34,18 +34,18 @@ SAVE_SECONDS = 60
 
 @dataclass
 class TrainingSession:
-    """A run, its trainer, and its examiner, which validates the generated images during training.
+    """A run, its trainer, and its validator, which checks the generated images during training.
 
     Attributes:
         run: the run on disk.
         trainer: the trainer, with the state of the last checkpoint.
-        examiner: makes the checkups; see `pippin.session.checkups`.
+        validator: makes the checkups; see `pippin.session.checkups`.
         resumed: whether the run had trained batches before this session.
     """
 
     run: Run
     trainer: Trainer
-    examiner: Examiner
+    validator: Validator
     resumed: bool
 
     @classmethod
@@ -71,14 +71,16 @@ class TrainingSession:
             start = {"start": start_from(open_run(settings.from_run), networks)}
         training_set, held_out = plan.dataset.split(settings.held_out)
         if folder is None:
-            facts = {**_facts(plan), "pictures": len(training_set), "held_out": len(held_out), **start}
+            note = reference_note(len(training_set), len(held_out)) if settings.checkup else None
+            notes = {"notes": [note]} if note else {}
+            facts = {**_facts(plan), "pictures": len(training_set), "held_out": len(held_out), **notes, **start}
             folder = Folder.create(path, plan.choice, facts, networks[:2])
         folder.save_audit(plan.dataset.audit)
         trainer = Trainer(engines.current(), settings, networks, training_set, folder.load_anchors())
         if folder.has_checkpoint:
             trainer.load(*folder.load_checkpoint(trainer.state_on_host()))
         folder.rewind()
-        return cls(open_run(path), trainer, Examiner(trainer, training_set, held_out), resumed=folder.batches > 0)
+        return cls(open_run(path), trainer, Validator(trainer, training_set, held_out), resumed=folder.batches > 0)
 
     def train(self, reporter: Reporter) -> None:
         """Train until the run is finished, and save checkpoints, log and generated images on the way.
@@ -88,6 +90,8 @@ class TrainingSession:
             TrainingError: training failed repeatedly; a checkpoint was saved.
         """
         reporter.on_train_begin(self.run, self.trainer.rule, self.resumed)
+        for note in () if self.resumed else self.run.about.get("notes", ()):
+            reporter.on_finding(self.run, note)
         with interrupts() as interrupted, EventLog(self.run) as events:
             self._train(reporter, interrupted, events)
         self.run = open_run(self.run.path)  # a generator that was loaded during training is not the trained one
@@ -131,7 +135,7 @@ class TrainingSession:
 
     def save(self, tick: Tick, events: EventLog, snapshot: bool) -> None:
         """Save a checkpoint, and the images generated from the fixed latents; as a snapshot or as the latest only."""
-        images = self.examiner.generate(self.trainer.fixed_latents(SNAPSHOT_LATENTS))
+        images = self.validator.generate(self.trainer.fixed_latents(SNAPSHOT_LATENTS))
         self.run.folder.save_images(tick.batches, images, is_snapshot=snapshot)
         if snapshot:
             events.add_picture(tick.batches, self.run.folder.snapshot_files()[-1])
@@ -140,7 +144,7 @@ class TrainingSession:
     def is_checkup(self, batches: int) -> bool:
         """Return whether a checkup is due after this number of batches."""
         settings = self.trainer.settings
-        return self.examiner.possible and is_checkup(batches, settings.batch_size, settings.checkup)
+        return self.validator.possible and is_checkup(batches, settings.batch_size, settings.checkup)
 
     def _log_and_validate(self, tick: Tick, events: EventLog) -> list[Finding]:
         """Write the log, make a checkup if one is due, act on the findings, and return them.
@@ -166,12 +170,13 @@ class TrainingSession:
     def _make_checkup(self, earlier: list[Finding], events: EventLog) -> list[Finding]:
         """Validate, save the best state, restore it if the findings say so, and return the new findings."""
         trainer, health = self.trainer, self.trainer.health
-        checkup = self.examiner.examine()
-        new = health.examine(checkup, trainer.settings.augment_p)
+        new = self.validator.rescore_best(self.run.folder)
+        checkup = self.validator.validate()
+        new += health.update(checkup, trainer.settings.augment_p)
         findings = [*earlier, *new]
         state = trainer.state_on_host()
         if health.is_best(checkup):
-            self.run.folder.save_best(state, checkup.kid)
+            self.run.folder.save_best(state, checkup.kid, checkup.network)
         if any(finding.action == "restore" for finding in findings) and (best := self.run.folder.load_best(state)):
             trainer.restore(best)
         entry = {

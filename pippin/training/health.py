@@ -1,12 +1,14 @@
-"""Is it learning? What is wrong, in plain words, and what is done about it.
+"""Health checks: what is detected during training, and what is done about it.
 
-| what is wrong | threshold | action |
-| --- | --- | --- |
-| a loss is not finite | any | the step is undone, the learning rate halved; after `SETBACKS` of them training ends |
-| the pictures are alike | `diversity` below `ALIKE`, and below half of what it was | back to the best, rate halved |
-| the discriminator overfits | `overfitting` above `OVERFITTING` | `augment_p` raised by `RAISE`, up to `MOST_AUGMENT` |
-| augmentation runs away | the same, at that limit | said once: more of it would be painted |
-| no more progress | no better KID for `PATIENCE` checkups | training ends: it is done |
+- Non-finite loss: the step is undone and the learning rate halved. The run fails after `MAX_NON_FINITE` of them.
+- Mode collapse (diversity below `COLLAPSE_DIVERSITY`, and below half of the highest so far): the best state is restored
+  and the learning rate halved. Training stops after `MAX_COLLAPSES` of them.
+- Overfitting of the discriminator (above `MAX_OVERFITTING`): `augment_p` is raised, up to `MAX_AUGMENT`. At that limit
+  it is reported once, because more augmentation would appear in generated images.
+- No progress (KID not improved for `PATIENCE` checkups): training stops.
+
+Non-finite losses and collapses are counted apart. The state of a collapsed checkup is never the best one, and does not
+restart the count of checkups without progress.
 """
 
 import dataclasses
@@ -16,50 +18,66 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pippin.errors import TrainingError
+from pippin.settings import SCORING_NETWORK
 
-ALIKE = 0.3
-"""Diversity of painted pictures, relative to real ones, below which they are alike. A generator that paints one picture
-has 0. Three runs of ten minutes at 64×64 began at 0.28 to 0.36, all fruit alike, and ended at 0.74 and 0.75
-(photos/apples) and 0.37 (the built-in set, at most 0.53; see `benchmarks/results/recipe-log.md`)."""
+COLLAPSE_DIVERSITY = 0.3
+"""Diversity, relative to that of real images, below which the generated images may have collapsed. A generator of one
+single image has 0. Three runs of ten minutes at 64×64, measured with EfficientNet-Lite0, started at 0.28 to 0.36 and
+ended at 0.74 and 0.75 (photos/apples) and 0.37 (the built-in set; see `benchmarks/results/recipe-log.md`)."""
 
-OVERFITTING = 0.6
-"""Share of the discriminator's advantage that is only memory of the learnt pictures; the target that ADA steers such a
-share to (Karras et al. 2020, arXiv 2006.06676, section 3.1)."""
+MAX_OVERFITTING = 0.6
+"""Largest accepted share of the discriminator's advantage that is memorisation; the target of ADA for its r_t (Karras
+et al. 2020, arXiv 2006.06676, section 3.1)."""
 
-RAISE = 0.1
-MOST_AUGMENT = 0.8
-"""Where augmentation begins to leak into what is painted (the same paper, section 2.2)."""
+AUGMENT_STEP = 0.1
+"""How much `augment_p` is raised at a checkup: little, because the effect appears only at later checkups."""
 
-SETBACKS = 4
+MAX_AUGMENT = 0.8
+"""Highest `augment_p` that is set automatically. Above it augmentation leaks into the generated images (the same paper,
+section 2.2)."""
+
+MAX_NON_FINITE = 4
+"""Number of non-finite losses after which the next one ends the run. The learning rate is then 1/16 of the first."""
+
+MAX_COLLAPSES = 4
+"""Number of mode collapses after which the next one stops training."""
+
 PATIENCE = 20
+"""Number of checkups without a better KID after which training stops."""
+
+_NETWORK_OF_OLD_RUNS = "efficientnet-lite0"
+"""The feature network of runs that do not name theirs."""
 
 
 @dataclass(frozen=True)
 class Checkup:
-    """What was measured of the pictures painted so far.
+    """The result of one checkup, a validation pass during training.
 
     Attributes:
-        batches: trained so far.
-        kid: of the averaged generator's pictures against real ones that were held out, where some were.
-        diversity: how far painted pictures lie from each other, relative to real ones: 0 all the same, 1 as diverse.
-        overfitting: how much of what the discriminator goes by is memory, 0 to 1 (see `overfitting` below); None where
-            nothing was held out.
+        batches: number of batches trained so far.
+        kid: KID of the averaged generator's images against held-out images, or against training images if too few are
+            held out.
+        diversity: diversity of the generated images, relative to that of the real ones: 0 means that all are the same
+            image, 1 that they are as diverse as real images.
+        overfitting: share of the discriminator's advantage that is memorisation, 0 to 1 (see the function
+            `overfitting`); None without held-out images.
+        network: the network whose features were used.
     """
 
     batches: int
     kid: float
     diversity: float
     overfitting: float | None
+    network: str = SCORING_NETWORK
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that people should know.
+    """Something that the user should know.
 
     Attributes:
-        text: one plain sentence.
-        action: "none", or what training does about it beside what `Health` already changed: go back to the best
-            state, or stop.
+        text: one sentence.
+        action: what training must do besides the changes that `Health` has made: restore the best state, or stop.
     """
 
     text: str
@@ -68,129 +86,162 @@ class Finding:
 
 @dataclass
 class Health:
-    """What was found and done so far. It is part of a checkpoint, so that a run goes on with it.
+    """The findings so far and their consequences. It is part of a checkpoint, so that a resumed run continues with it.
 
     Attributes:
         rate: factor on the learning rate.
-        augment: added to `augment_p`.
-        setbacks: how often a loss was not finite or the pictures became alike.
-        best_kid: the lowest so far, None before the first checkup.
-        best_batches: when that was.
-        since_best: checkups after that.
-        most_diverse: the highest diversity so far.
-        limit_told: whether it was said that augmentation is at its limit.
+        augment: amount added to `augment_p`.
+        non_finite: number of non-finite losses.
+        collapses: number of mode collapses.
+        best_kid: lowest KID so far; None before the first checkup.
+        best_batches: number of batches at that checkup.
+        since_best: number of checkups since then, without collapsed ones.
+        most_diverse: highest diversity so far.
+        limit_told: whether the augmentation limit was reported.
+        network: the network whose features `best_kid` and `most_diverse` were measured with.
     """
 
     rate: float = 1.0
     augment: float = 0.0
-    setbacks: int = 0
+    non_finite: int = 0
+    collapses: int = 0
     best_kid: float | None = None
     best_batches: int = 0
     since_best: int = 0
     most_diverse: float = 0.0
     limit_told: bool = False
+    network: str = SCORING_NETWORK
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
+        """Return the attributes as values that JSON can hold."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Health":
-        """Make it from what `to_dict` gave."""
-        return cls(**values)
+        """Return the `Health` of a result of `to_dict`.
+
+        Older checkpoints have one count, `setbacks`, of non-finite losses and collapses together. Its parts are
+        unknown, so both counts start at 0.
+        """
+        kept = {name: value for name, value in values.items() if name != "setbacks"}
+        if values.get("best_kid") is not None:
+            kept.setdefault("network", _NETWORK_OF_OLD_RUNS)
+        return cls(**kept)
 
     def adjust(self, schedule: Mapping[str, float]) -> dict[str, float]:
-        """Return the values of one step as they are after what was done.
+        """Return the schedule's values of one step with `rate` and `augment` applied.
 
         Args:
             schedule: see `pippin.training.schedule.schedule_at`.
         """
         augment_p = schedule["augment_p"]
-        raised = min(augment_p + self.augment, max(MOST_AUGMENT, augment_p))
+        raised = min(augment_p + self.augment, max(MAX_AUGMENT, augment_p))
         return {**schedule, "learning_rate": schedule["learning_rate"] * self.rate, "augment_p": raised}
 
     def not_finite(self, batches: int, learning_rate: float) -> Finding:
-        """Note that a step was undone because its loss was not finite.
+        """Count a step that was undone because its loss was not finite, and halve the learning rate.
 
         Args:
-            batches: trained so far.
-            learning_rate: of the settings.
+            batches: number of batches trained so far.
+            learning_rate: that of the settings.
 
         Raises:
-            TrainingError: it happened too often.
+            TrainingError: it is the one after `MAX_NON_FINITE`.
         """
-        self.setbacks += 1
-        if self.setbacks > SETBACKS:
+        self.non_finite += 1
+        if self.non_finite > MAX_NON_FINITE:
             raise TrainingError(
-                f"A loss was not finite before batch {batches:,}, though the rate was halved {SETBACKS} times. "
-                f"The weights from before are kept; train with a lower one. Received: learning_rate={learning_rate:g}"
+                f"A loss was not finite before batch {batches:,}, although the learning rate was halved "
+                f"{MAX_NON_FINITE} times. The weights from before it are saved; train with a lower learning rate. "
+                f"Received: learning_rate={learning_rate:g}"
             )
         self.rate /= 2
         return Finding(
-            f"A loss was not finite before batch {batches:,}: its step is undone, and the learning rate halved"
+            f"A loss was not finite before batch {batches:,}: the step was undone and the learning rate halved"
         )
 
-    def examine(self, checkup: Checkup, augment_p: float) -> list[Finding]:
-        """Judge a checkup, and change what is to be changed.
+    def update(self, checkup: Checkup, augment_p: float) -> list[Finding]:
+        """Update the attributes with a checkup.
 
         Args:
-            checkup: the latest one.
-            augment_p: of the settings.
+            checkup: the latest checkup, with features of `network`.
+            augment_p: that of the settings.
 
         Returns:
-            What was found; nothing if all is well.
+            The findings; none if training is healthy.
         """
-        found = []
-        better = self.best_kid is None or checkup.kid < self.best_kid
-        alike = checkup.diversity < min(ALIKE, self.most_diverse / 2)
-        if alike and self.setbacks < SETBACKS:
-            found.append(self._alike(checkup))
-        elif better:
+        findings = []
+        if checkup.diversity < min(COLLAPSE_DIVERSITY, self.most_diverse / 2):
+            findings.append(self._collapsed(checkup))
+        elif math.isfinite(checkup.kid) and (self.best_kid is None or checkup.kid < self.best_kid):
             self.best_kid, self.best_batches, self.since_best = checkup.kid, checkup.batches, 0
+            self.network = checkup.network
         else:
             self.since_best += 1
             if self.since_best >= PATIENCE:
-                text = f"No better for {PATIENCE} checkups, so it is done: the best pictures are of batch"
-                found.append(Finding(f"{text} {self.best_batches:,}", "stop"))
+                text = f"KID has not improved for {PATIENCE} checkups; stopping{self._best_images()}"
+                findings.append(Finding(text, "stop"))
         self.most_diverse = max(self.most_diverse, checkup.diversity)
-        if checkup.overfitting is not None and checkup.overfitting > OVERFITTING:
-            found += self._overfits(checkup.overfitting, augment_p)
-        return found
+        if checkup.overfitting is not None and checkup.overfitting > MAX_OVERFITTING:
+            findings += self._overfits(checkup.overfitting, augment_p)
+        return findings
 
     def is_best(self, checkup: Checkup) -> bool:
-        """Say whether an examined checkup is the best one so far."""
-        return self.best_batches == checkup.batches
+        """Return whether the checkup that `update` received last is the best one so far."""
+        return self.best_kid is not None and self.best_batches == checkup.batches
 
-    def _alike(self, checkup: Checkup) -> Finding:
-        self.setbacks += 1
+    def rescore_best(self, kid: float, diversity: float, network: str) -> None:
+        """Replace what was measured of the best state, because another feature network is used from now on."""
+        self.best_kid, self.most_diverse, self.network = kid, diversity, network
+
+    def forget_best(self) -> None:
+        """Forget the best KID, because its state is missing and it cannot be compared with other KIDs."""
+        self.best_kid, self.most_diverse, self.network = None, 0.0, SCORING_NETWORK
+
+    def _best_images(self) -> str:
+        """Return the end of a sentence that names the best images, if there are any."""
+        return f": the best images are those of batch {self.best_batches:,}" if self.best_kid is not None else ""
+
+    def _collapsed(self, checkup: Checkup) -> Finding:
+        """Count a collapse; halve the learning rate or, after the last accepted one, stop."""
+        self.collapses += 1
+        collapsed = (
+            f"The generated images have collapsed (diversity {checkup.diversity:.2f}, the highest was "
+            f"{self.most_diverse:.2f})"
+        )
+        if self.collapses > MAX_COLLAPSES:
+            again = f"although the best state was restored {MAX_COLLAPSES} times"
+            return Finding(f"{collapsed}, {again}; stopping{self._best_images()}", "stop")
         self.rate /= 2
-        was = f"{checkup.diversity:.2f} of the real ones' diversity, it was {self.most_diverse:.2f}"
-        back = f"went back to batch {self.best_batches:,} and " if self.best_kid is not None else ""
-        return Finding(f"The pictures have become alike ({was}): {back}halved the learning rate", "restore")
+        restored = f"the state of batch {self.best_batches:,} was restored and " if self.best_kid is not None else ""
+        return Finding(f"{collapsed}: {restored}the learning rate halved", "restore")
 
     def _overfits(self, overfitting: float, augment_p: float) -> list[Finding]:
-        text = f"The discriminator knows the learnt pictures by heart ({overfitting:.0%} of what it goes by)"
+        """Raise the augmentation; at its limit, report that once."""
+        text = f"The discriminator memorises training images (overfitting {overfitting:.0%})"
         before = augment_p + self.augment
-        if before < MOST_AUGMENT - 1e-9:
-            self.augment += min(RAISE, MOST_AUGMENT - before)
-            return [Finding(f"{text}: augmentation raised from {before:.2f} to {augment_p + self.augment:.2f}")]
+        if before < MAX_AUGMENT - 1e-9:
+            self.augment += min(AUGMENT_STEP, MAX_AUGMENT - before)
+            return [Finding(f"{text}: augment_p was raised from {before:.2f} to {augment_p + self.augment:.2f}")]
         if self.limit_told:
             return []
         self.limit_told = True
-        return [Finding(f"{text}, and more augmentation would be painted into the pictures: more of them would help")]
+        return [Finding(f"{text}, and more augmentation would appear in generated images; more pictures would help")]
 
 
-def overfitting(learnt_logits: float, held_out_logits: float, fake_logits: float) -> float:
-    """Return r_v = (E[D(learnt)] − E[D(held out)]) / (E[D(learnt)] − E[D(painted)]) (arXiv 2006.06676, equation 1).
+def overfitting(training_logits: float, held_out_logits: float, generated_logits: float) -> float:
+    """Return r_v = (E[D(training)] − E[D(held out)]) / (E[D(training)] − E[D(generated)]).
 
-    It is cut to 0 (nothing is memory) to 1 (everything is), and 0 where the discriminator tells nothing apart.
+    This is equation 1 of ADA (arXiv 2006.06676). It is clipped to the range from 0 (no overfitting) to 1 (the
+    discriminator rates held-out images like generated ones). It is 0 if the discriminator does not rate training images
+    above generated ones.
 
     Args:
-        learnt_logits: mean over pictures that are learnt from.
-        held_out_logits: mean over real ones that are not.
-        fake_logits: mean over painted ones.
+        training_logits: mean logit of training images.
+        held_out_logits: mean logit of held-out images.
+        generated_logits: mean logit of generated images.
     """
-    advantage = learnt_logits - fake_logits
+    advantage = training_logits - generated_logits
     if advantage <= 0 or not math.isfinite(advantage):
         return 0.0
-    return min(1.0, max(0.0, (learnt_logits - held_out_logits) / advantage))
+    return min(1.0, max(0.0, (training_logits - held_out_logits) / advantage))

@@ -36,7 +36,10 @@ def write_page(run: Run) -> Path:
             if (value := getattr(run.settings, field.name)) is not None
         ],
         curves=curves(run.log(), run.checkups()),
-        findings=[(checkup["batches"], text) for checkup in run.checkups() for text in checkup["findings"]],
+        findings=[
+            *((0, note) for note in run.about.get("notes", ())),
+            *((checkup["batches"], text) for checkup in run.checkups() for text in checkup["findings"]),
+        ],
         evaluation=run.evaluation(),
         pictures={name: _data_url(run.path / f"{name}.png") for name in ("timeline", "latest", "nearest")},
     )
