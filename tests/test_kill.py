@@ -68,7 +68,7 @@ def uninterrupted(tmp_path_factory):
     return pippin.open_run(folder / "whole")
 
 
-def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):
+def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted, place):
     kill_at("batch 50/", *COMMAND, "killed")
     killed = whole("killed")
     assert 50 <= killed.batches < 170
@@ -87,7 +87,7 @@ def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted):
     np.testing.assert_array_equal(run.sample(4), uninterrupted.sample(4))
 
 
-def test_killed_while_it_writes_its_checkpoint_the_old_one_holds(uninterrupted):
+def test_killed_while_it_writes_its_checkpoint_the_old_one_holds(uninterrupted, place):
     script = f"""
 import os, signal, sys
 import safetensors.numpy
