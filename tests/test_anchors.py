@@ -23,7 +23,7 @@ def half_dark(count):
 
 
 def test_each_latent_is_spread_like_a_standard_normal_variable():
-    found = anchors.find(NO_PROJECTOR, pictures(400), 256)
+    found = anchors.assign(NO_PROJECTOR, pictures(400), 256)
     assert (found.latents.shape, found.latents.dtype) == ((400, 128), np.float32)
     np.testing.assert_array_equal(found.pictures, np.arange(400))
     assert found.latents.mean(axis=0) == pytest.approx(np.zeros(128), abs=1e-6)
@@ -33,25 +33,25 @@ def test_each_latent_is_spread_like_a_standard_normal_variable():
 
 @pytest.mark.parametrize(("count", "latent_dim", "dimensions"), [(20, 64, 19), (2, 64, 1), (50, 8, 8)])
 def test_few_pictures_and_few_latents_fix_fewer(count, latent_dim, dimensions):
-    assert anchors.find(NO_PROJECTOR, pictures(count), latent_dim).latents.shape == (count, dimensions)
+    assert anchors.assign(NO_PROJECTOR, pictures(count), latent_dim).latents.shape == (count, dimensions)
 
 
 @pytest.mark.parametrize("features", ["none", "efficientnet-lite0"])
 def test_what_differs_most_between_pictures_is_the_first_latent(features):
     eyes = NO_PROJECTOR if features == "none" else networks.build("standard", 32, 4, features=features)
-    first = anchors.find(eyes, half_dark(40), 4).latents[:, 0]
+    first = anchors.assign(eyes, half_dark(40), 4).latents[:, 0]
     assert (first[:20] > 0).all() != (first[20:] > 0).all()
 
 
 def test_equal_pictures_are_not_told_apart_by_chance():
-    once, again = (anchors.find(NO_PROJECTOR, np.zeros((6, 16, 16, 3), np.uint8), 8).latents for _ in range(2))
+    once, again = (anchors.assign(NO_PROJECTOR, np.zeros((6, 16, 16, 3), np.uint8), 8).latents for _ in range(2))
     assert np.isfinite(once).all()
     np.testing.assert_array_equal(once, again)
 
 
 def test_of_many_pictures_some_are_drawn(monkeypatch):
-    monkeypatch.setattr(anchors, "MOST", 30)
-    found = anchors.find(NO_PROJECTOR, pictures(100), 8)
+    monkeypatch.setattr(anchors, "MAX_IMAGES", 30)
+    found = anchors.assign(NO_PROJECTOR, pictures(100), 8)
     assert len(found.pictures) == len(set(found.pictures)) == len(found.latents) == 30
     assert (np.diff(found.pictures) > 0).all()
     assert found.pictures.max() > 30
@@ -68,14 +68,14 @@ def test_principal_components_are_those_of_a_singular_value_decomposition():
 
 def test_normalising_keeps_the_order():
     values = np.random.default_rng(2).normal(size=(50, 3)) ** 3
-    np.testing.assert_array_equal(anchors.normalised(values).argsort(axis=0), values.argsort(axis=0))
+    np.testing.assert_array_equal(anchors.normal_scores(values).argsort(axis=0), values.argsort(axis=0))
 
 
 def test_the_first_pictures_of_a_batch_are_tied_and_the_others_left_as_they_were():
     latents = np.arange(20, dtype="float32").reshape(10, 2) + 100
     some = Anchors(np.arange(10) * 7, latents)
     free, drawn = (draws.step_draws(3, 5, 8, 6) for _ in range(2))
-    chosen = anchors.tie(some, 3, 3, 5, drawn)
+    chosen = anchors.insert(some, 3, 3, 5, drawn)
     np.testing.assert_array_equal(drawn["latents"][:3, :2], latents[chosen // 7])
     np.testing.assert_array_equal(drawn["latents"][:3, 2:], free["latents"][:3, 2:])
     np.testing.assert_array_equal(drawn["latents"][3:], free["latents"][3:])
@@ -87,5 +87,5 @@ def test_the_first_pictures_of_a_batch_are_tied_and_the_others_left_as_they_were
 
 def test_each_anchor_is_painted_from_once_before_any_is_again():
     some = Anchors(np.arange(12), np.zeros((12, 2), "float32"))
-    seen = [anchors.tie(some, 4, 0, n, draws.step_draws(0, n, 8, 4)) for n in range(3)]
+    seen = [anchors.insert(some, 4, 0, n, draws.step_draws(0, n, 8, 4)) for n in range(3)]
     assert sorted(np.concatenate(seen)) == list(range(12))

@@ -5,7 +5,7 @@ from keras import ops
 from pippin import engines
 from pippin.training import augment
 from pippin.training.augment import KINDS
-from pippin.training.draws import augment_draws
+from pippin.training.draws import augmentation_draws
 
 SIDE = 16
 COUNT = 6
@@ -29,23 +29,23 @@ def run(engine, images, draws, strength, blur=0, blur_floor=0, shift=None):
 
 def only(kind, count=COUNT, **values):
     """Draws that open one kind's gate at strength 0.5, and leave the rest shut."""
-    draws = augment_draws(1, 0, count)
+    draws = augmentation_draws(1, 0, count)
     draws["gates"] = np.ones((count, len(KINDS)), "float32")
     draws["gates"][:, KINDS.index(kind)] = 0
     return {**draws, **{name: np.float32(value) for name, value in values.items()}}
 
 
 def test_strength_0_augments_nothing(engine, images):
-    np.testing.assert_array_equal(run(engine, images, augment_draws(0, 0, COUNT), 0), images)
+    np.testing.assert_array_equal(run(engine, images, augmentation_draws(0, 0, COUNT), 0), images)
 
 
 def test_shut_gates_augment_nothing(engine, images):
-    draws = {**augment_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32")}
+    draws = {**augmentation_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32")}
     np.testing.assert_array_equal(run(engine, images, draws, 0.5), images)
 
 
 def test_the_probability_of_a_shift_is_its_own_where_it_is_given(engine, images):
-    draws = {**augment_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32"), "blur": np.zeros(COUNT)}
+    draws = {**augmentation_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32"), "blur": np.zeros(COUNT)}
     draws = {name: np.float32(values) for name, values in draws.items()}
     got = run(engine, images, draws, 0, shift=1.0)
     alone = run(engine, images, {**draws, "gates": np.float32([[0.5, 0, 0.5, 0.5]] * COUNT)}, 0.25)
@@ -128,7 +128,7 @@ def test_colour_is_as_written(engine, images):
 def test_a_blurred_dot_is_a_gaussian(engine):
     dot = np.zeros((COUNT, 33, 33, 1), "float32")
     dot[:, 16, 16] = 1
-    draws = {**augment_draws(0, 0, COUNT), "blur": np.float32([0, 0.25, 0.5, 0.75, 1, 1])}
+    draws = {**augmentation_draws(0, 0, COUNT), "blur": np.float32([0, 0.25, 0.5, 0.75, 1, 1])}
     got = run(engine, dot, draws, 0, blur=2)[..., 0]
     np.testing.assert_array_equal(got[0], dot[0, :, :, 0])
     offsets = np.arange(33) - 16
@@ -139,7 +139,7 @@ def test_a_blurred_dot_is_a_gaussian(engine):
 
 
 def test_the_floor_blurs_every_picture_at_least_so_much(engine, images):
-    draws = {**augment_draws(0, 0, COUNT), "blur": np.float32([0, 0.1, 0.5, 0.5, 0.9, 1])}
+    draws = {**augmentation_draws(0, 0, COUNT), "blur": np.float32([0, 0.1, 0.5, 0.5, 0.9, 1])}
     floored = run(engine, images, draws, 0, blur=2, blur_floor=1)
     for index, sigma in enumerate((1, 1, 1, 1, 1.8, 2)):
         alone = run(engine, images, {**draws, "blur": np.full(COUNT, sigma / 2, "float32")}, 0, blur=2)
@@ -148,7 +148,9 @@ def test_the_floor_blurs_every_picture_at_least_so_much(engine, images):
 
 def test_blur_darkens_nothing_at_the_edges(engine):
     even = np.full((COUNT, SIDE, SIDE, 3), 0.7, "float32")
-    np.testing.assert_allclose(run(engine, even, augment_draws(0, 0, COUNT), 0, blur=3, blur_floor=3), even, atol=1e-6)
+    np.testing.assert_allclose(
+        run(engine, even, augmentation_draws(0, 0, COUNT), 0, blur=3, blur_floor=3), even, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.6, 1.0])
@@ -156,7 +158,7 @@ def test_the_strength_is_the_share_of_pictures_that_each_kind_changes(engine, st
     count = 2000
     image = np.random.default_rng(4).uniform(-1, 1, (1, 8, 8, 3)).astype("float32")
     for index, kind in enumerate(KINDS):
-        draws = augment_draws(2, 0, count)
+        draws = augmentation_draws(2, 0, count)
         gates = np.ones_like(draws["gates"])
         gates[:, index] = draws["gates"][:, index]
         draws = {**draws, "gates": gates, "flip": np.zeros(count, "float32")}
@@ -171,7 +173,7 @@ def test_the_strength_is_the_share_of_pictures_that_each_kind_changes(engine, st
 
 def test_gradients_pass_through(engine, images):
     """Each kind is affine, so its derivative applied to a difference is the difference of the results."""
-    draws, strength = engine.to_device((augment_draws(5, 0, COUNT), np.float32(1)))
+    draws, strength = engine.to_device((augmentation_draws(5, 0, COUNT), np.float32(1)))
     other = np.random.default_rng(6).uniform(-1, 1, images.shape).astype("float32")
     weight = engine.to_device(np.random.default_rng(7).normal(size=images.shape).astype("float32"))
 

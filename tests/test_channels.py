@@ -209,15 +209,15 @@ def test_the_projector_uses_the_colours_from_rgba_and_keeps_all_channels_in_the_
 
 def augmented(sprites, strength, **changed):
     engine = engines.current()
-    sampled = {**draws.augment_draws(0, 0, len(sprites), 4), **changed}
+    sampled = {**draws.augmentation_draws(0, 0, len(sprites), 4), **changed}
     tensors = engine.to_device((to_float(sprites), sampled, np.float32(strength)))
     return engine.to_host(augment.augment(*tensors))
 
 
-def test_rgba_without_augmentation_is_composited_over_its_ground(sprites):
-    ground = np.float32([0, 0.25, 0.5, 0.75, 0.9, 1])
-    images = augmented(sprites, 0, ground=ground)
-    for one, sprite, level in zip(images, sprites, ground, strict=True):
+def test_rgba_without_augmentation_is_composited_over_its_background(sprites):
+    background = np.float32([0, 0.25, 0.5, 0.75, 0.9, 1])
+    images = augmented(sprites, 0, background=background)
+    for one, sprite, level in zip(images, sprites, background, strict=True):
         opacity = sprite[..., 3:] / 255
         expected = (sprite[..., :3] / 127.5 - 1) * opacity + (2 * level - 1) * (1 - opacity)
         np.testing.assert_allclose(one[..., :3], expected, atol=1e-6)
@@ -230,7 +230,7 @@ def test_shifted_in_and_cut_out_pixels_are_transparent():
         gates = np.ones((6, 4), np.float32)
         gates[:, augment.KINDS.index(kind)] = 0
         changed = {"translation": np.float32([[0.999, 0.5]] * 6), "cutout": np.zeros((6, 2), np.float32)}
-        images = augmented(full, 0.5, gates=gates, ground=np.full(6, 0.2, np.float32), **changed)
+        images = augmented(full, 0.5, gates=gates, background=np.full(6, 0.2, np.float32), **changed)
         np.testing.assert_allclose(images[hole], np.broadcast_to([-0.6, -0.6, -0.6, -1], images[hole].shape), atol=1e-6)
         np.testing.assert_allclose(images[:, 8:, 8:], 1, atol=1e-6)
 
@@ -239,7 +239,7 @@ def test_colour_augmentation_is_weighted_by_opacity(sprites):
     gates = np.ones((6, 4), np.float32)
     gates[:, augment.KINDS.index("colour")] = 0
     colour = np.random.default_rng(1).uniform(size=(6, 3)).astype(np.float32)
-    images = augmented(sprites, 0.5, gates=gates, colour=colour, ground=np.full(6, 0.5, np.float32))
+    images = augmented(sprites, 0.5, gates=gates, colour=colour, background=np.full(6, 0.5, np.float32))
     np.testing.assert_allclose(images[..., 3], to_float(sprites)[..., 3], atol=1e-6)
     assert (np.abs(images[..., :3][sprites[..., 3] == 0]) < 1e-6).all()
     for one, sprite, (brightness, saturation, contrast) in zip(images, sprites, colour, strict=True):
@@ -257,15 +257,15 @@ def test_saturation_does_not_change_grey():
     np.testing.assert_allclose(adjusted, image, atol=1e-6)
 
 
-def test_grounds_are_sampled_only_for_rgba_and_shared_by_a_real_and_a_generated_image():
+def test_backgrounds_are_sampled_only_for_rgba_and_shared_by_a_real_and_a_generated_image():
     sampled = draws.step_draws(3, 5, 64, 8, 4)
-    ground = sampled["augment"].pop("ground")
-    assert (ground.shape, ground.dtype) == ((128,), np.float32)
-    np.testing.assert_array_equal(ground[:64], ground[64:])
-    assert ground.min() >= 0
-    assert ground.max() < 1
-    assert ground.std() == pytest.approx(12**-0.5, abs=0.05)
-    assert np.abs(ground - draws.step_draws(3, 6, 64, 8, 4)["augment"]["ground"]).min() > 0
+    background = sampled["augment"].pop("background")
+    assert (background.shape, background.dtype) == ((128,), np.float32)
+    np.testing.assert_array_equal(background[:64], background[64:])
+    assert background.min() >= 0
+    assert background.max() < 1
+    assert background.std() == pytest.approx(12**-0.5, abs=0.05)
+    assert np.abs(background - draws.step_draws(3, 6, 64, 8, 4)["augment"]["background"]).min() > 0
     plain = draws.step_draws(3, 5, 64, 8)
     np.testing.assert_array_equal(plain["latents"], sampled["latents"])
     assert plain["augment"].keys() == sampled["augment"].keys()
@@ -277,7 +277,7 @@ def test_grounds_are_sampled_only_for_rgba_and_shared_by_a_real_and_a_generated_
 def test_images_of_1_and_4_channels_have_anchors(sprites, channels):
     images = sprites[..., :channels]
     without = networks.Networks(tiny.generator(), tiny.discriminator())
-    assert anchors.find(without, images, 3).latents.shape == (6, 3)
+    assert anchors.assign(without, images, 3).latents.shape == (6, 3)
 
 
 def test_features_repeat_grey_as_rgb_and_composite_transparency_over_mid_grey(sprites):

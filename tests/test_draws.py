@@ -33,13 +33,13 @@ def test_other_steps_and_seeds_draw_other_numbers(other):
 
 
 def test_purposes_are_independent():
-    streams = [draws.generator(3, purpose, 2).standard_normal(20_000) for purpose in range(5)]
+    streams = [draws.random_stream(3, purpose, 2).standard_normal(20_000) for purpose in range(5)]
     correlations = np.corrcoef(streams) - np.eye(5)
     assert np.abs(correlations).max() < 0.03
 
 
 def test_latents_are_standard_normal():
-    latents = draws.latents(0, 0, 1000, 100)
+    latents = draws.batch_latents(0, 0, 1000, 100)
     assert (latents.shape, latents.dtype) == ((1000, 100), np.float32)
     assert latents.mean() == pytest.approx(0, abs=0.01)
     assert latents.var() == pytest.approx(1, abs=0.02)
@@ -49,7 +49,7 @@ def test_latents_are_standard_normal():
 
 
 def test_half_of_the_pairs_are_seen_sharp_and_the_others_at_every_blur():
-    blur = draws.augment_draws(0, 0, 20_000)["blur"]
+    blur = draws.augmentation_draws(0, 0, 20_000)["blur"]
     assert (blur == 0).mean() == pytest.approx(0.5, abs=0.02)
     assert (blur[blur > 0] < 0.5).mean() == pytest.approx(0.5, abs=0.02)
     assert blur.max() < 1
@@ -65,11 +65,11 @@ def test_fixed_latents_begin_alike_for_every_count():
     assert (many.shape, many.dtype) == ((64, 8), np.float32)
     np.testing.assert_array_equal(few, many[:5])
     assert (few != draws.fixed_latents(3, 5, 8)).all()
-    assert (few != draws.latents(2, 0, 5, 8)).all()
+    assert (few != draws.batch_latents(2, 0, 5, 8)).all()
 
 
 def test_augmentation_draws_are_uniform():
-    drawn = draws.augment_draws(0, 0, 4000)
+    drawn = draws.augmentation_draws(0, 0, 4000)
     assert drawn.pop("blur").shape == (4000,)
     assert {name: (array.shape, array.dtype) for name, array in drawn.items()} == {
         "gates": ((4000, 4), np.float32),
@@ -94,7 +94,7 @@ def test_a_step_augments_real_and_generated_pictures():
 
 @pytest.mark.parametrize(("dataset_size", "batch_size"), [(12, 4), (10, 4), (7, 7), (3, 8), (1, 2)])
 def test_every_picture_is_seen_once_a_round(dataset_size, batch_size):
-    steps = [draws.indices(5, n, batch_size, dataset_size) for n in range(dataset_size * 3)]
+    steps = [draws.batch_indices(5, n, batch_size, dataset_size) for n in range(dataset_size * 3)]
     assert {step.shape for step in steps} == {(batch_size,)}
     rounds = np.concatenate(steps).reshape(-1, dataset_size)
     for order in rounds:
@@ -104,6 +104,26 @@ def test_every_picture_is_seen_once_a_round(dataset_size, batch_size):
 
 
 def test_which_pictures_come_needs_no_step_before():
-    in_turn = [draws.indices(1, n, 4, 10) for n in range(9)][8]
-    np.testing.assert_array_equal(draws.indices(1, 8, 4, 10), in_turn)
-    assert (draws.indices(2, 0, 50, 50) != draws.indices(1, 0, 50, 50)).any()
+    in_turn = [draws.batch_indices(1, n, 4, 10) for n in range(9)][8]
+    np.testing.assert_array_equal(draws.batch_indices(1, 8, 4, 10), in_turn)
+    assert (draws.batch_indices(2, 0, 50, 50) != draws.batch_indices(1, 0, 50, 50)).any()
+
+
+def test_one_permutation_is_drawn_for_each_epoch(monkeypatch):
+    drawn, stream = [], draws.random_stream
+
+    def counted(seed, purpose, counter=0):
+        drawn.append((purpose, counter))
+        return stream(seed, purpose, counter)
+
+    draws._permutation.cache_clear()
+    monkeypatch.setattr(draws, "random_stream", counted)
+    for step in range(30):  # ten epochs of twelve images, and as many of the anchors
+        draws.batch_indices(5, step, 4, 12)
+        draws.batch_indices(5, step, 4, 12, draws.Purpose.ANCHORED)
+    assert sorted(drawn) == sorted((purpose, n) for purpose in (2, 4) for n in range(10))
+
+
+def test_orders_that_are_kept_cannot_be_changed_by_mistake():
+    with pytest.raises(ValueError, match="read-only"):
+        draws._permutation(1, draws.Purpose.SHUFFLE, 0, 10)[0] = 3

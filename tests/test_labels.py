@@ -106,19 +106,20 @@ def test_every_label_is_in_the_training_set(tmp_path):
 
 def test_labels_are_drawn_by_the_square_roots_of_their_counts():
     labels = Labels(("a", "b"), np.repeat([1, 0], [90, 10]))
-    chosen = np.concatenate([draws.labelled_indices(0, n, 16, labels) for n in range(500)])
+    chosen = np.concatenate([draws.labelled_batch_indices(0, n, 16, labels) for n in range(500)])
     assert (labels.indices[chosen] == 1).mean() == pytest.approx(0.75, abs=0.02)
     rare = np.bincount(chosen[labels.indices[chosen] == 0] - 90, minlength=10)
     assert rare.min() > 0.7 * rare.mean()
-    np.testing.assert_array_equal(draws.labelled_indices(0, 7, 16, labels), draws.labelled_indices(0, 7, 16, labels))
-    assert (draws.labelled_indices(0, 7, 16, labels) != draws.labelled_indices(0, 8, 16, labels)).any()
+    once, again = (draws.labelled_batch_indices(0, 7, 16, labels) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    assert (draws.labelled_batch_indices(0, 7, 16, labels) != draws.labelled_batch_indices(0, 8, 16, labels)).any()
 
 
 def test_anchors_are_spread_within_each_label():
     images = np.concatenate([tiny.pictures(40), tiny.pictures(20, 1) // 4])
     labels = Labels(("bright", "dark"), np.repeat([0, 1], [40, 20]))
     nothing = networks.Networks(tiny.generator(), tiny.discriminator())
-    found = anchors.find(nothing, images, 4, labels)
+    found = anchors.assign(nothing, images, 4, labels)
     for members in labels.members:
         np.testing.assert_allclose(found.latents[members].mean(axis=0), 0, atol=1e-6)
         assert found.latents[members].std(axis=0) == pytest.approx(1, abs=0.1)

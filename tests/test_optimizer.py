@@ -17,7 +17,7 @@ def run(engine, weight, gradients, learning_rate, beta_1, beta_2):
     """Take one step for each gradient, and return the weight after the last one."""
     weights, first, second = (engine.to_device([array]) for array in (weight, 0 * weight, 0 * weight))
     for n, gradient in enumerate(gradients):
-        corrections = bias_corrections(beta_1, beta_2, n + 1)
+        corrections = [bias_corrections(beta_1, beta_2, n + 1)]
         gradient = engine.to_device([gradient])
         weights, first, second = adam(weights, gradient, first, second, [learning_rate], beta_1, beta_2, corrections)
     return engine.to_host(weights[0])
@@ -32,7 +32,7 @@ def test_the_first_step_moves_each_weight_by_its_learning_rate(engine):
 def test_each_weight_has_a_learning_rate_of_its_own(engine):
     ones = np.ones(2, "float32")
     weights, gradients, zeros = (engine.to_device([array, array]) for array in (ones, ones, 0 * ones))
-    moved, _, _ = adam(weights, gradients, zeros, zeros, [0.5, 0.0], 0.0, 0.99, bias_corrections(0.0, 0.99, 1))
+    moved, _, _ = adam(weights, gradients, zeros, zeros, [0.5, 0.0], 0.0, 0.99, [bias_corrections(0.0, 0.99, 1)] * 2)
     np.testing.assert_allclose(engine.to_host(moved[0]), ones - 0.5, rtol=1e-5)
     np.testing.assert_array_equal(engine.to_host(moved[1]), ones)
 

@@ -69,7 +69,7 @@ def test_latents_of_seeds_are_standard_normal_and_none_of_training():
     assert latents.var() == pytest.approx(1, abs=0.02)
     assert np.abs(np.corrcoef(latents.T) - np.eye(50)).max() < 0.12
     assert (latents_of([2], 8) != draws.fixed_latents(2, 1, 8)).all()
-    assert (latents_of([2], 8) != draws.latents(2, 0, 1, 8)).all()
+    assert (latents_of([2], 8) != draws.batch_latents(2, 0, 1, 8)).all()
 
 
 def test_truncation_scales_latents_about_their_mean():

@@ -506,7 +506,7 @@ def wrong_networks():
         "grey": ({"generator": grey}, r"The generator must return images of shape \(B, 16, 16, 3\)"),
         "larger": ({"generator": tiny.generator(32)}, r"must return images of shape \(B, 16, 16, 3\)"),
         "larger judge": ({"discriminator": tiny.discriminator(size=32)}, r"must take images of shape \(B, 16, 16, 3\)"),
-        "several": ({"discriminator": several}, "must give one logit a picture"),
+        "several": ({"discriminator": several}, "must return one logit per image"),
         "sigmoid": ({"discriminator": sigmoid}, "must end without a sigmoid"),
     }
 

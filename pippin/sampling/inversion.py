@@ -218,7 +218,7 @@ def _mover(engine: engines.Engine, errors: Callable[[Any], Any]) -> Callable[[An
             [schedule["rate"]],
             BETA_1,
             BETA_2,
-            (schedule["first"], schedule["second"]),
+            [(schedule["first"], schedule["second"])],
         )
         farthest = latents.shape[1] ** 0.5 + BEYOND
         lengths = ops.sqrt(ops.sum(ops.square(latents), axis=1, keepdims=True))

@@ -1,1 +1,1 @@
-"""Learning: draws → augmentation → losses → step → trainer."""
+"""Training: the random draws, augmentation, losses, the step, and the loop around it."""

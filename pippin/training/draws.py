@@ -1,10 +1,12 @@
-"""All randomness of training, as data: (seed, step) → which pictures, latents and augmentation draws.
+"""Everything random about training, as data: (seed, step) → which images, latents and augmentations.
 
-A counter-based generator (Philox, Salmon et al. 2011) is keyed by the seed and counts from the step, so the draws of
-step n need none of those before it: resuming is exact, and engines and workers agree without talking.
+A counter-based generator (Philox, Salmon et al. 2011) is keyed by the seed and a purpose, and its counter is the step.
+So the draws of step n do not depend on those before it: resuming is exact, and all engines have the same draws.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,96 +14,142 @@ import numpy as np
 from pippin.pictures import RGB, RGBA, Labels
 from pippin.training.augment import KINDS
 
-# What the numbers are for; each purpose has a stream of its own, so that adding one leaves the others as they were.
-_LATENTS, _AUGMENT, SHUFFLE, _FIXED, ANCHORED, _PICTURE, _GROUND, LABELLED, LABELLED_ANCHORED = range(9)
+
+class Purpose(IntEnum):
+    """What numbers are drawn for. Each purpose has an independent stream, so a new one leaves the others unchanged."""
+
+    LATENTS = 0
+    AUGMENTATION = 1
+    SHUFFLE = 2
+    FIXED_LATENTS = 3
+    ANCHORED = 4
+    SEED_LATENTS = 5
+    BACKGROUND = 6
+    LABELLED = 7
+    LABELLED_ANCHORED = 8
 
 
-def generator(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
-    """Return the generator for one purpose at one step; it may draw 2⁶⁴ blocks before it meets the next step's."""
-    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, counter, 0, 0]))
+def random_stream(seed: int, purpose: int, counter: int = 0) -> np.random.Generator:
+    """Return the generator for one purpose at one step; it has 2⁶⁴ blocks before the next step's begin."""
+    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, counter, 0, 0]))
 
 
-def indices(seed: int, step: int, batch_size: int, dataset_size: int, purpose: int = SHUFFLE) -> np.ndarray:
-    """Which pictures step n sees: all of them once, in a new order each time round.
+def batch_indices(
+    seed: int, step: int, batch_size: int, dataset_size: int, purpose: Purpose = Purpose.SHUFFLE
+) -> np.ndarray:
+    """Return which images are in the batch of a step: each once per epoch, in a new order every epoch.
 
     Args:
-        seed: of the run.
-        step: from 0.
-        batch_size: pictures a step.
-        dataset_size: pictures there are.
-        purpose: whose order; `ANCHORED` has one of its own.
+        seed: Seed of the run.
+        step: Number of the step, from 0.
+        batch_size: Images in a batch.
+        dataset_size: Images in the dataset.
+        purpose: Stream that the order comes from.
 
     Returns:
-        int64 (batch_size,).
+        int64 (batch_size,), from 0 to dataset_size − 1.
     """
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    rounds = positions // dataset_size
-    orders = {int(r): generator(seed, purpose, int(r)).permutation(dataset_size) for r in np.unique(rounds)}
-    return np.array([orders[int(r)][p % dataset_size] for r, p in zip(rounds, positions, strict=True)], np.int64)
+    epochs = positions // dataset_size
+    orders = {int(epoch): _permutation(seed, purpose, int(epoch), dataset_size) for epoch in np.unique(epochs)}
+    return np.array(
+        [orders[int(epoch)][p % dataset_size] for epoch, p in zip(epochs, positions, strict=True)], np.int64
+    )
 
 
-def labelled_indices(seed: int, step: int, batch_size: int, labels: Labels, purpose: int = LABELLED) -> np.ndarray:
-    """Which pictures step n sees where they have labels: for each a label by its share, and any picture that has it.
+@lru_cache(maxsize=4)
+def _permutation(seed: int, purpose: Purpose, epoch: int, dataset_size: int) -> np.ndarray:
+    """Return the order of one epoch, int64 (dataset_size,), read-only.
+
+    It is the same for all steps of an epoch. Training needs two at a time (images and anchors), and two more where a
+    batch spans two epochs. Each takes 8 bytes per image: four of 100,000 images take 3.2 MB.
+    """
+    order = random_stream(seed, purpose, epoch).permutation(dataset_size)
+    order.flags.writeable = False
+    return order
+
+
+def labelled_batch_indices(
+    seed: int, step: int, batch_size: int, labels: Labels, purpose: Purpose = Purpose.LABELLED
+) -> np.ndarray:
+    """Return which images are in the batch of a step, for a dataset with labels.
+
+    Each place in the batch draws a label according to the labels' shares, and then any image with that label.
 
     Args:
-        seed, step, batch_size: as for `indices`.
-        labels: of all pictures.
-        purpose: whose draws; `LABELLED_ANCHORED` has some of its own.
+        seed: Seed of the run.
+        step: Number of the step, from 0.
+        batch_size: Images in a batch.
+        labels: Labels of all images in the dataset.
+        purpose: Stream that the draws come from.
 
     Returns:
-        int64 (batch_size,).
+        int64 (batch_size,), from 0 to the size of the dataset − 1.
     """
-    rng = generator(seed, purpose, step)
-    kinds = rng.choice(len(labels), batch_size, p=labels.shares)
-    return np.array([rng.choice(labels.members[kind]) for kind in kinds], np.int64)
+    rng = random_stream(seed, purpose, step)
+    drawn_labels = rng.choice(len(labels), batch_size, p=labels.shares)
+    return np.array([rng.choice(labels.members[label]) for label in drawn_labels], np.int64)
 
 
-def latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarray:
-    """Return the latents of one step: float32 (batch_size, latent_dim), standard normal."""
-    return generator(seed, _LATENTS, step).standard_normal((batch_size, latent_dim), dtype=np.float32)
+def batch_latents(seed: int, step: int, batch_size: int, latent_dim: int) -> np.ndarray:
+    """Return the latents of a step: float32 (batch_size, latent_dim), standard normal."""
+    return random_stream(seed, Purpose.LATENTS, step).standard_normal((batch_size, latent_dim), dtype=np.float32)
 
 
 def fixed_latents(seed: int, count: int, latent_dim: int) -> np.ndarray:
-    """Return latents for looking at: float32 (count, latent_dim), the first n of them the same for every count."""
-    return generator(seed, _FIXED).standard_normal((count, latent_dim), dtype=np.float32)
+    """Return the latents of snapshots: float32 (count, latent_dim), standard normal.
+
+    The first n are the same for every count.
+    """
+    return random_stream(seed, Purpose.FIXED_LATENTS).standard_normal((count, latent_dim), dtype=np.float32)
 
 
 def seed_latents(seeds: Sequence[int], latent_dim: int) -> np.ndarray:
-    """Return the latent that each seed stands for: float32 (len(seeds), latent_dim), standard normal.
+    """Return the latent of each seed: float32 (len(seeds), latent_dim), standard normal.
 
-    A picture's seed has nothing to do with its run's: the same one means the same latent in every run.
+    These seeds are independent of the run's seed: one seed means the same latent in every run.
     """
-    drawn = [generator(seed, _PICTURE).standard_normal(latent_dim, dtype=np.float32) for seed in seeds]
-    return np.stack(drawn)
+    streams = [random_stream(seed, Purpose.SEED_LATENTS) for seed in seeds]
+    return np.stack([stream.standard_normal(latent_dim, dtype=np.float32) for stream in streams])
 
 
-def augment_draws(seed: int, step: int, count: int, channels: int = RGB) -> dict[str, np.ndarray]:
-    """Return what `pippin.training.augment.augment` needs for `count` pictures.
+def augmentation_draws(seed: int, step: int, count: int, channels: int = RGB) -> dict[str, np.ndarray]:
+    """Return the draws that `pippin.training.augment.augment` takes for `count` images, real and generated ones.
+
+    Image i and image count/2 + i are a pair that the relativistic loss compares. Both have the same `blur` and the same
+    `background`.
+
+    Args:
+        seed: Seed of the run.
+        step: Number of the step, from 0.
+        count: Number of images, twice the batch size.
+        channels: Channels of the images.
 
     Returns:
-        float32 arrays, uniform in [0, 1), but for `blur`: half of those are 0 and the others uniform, and picture i and
-        picture count/2 + i, which the discriminator compares, have the same. So it is with
-        `ground`, which only pictures of four channels have.
+        float32 arrays `gates` (count, 4), `flip` (count,), `translation` (count, 2), `colour` (count, 3), `cutout`
+        (count, 2) and, for RGBA only, `background` (count,), all uniform in [0, 1); and `blur` (count,), which is 0
+        for half of the pairs and uniform in (0, 1) for the others.
     """
-    uniform = generator(seed, _AUGMENT, step).random((count, len(KINDS) + 9), dtype=np.float32)
+    uniform = random_stream(seed, Purpose.AUGMENTATION, step).random((count, len(KINDS) + 9), dtype=np.float32)
     gates, flip, translation, colour, cutout, blur = np.split(uniform, np.cumsum([len(KINDS), 1, 2, 3, 2]), axis=1)
-    blur = np.resize(np.maximum(0, 2 * blur[: -(-count // 2), 0] - 1), count)
+    pairs = -(-count // 2)
     drawn = {
         "gates": gates,
         "flip": flip[:, 0],
         "translation": translation,
         "colour": colour,
         "cutout": cutout,
-        "blur": blur,
+        "blur": np.resize(np.maximum(0, 2 * blur[:pairs, 0] - 1), count),
     }
     if channels == RGBA:
-        drawn["ground"] = np.resize(generator(seed, _GROUND, step).random(-(-count // 2), dtype=np.float32), count)
+        background = random_stream(seed, Purpose.BACKGROUND, step).random(pairs, dtype=np.float32)
+        drawn["background"] = np.resize(background, count)
     return drawn
 
 
 def step_draws(seed: int, step: int, batch_size: int, latent_dim: int, channels: int = RGB) -> dict[str, Any]:
-    """Return what is random about one step: `latents`, and `augment` for 2 × batch_size pictures."""
+    """Return the draws of a step: `latents`, and `augment` for 2 × batch_size images."""
     return {
-        "latents": latents(seed, step, batch_size, latent_dim),
-        "augment": augment_draws(seed, step, 2 * batch_size, channels),
+        "latents": batch_latents(seed, step, batch_size, latent_dim),
+        "augment": augmentation_draws(seed, step, 2 * batch_size, channels),
     }

@@ -1,4 +1,4 @@
-"""The losses and penalties, as in their papers. All take and return float32 tensors of the current engine."""
+"""The losses and penalties, as in their papers. All functions take and return float32 tensors of the current engine."""
 
 import math
 from typing import Any
@@ -7,11 +7,11 @@ from keras import ops
 
 
 def relativistic_discriminator_loss(real_logits: Any, fake_logits: Any) -> Any:
-    """mean softplus(Δ) with Δᵢ = D(x̂ᵢ) − D(xᵢ) (Jolicoeur-Martineau 2018, arXiv 1807.00734; RpGAN).
+    """Compute mean softplus(Δ) with Δ = D(x̂) − D(x) for each pair (Jolicoeur-Martineau 2018, arXiv 1807.00734).
 
     Args:
-        real_logits: (B, K), the discriminator's K outputs for real pictures.
-        fake_logits: (B, K), those for generated ones, each paired with the real one of the same index.
+        real_logits: (B, K), the discriminator's K logits of real images.
+        fake_logits: (B, K), those of generated images, each paired with the real one of the same index.
 
     Returns:
         Scalar.
@@ -20,12 +20,24 @@ def relativistic_discriminator_loss(real_logits: Any, fake_logits: Any) -> Any:
 
 
 def relativistic_generator_loss(real_logits: Any, fake_logits: Any) -> Any:
-    """mean softplus(−Δ): the same pairs, with the roles exchanged. Arguments as above."""
+    """Compute mean softplus(−Δ): the same pairs with the roles exchanged.
+
+    Args:
+        real_logits: (B, K), see `relativistic_discriminator_loss`.
+        fake_logits: (B, K).
+
+    Returns:
+        Scalar.
+    """
     return ops.mean(ops.softplus(real_logits - fake_logits))
 
 
 def relativistic_generator_gradient(real_logits: Any, fake_logits: Any) -> Any:
-    """∂L_G/∂D_k(x̂ᵢ) = −σ(−Δᵢₖ) / BK, which turns the gradients that R2 needs into the generator's.
+    """Compute the derivative of `relativistic_generator_loss` with respect to `fake_logits`: −σ(−Δ) / BK.
+
+    Args:
+        real_logits: (B, K), see `relativistic_discriminator_loss`.
+        fake_logits: (B, K).
 
     Returns:
         (B, K).
@@ -34,13 +46,14 @@ def relativistic_generator_gradient(real_logits: Any, fake_logits: Any) -> Any:
 
 
 def squared_gradient_norm(gradients: list[Any]) -> Any:
-    """mean ‖∇D_k(xₖ)‖², summed over height, width and channels (Mescheder et al. 2018, arXiv 1801.04406).
+    """Compute mean ‖∇D_k(xₖ)‖² (Mescheder et al. 2018, arXiv 1801.04406).
 
-    On real pictures this is `r1_penalty`, on generated ones `r2_penalty`; both are weighted by γ/2.
+    On real images this is `r1_penalty`, on generated ones `r2_penalty`. The norm sums over height, width and channels;
+    the mean is over images and maps.
 
     Args:
-        gradients: K tensors (B, H, W, C), the gradient of each logit with respect to the map that it judges (the
-            picture itself, where there is one map).
+        gradients: K tensors (B, H, W, C), the gradient of each logit with respect to its map (the image itself, if
+            there is no projector).
 
     Returns:
         Scalar.
@@ -49,24 +62,35 @@ def squared_gradient_norm(gradients: list[Any]) -> Any:
 
 
 def reconstruction_loss(real_maps: list[Any], fake_maps: list[Any], anchored: Any) -> Any:
-    """Mean squared difference between what is seen of a picture and of the one painted from its anchor.
+    """Compute the mean squared difference between real images and those generated from their anchors.
 
     Args:
-        real_maps: K tensors (B, H, W, C), what the discriminator sees of real pictures.
-        fake_maps: the same of painted ones.
-        anchored: (B,), 1 where the painted picture is to be the real one, 0 where it is free.
+        real_maps: K tensors (B, H, W, C), the discriminator's inputs for real images.
+        fake_maps: The same for generated images.
+        anchored: (B,), 1 where the latent is the anchor of the real image at the same index, 0 elsewhere.
 
     Returns:
-        Scalar: the mean over the anchored pictures, their maps, and each map's elements; 0 where nothing is anchored.
+        Scalar, the mean over anchored images, maps, and each map's elements; 0 if no image is anchored.
     """
-    apart = [ops.mean(ops.square(fake - real), axis=(1, 2, 3)) for real, fake in zip(real_maps, fake_maps, strict=True)]
-    return ops.sum(anchored * sum(apart)) / (len(apart) * ops.maximum(ops.sum(anchored), 1.0))
+    errors = [
+        ops.mean(ops.square(fake - real), axis=(1, 2, 3)) for real, fake in zip(real_maps, fake_maps, strict=True)
+    ]
+    return ops.sum(anchored * sum(errors)) / (len(errors) * ops.maximum(ops.sum(anchored), 1.0))
 
 
 def reconstruction_gradients(real_maps: list[Any], fake_maps: list[Any], anchored: Any) -> list[Any]:
-    """Return ∂/∂x̂ₖ of the sum over anchored pictures, of the means over maps and elements, divided by B.
+    """Compute the derivative of the summed errors of anchored images, divided by B, with respect to `fake_maps`.
 
-    It is divided by B and not by how many are anchored, so that a picture counts the same as for the adversarial loss.
+    An image's error is the mean over maps and elements. The sum is divided by the batch size and not by the number of
+    anchored images, so that an image weighs as much as in the adversarial loss.
+
+    Args:
+        real_maps: See `reconstruction_loss`.
+        fake_maps: See `reconstruction_loss`.
+        anchored: See `reconstruction_loss`.
+
+    Returns:
+        K tensors (B, H, W, C).
     """
     return [
         2.0 / (math.prod(real.shape) * len(real_maps)) * anchored[:, None, None, None] * (fake - real)
@@ -75,13 +99,13 @@ def reconstruction_gradients(real_maps: list[Any], fake_maps: list[Any], anchore
 
 
 def binary_cross_entropy(logits: Any, real: bool) -> Any:
-    """Binary cross-entropy against one label for all (Goodfellow et al. 2014, arXiv 1406.2661, section 3).
+    """Compute the binary cross-entropy against one label for all (Goodfellow et al. 2014, arXiv 1406.2661, section 3).
 
-    With `real=True` on generated pictures it is the non-saturating loss of the generator.
+    With `real=True` on generated images it is the non-saturating loss of the generator.
 
     Args:
         logits: (B,).
-        real: the label.
+        real: The label.
 
     Returns:
         Scalar.

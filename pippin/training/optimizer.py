@@ -1,6 +1,6 @@
 """Adam as a pure function on lists of tensors, for the training step and for GAN inversion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keras import ops
@@ -17,7 +17,7 @@ def adam(
     learning_rates: Sequence[Any],
     beta_1: Any,
     beta_2: Any,
-    corrections: tuple[Any, Any],
+    corrections: Iterable[tuple[Any, Any]],
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Compute one step of Adam (Kingma and Ba 2014, arXiv 1412.6980, algorithm 1).
 
@@ -31,15 +31,14 @@ def adam(
         learning_rates: α of each weight, scalars.
         beta_1: Decay rate of the first moment per step, scalar in [0, 1).
         beta_2: Decay rate of the second moment per step, scalar in [0, 1).
-        corrections: The divisors (c₁, c₂) of this step, see `bias_corrections`.
+        corrections: The divisors (c₁, c₂) of each weight, see `bias_corrections`.
 
     Returns:
         `(weights, first_moments, second_moments)` after the step.
     """
-    correction_1, correction_2 = corrections
     new_weights, new_first_moments, new_second_moments = [], [], []
-    for weight, gradient, m, v, learning_rate in zip(
-        weights, gradients, first_moments, second_moments, learning_rates, strict=True
+    for weight, gradient, m, v, learning_rate, (correction_1, correction_2) in zip(
+        weights, gradients, first_moments, second_moments, learning_rates, corrections, strict=True
     ):
         m = beta_1 * m + (1.0 - beta_1) * gradient
         v = beta_2 * v + (1.0 - beta_2) * ops.square(gradient)

@@ -1,4 +1,4 @@
-"""The loop: one pair of networks learns from one dataset, from wherever its state stands."""
+"""The training loop: a pair of networks and a dataset, from any state to the end of the run."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,22 +18,24 @@ from pippin.training.schedule import schedule_at
 from pippin.training.step import State, build_step, initial_state
 
 TICK = 50
-"""Batches between two ticks: often enough to look alive, seldom enough to cost nothing."""
+"""Batches between two ticks, the progress reports of the loop (as StyleGAN's code calls them). Measures are read from
+the device only at a tick, so the engine can work ahead in between. 50 batches take a few seconds on a processor."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A moment to report: what happened since the last one.
+    """A progress report.
 
     Attributes:
-        batches: done so far.
-        images_seen: real pictures seen so far.
-        seconds: trained so far, all sittings together.
-        images_per_second: since the last tick; 0 at the first.
-        progress: 0 to 1.
-        seconds_left: estimated, or None before there is a speed.
-        measures: the mean of each measure since the last tick, over the steps that were finite; empty at the first.
-        done: whether this was the last batch.
+        batches: Batches trained so far.
+        images_seen: Real images seen so far.
+        seconds: Training time so far in seconds, over all training sessions of the run.
+        images_per_second: Real images per second since the last tick; 0 at the first.
+        progress: Completed share of the run, 0 to 1.
+        seconds_left: Estimated time to the end in seconds; None at the first tick of a run with a number of batches.
+        measures: The mean of each measure since the last tick, over steps whose losses were finite, and the share of
+            those steps as `finite`; empty at the first tick.
+        done: Whether training has ended.
     """
 
     batches: int
@@ -47,23 +49,23 @@ class Tick:
 
 
 class Trainer:
-    """A pair of networks, learning.
+    """The training of a pair of networks.
 
     Args:
-        engine: see `pippin.engines`.
-        settings: see `pippin.settings`.
-        networks: see `pippin.networks`.
-        images: uint8 (N, S, S, C), or anything that gives such pictures for `images[indices]`. Where those have
-            `labels`, they are learnt, too.
-        anchors: those that the run was begun with; None: found when they are needed.
+        engine: See `pippin.engines`.
+        settings: See `pippin.settings`.
+        networks: See `pippin.networks`.
+        images: The training set: uint8 (N, S, S, C), or an object that returns such images for `images[indices]`. If it
+            has an attribute `labels` that is not None, training is conditional.
+        anchors: The anchors that the run began with; None: they are assigned when they are first needed.
 
     Attributes:
-        labels: of the pictures; None where they have none.
-        latent_dim: of the generator, without labels.
-        rule: the rule that "auto" came to.
-        state: see `pippin.training.step.initial_state`, as tensors of the engine.
-        seconds: trained so far.
-        health: what was found wrong so far, and what was done about it.
+        labels: Labels of the images; None if they have none.
+        latent_dim: Dimensions of the generator's latents, without labels.
+        rule: The update rule, one of `pippin.training.step.RULES`.
+        state: See `pippin.training.step.initial_state`, as tensors of the engine.
+        seconds: Training time so far in seconds.
+        health: Problems found so far, and the corrections made.
     """
 
     def __init__(
@@ -85,72 +87,82 @@ class Trainer:
 
     @property
     def batches(self) -> int:
-        """Batches done so far."""
+        """Batches trained so far."""
         return self._batches
 
     @property
     def progress(self) -> float:
-        """How much of the run is done, 0 to 1."""
+        """Completed share of the run, 0 to 1."""
         if self.settings.minutes is not None:
             return min(1.0, self.seconds / (60 * self.settings.minutes))
         assert self.settings.batches is not None
         return min(1.0, self.batches / self.settings.batches)
 
     @property
-    def anchored(self) -> int:
-        """Pictures of a batch that are painted from anchors."""
+    def anchored_per_batch(self) -> int:
+        """Images in a batch that are generated from anchors."""
         return round(self.settings.anchored * self.settings.batch_size) if self.rule == "relativistic" else 0
 
     @property
     def anchors(self) -> Anchors | None:
-        """The latents of real pictures; None where nothing is painted from them."""
-        if self._anchors is None and self.anchored:
-            self._anchors = anchors.find(self.networks, self.images, self.latent_dim, self.labels)
+        """The anchors of the training images; None if no image is generated from them."""
+        if self._anchors is None and self.anchored_per_batch:
+            self._anchors = anchors.assign(self.networks, self.images, self.latent_dim, self.labels)
         return self._anchors
 
     def load(self, state: State, seconds: float, health: Health) -> None:
-        """Go on from a state of `state_on_host`'s structure, the seconds that it took and what was found till then."""
+        """Load a checkpoint.
+
+        Args:
+            state: NumPy arrays with the structure of `state_on_host`.
+            seconds: Training time until then in seconds.
+            health: Health at that time.
+        """
         self.state, self.seconds, self.health = self.engine.to_device(state), seconds, health
         self._batches = int(state["steps"])
 
     def restore(self, state: State) -> None:
-        """Go back to the weights of an earlier state, without training the batches since then again."""
-        now = {name: self.state[name] for name in ("steps", "images_seen")}
-        self.state = {**self.engine.to_device(state), **now}
+        """Return to the weights of an earlier state, but keep the number of steps and images."""
+        counters = {name: self.state[name] for name in ("steps", "images_seen")}
+        self.state = {**self.engine.to_device(state), **counters}
 
     def state_on_host(self) -> State:
-        """Return the state as NumPy arrays, waiting for what is still being computed."""
+        """Return the state as NumPy arrays, after all pending computation."""
         return self.engine.to_host(self.state)
 
     def train(
         self,
-        pause: Callable[[int], bool] = lambda batches: False,
-        before: Callable[[int], None] = lambda batches: None,
-        after: Callable[[int, dict[str, Any]], None] = lambda batches, measures: None,
+        extra_tick: Callable[[int], bool] = lambda batches: False,
+        on_batch_begin: Callable[[int], None] = lambda batches: None,
+        on_batch_end: Callable[[int, dict[str, Any]], None] = lambda batches, measures: None,
     ) -> Iterator[Tick]:
-        """Train to the end, yielding a tick at the start, every `TICK` batches, at each pause, and at the end.
+        """Train to the end of the run.
 
         Args:
-            pause: told the number of batches done, says whether to yield a tick there too.
-            before: told the number of batches done before each.
-            after: told it after each, and the step's measures, which the engine may still be computing.
+            extra_tick: Called as `extra_tick(batches)` after each batch; returns whether to yield a tick there too.
+            on_batch_begin: Called as `on_batch_begin(batches)` before each batch, with the number of batches so far.
+            on_batch_end: Called as `on_batch_end(batches, measures)` after each batch. The measures are tensors that
+                the engine may still be computing.
+
+        Yields:
+            A tick at the start, every `TICK` batches, where `extra_tick` asks for one, and at the end.
         """
         measured: list[dict[str, Any]] = []
-        sat_down, last_tick = time.perf_counter() - self.seconds, self.seconds
-        _ = self.anchors  # found now, for it takes time that counts
-        yield self._tick({}, 0.0)
+        start, last_tick = time.perf_counter() - self.seconds, self.seconds
+        _ = self.anchors  # assigned here, because the time that it takes counts
+        yield self._make_tick({}, 0.0)
         while self.progress < 1.0:
-            before(self.batches)
+            on_batch_begin(self.batches)
             measured.append(self.step())
-            after(self.batches, measured[-1])
-            self.seconds = time.perf_counter() - sat_down
-            if self.batches % TICK == 0 or pause(self.batches) or self.progress >= 1.0:
-                means = self._means(measured)  # waits for what the engine computes in the background
-                self.seconds = time.perf_counter() - sat_down
+            on_batch_end(self.batches, measured[-1])
+            self.seconds = time.perf_counter() - start
+            if self.batches % TICK == 0 or extra_tick(self.batches) or self.progress >= 1.0:
+                means = self._means(measured)  # waits for the engine
+                self.seconds = time.perf_counter() - start
                 speed = len(measured) * self.settings.batch_size / (self.seconds - last_tick)
                 measured = []
-                yield self._tick(means, speed)
-                last_tick = time.perf_counter() - sat_down  # what was done with the tick is not the step's time
+                yield self._make_tick(means, speed)
+                last_tick = time.perf_counter() - start  # the time that the caller took for the tick is not the steps'
 
     def step(self) -> dict[str, Any]:
         """Train one batch.
@@ -159,14 +171,15 @@ class Trainer:
             The step's measures, float32 scalar tensors.
         """
         settings, n = self.settings, self.batches
-        size, count, found = settings.batch_size, self.anchored, self.anchors
+        size, count, assigned = settings.batch_size, self.anchored_per_batch, self.anchors
         drawn = draws.step_draws(settings.seed, n, size, self.latent_dim, self.generator.output_shape[-1])
         if self.labels is None:
-            chosen = draws.indices(settings.seed, n, size - count, len(self.images))
+            chosen = draws.batch_indices(settings.seed, n, size - count, len(self.images))
         else:
-            chosen = draws.labelled_indices(settings.seed, n, size - count, self.labels)
-        if found is not None:
-            chosen = np.concatenate([anchors.tie(found, count, settings.seed, n, drawn, self.labels), chosen])
+            chosen = draws.labelled_batch_indices(settings.seed, n, size - count, self.labels)
+        if assigned is not None:
+            anchored = anchors.insert(assigned, count, settings.seed, n, drawn, self.labels)
+            chosen = np.concatenate([anchored, chosen])
         if self.labels is not None:
             drawn["labels"] = one_hot(self.labels.indices[chosen], len(self.labels))
             drawn["latents"] = np.concatenate([drawn["latents"], drawn["labels"]], axis=1)
@@ -182,20 +195,24 @@ class Trainer:
         return measures
 
     def fixed_latents(self, count: int, labels: np.ndarray | None = None) -> np.ndarray:
-        """Return latents for looking at, with labels behind them where there are some.
+        """Return latents that stay the same along the run, for snapshots and validation.
 
         Args:
-            count: how many.
-            labels: int64 (count,), of each picture; in turn where it is None.
+            count: Number of latents.
+            labels: int64 (count,), the label of each image; None: the labels in turn.
+
+        Returns:
+            float32 (count, latent_dim), or (count, latent_dim + L) with one-hot labels.
         """
         latents = draws.fixed_latents(self.settings.seed, count, self.latent_dim)
         if self.labels is None:
             return latents
-        kinds = len(self.labels)
-        which = cycle_labels(range(count), kinds) if labels is None else labels
-        return np.concatenate([latents, one_hot(which, kinds)], axis=1)
+        if labels is None:
+            labels = cycle_labels(range(count), len(self.labels))
+        return np.concatenate([latents, one_hot(labels, len(self.labels))], axis=1)
 
-    def _tick(self, measures: dict[str, float], speed: float) -> Tick:
+    def _make_tick(self, measures: dict[str, float], speed: float) -> Tick:
+        """Return a tick for the current state of the loop."""
         if self.settings.minutes is not None:
             left: float | None = max(0.0, 60 * self.settings.minutes - self.seconds)
         else:
@@ -214,8 +231,8 @@ class Trainer:
         )
 
     def _means(self, measured: list[dict[str, Any]]) -> dict[str, float]:
-        """Return each measure's mean over the steps whose losses were finite, and the share of those as `finite`."""
+        """Return the mean of each measure over steps whose losses were finite, and the share of those as `finite`."""
         values = [{name: float(value) for name, value in self.engine.to_host(m).items()} for m in measured]
-        good = [value for value in values if value["finite"] == 1.0]
-        means = {name: float(np.mean([value[name] for value in good])) if good else 0.0 for name in values[0]}
-        return {**means, "finite": len(good) / len(values)}
+        finite = [value for value in values if value["finite"] == 1.0]
+        means = {name: float(np.mean([value[name] for value in finite])) if finite else 0.0 for name in values[0]}
+        return {**means, "finite": len(finite) / len(values)}
