@@ -22,7 +22,7 @@ from pippin import engines, networks
 from pippin.networks import Networks
 from pippin.sampling.directions import find_directions
 from pippin.sampling.generation import generate
-from pippin.sampling.inversion import find
+from pippin.sampling.inversion import invert
 from pippin.sampling.latents import latents_of
 from pippin.sampling.mixing import mix
 from pippin.settings import choose
@@ -416,11 +416,11 @@ def editing(bench: Bench) -> dict:
             weight.assign(rng.normal(0, (2 / np.prod(weight.shape[:-1])) ** 0.5, weight.shape))
     latents = latents_of([1, 2, 1000], LATENT_DIM)
     photo = generate(generator, latents)[2]
-    found = find(generator, photo, steps=30)
+    found = invert(generator, photo, steps=30)
     return {
         "directions": find_directions(generator).vectors,
         "mixed": mix(generator, latents[:2], latents[1:]),
-        "begun": np.sqrt(((found.way[0].astype(float) - photo) ** 2).mean()),
+        "begun": np.sqrt(((found.trajectory[0].astype(float) - photo) ** 2).mean()),
         "found": np.asarray(found.pixel_error),
     }
 

@@ -348,9 +348,9 @@ def test_a_transparent_run_generates_transparent_images(tmp_path, sprites):
     with Image.open(run.path / "latest.png") as sheet:
         assert sheet.mode == "RGB"
     assert run.snapshots()[0].shape == (64, 16, 16, 3)
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
 
-    alone = Recipe.of(run, [3]).save(tmp_path / "one.png", run)
+    alone = Provenance.of(run, [3]).save(tmp_path / "one.png", run)
     with Image.open(alone) as picture:
         np.testing.assert_array_equal(np.asarray(picture), run.sample(1, 3)[0])
     assert pippin.again(alone).same

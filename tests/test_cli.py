@@ -177,17 +177,17 @@ def test_sample_with_chosen_seeds_writes_them_below(place, call):
 
 
 def test_sample_curated_says_so_in_words_and_in_the_file(place, call, monkeypatch):
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
 
     monkeypatch.setattr("pippin.measure.extract", lambda images, network: images.mean(axis=(1, 2), dtype=float))
     code, out, err = call("sample", "run", "-n", "4", "--curate", "-o", "a.png")
-    said = "Curated: of 16 painted, the better half by nearness to others that it paints, since the 8 that it learnt "
+    said = "Curated: of 16 generated images, the half nearest to other generated images (since the 8 training images "
     assert (code, err) == (0, "")
     assert out.startswith(said)
     assert out.endswith("\n4 pictures in a.png\n")
-    recipe = Recipe.read("a.png")
-    assert recipe.curated == out.splitlines()[0]
-    assert recipe.labels
+    provenance = Provenance.read("a.png")
+    assert provenance.curated == out.splitlines()[0]
+    assert provenance.labels
 
 
 @pytest.mark.parametrize("name", ["painted/seed-4.jpg", "grid.jpg"])
@@ -339,7 +339,7 @@ BAD = {
     "sample truncation": (("sample", "run", "--truncation", "3"), "truncation must be from 0 to 2"),
     "sample bmp": (("sample", "run", "-o", "a.bmp"), "must end in one of .png, .jpg, .webp"),
     "sample curated none": (("sample", "run", "--curate", "-n", "0"), "Curate from 1 to 1,024 pictures"),
-    "again of no recipe": (("again", "one/only.png"), "This picture does not say how it was made"),
+    "again of no recipe": (("again", "one/only.png"), "This picture does not say how Pippin generated it"),
     "again of nothing": (("again", "nowhere.png"), "The picture cannot be read"),
     "walk no run": (("walk", "photos"), "There is no run there"),
     "walk of one": (("walk", "run", "--seeds", "5"), "A walk needs at least two seeds"),

@@ -1,4 +1,4 @@
-"""Directions, edits along them, mixing, and what picture files tell of that."""
+"""Editing directions, edits along them, style mixing, and their provenance in picture files."""
 
 import dataclasses
 import json
@@ -12,15 +12,15 @@ from PIL import Image
 
 import pippin
 from pippin.errors import NetworkError, RunError, SettingsError
-from pippin.runs.provenance import Recipe
+from pippin.runs.provenance import Provenance
 from pippin.sampling.directions import Directions, find_directions
 from pippin.sampling.edits import format_edits, parse_edits, parse_naming
 from pippin.sampling.generation import generate
 from pippin.sampling.latents import latents_of
-from pippin.sampling.mixing import mix, sides
+from pippin.sampling.mixing import mix, upsampled_sides
 from pippin.show import save_picture, titled_rows
 
-# -- edits, as people write them -----------------------------------------------------------------------------------
+# -- edits in text -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -32,28 +32,36 @@ from pippin.show import save_picture, titled_rows
         ([], {}),
     ],
 )
-def test_edits_are_read_as_people_write_them(texts, edits):
+def test_edits_are_parsed_from_text(texts, edits):
     assert parse_edits(texts) == edits
     assert not edits or parse_edits(format_edits(edits).split(",")) == edits
 
 
-def test_an_edit_is_written_with_its_sign():
+def test_an_edit_is_formatted_with_its_sign():
     assert format_edits({"redder": 1.5, "3": -2.0}) == "redder=+1.5,3=-2"
 
 
 @pytest.mark.parametrize("text", ["redder", "redder=", "=2", "3=much", "re,d=1", "-3=1", "", "²=1"])
-def test_what_is_no_edit_is_said(text):
+def test_text_that_is_not_an_edit_is_refused(text):
     with pytest.raises(SettingsError, match=r"Give an edit as NAME=STRENGTH, such as .* Received: "):
         parse_edits([text])
 
 
 @pytest.mark.parametrize("strength", ["21", "-20.5", "nan", "inf"])
-def test_an_edit_that_goes_too_far_is_refused(strength):
+def test_an_edit_that_is_too_strong_is_refused(strength):
     with pytest.raises(SettingsError, match=f"from -20 to 20. Received: redder={strength}"):
         parse_edits([f"redder={strength}"])
 
 
-def test_namings_are_read():
+@pytest.mark.parametrize("strength", [True, "1", None, float("nan")])
+def test_a_strength_of_another_type_is_refused(found, strength):
+    with pytest.raises(SettingsError, match=rf"must be a number from -20 to 20. Received: 2={strength!r}"):
+        found.apply(latents_of([1], 4), {2: strength})
+    with pytest.raises(SettingsError, match="edits must map names or numbers of directions to strengths"):
+        found.apply(latents_of([1], 4), ["2=1"])
+
+
+def test_namings_are_parsed_from_text():
     assert parse_naming("3 = deep red") == (3, "deep red")
     for text in ("redder=3", "3", "3=", "3=4", "3=a=b", "3=a,b"):
         with pytest.raises(SettingsError, match=f"NUMBER=NAME, .* begins with a letter. Received: {text}"):
@@ -66,13 +74,13 @@ STRETCH = np.array([1, 8, 0.1, 3], np.float32)
 
 
 def stretched():
-    """A generator whose first layer turns its latents, and stretches them before that, each by its own factor."""
+    """Return a generator whose first layer scales each component of a latent, then rotates it."""
     keras.utils.set_random_seed(0)
     generator = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(12, use_bias=False), keras.layers.Reshape((2, 2, 3))]
     )
-    turn = np.linalg.qr(np.random.default_rng(1).standard_normal((12, 12)))[0][:4]
-    generator.layers[0].set_weights([(STRETCH[:, None] * turn).astype("float32")])
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((12, 12)))[0][:4]
+    generator.layers[0].set_weights([(STRETCH[:, None] * rotation).astype("float32")])
     return generator
 
 
@@ -81,7 +89,7 @@ def found():
     return find_directions(stretched())
 
 
-def test_directions_are_those_that_change_most_in_that_order(found):
+def test_directions_are_sorted_by_how_much_they_change_images(found):
     assert found.vectors.shape == (4, 4)
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(np.abs(found.vectors), np.eye(4)[[1, 3, 0, 2]], atol=0.1)
@@ -94,8 +102,8 @@ def test_an_edit_moves_latents_along_its_direction(found):
     np.testing.assert_array_equal(found.apply(latents, {}), latents)
 
 
-def test_edits_by_name_and_number_add_up_and_are_numbered(found):
-    assert found.named(2, "redder").numbered({"redder": 1, "2": 2, 3: -1}) == {"2": 3.0, "3": -1.0}
+def test_edits_by_name_and_number_are_added(found):
+    assert found.named(2, "redder").numbered({"redder": 1, "2": 2, 3: -1}) == {2: 3.0, 3: -1.0}
     with pytest.raises(SettingsError, match=r"-20 to 20. Received: 2=30"):
         found.named(2, "redder").numbered({"redder": 15, "2": 15})
 
@@ -107,9 +115,9 @@ def test_a_direction_has_one_name_and_a_name_one_direction(found):
     assert named.named(2, "greener").names == {"rounder": 3, "greener": 2}
 
 
-def test_a_direction_that_there_is_not_is_said(found):
+def test_an_unknown_direction_is_refused(found):
     for name in ("0", "5", "bluer"):
-        with pytest.raises(SettingsError, match=rf"that there is: 1 to 4 or redder; .* Received: {name}"):
+        with pytest.raises(SettingsError, match=rf"no such direction; use 1 to 4 or redder; .* Received: {name}"):
             found.named(1, "redder").apply(latents_of([1], 4), {name: 1})
 
 
@@ -120,9 +128,9 @@ def test_directions_survive_json(found):
     assert (again.names, again.weights) == (named.names, named.weights)
 
 
-def test_a_generator_without_weights_has_none():
+def test_a_generator_without_weights_has_no_directions():
     empty = keras.Sequential([keras.Input((12,)), keras.layers.Reshape((2, 2, 3))], name="empty")
-    with pytest.raises(NetworkError, match=r"no layer with weights to look into\. Received: empty"):
+    with pytest.raises(NetworkError, match=r"no layer with weights, .* Received: empty"):
         find_directions(empty)
 
 
@@ -130,23 +138,23 @@ def test_a_generator_without_weights_has_none():
 
 
 def growing():
-    """A generator that doubles twice, two ways, one through a sum."""
+    """Return a generator with two upsampling layers in one branch and one in the other."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
     latents = keras.Input((6,))
     x = layers.Reshape((4, 4, 5))(layers.Dense(80)(latents))
-    sketch = layers.UpSampling2D(4, interpolation="bilinear")(layers.Conv2D(3, 1)(x))
+    skip = layers.UpSampling2D(4, interpolation="bilinear")(layers.Conv2D(3, 1)(x))
     x = layers.LeakyReLU()(layers.BatchNormalization()(layers.Conv2D(5, 3, padding="same")(layers.UpSampling2D()(x))))
     x = layers.Conv2D(3, 3, padding="same")(layers.UpSampling2D()(x))
-    return keras.Model(latents, layers.Add()([x, sketch]), name="generator")
+    return keras.Model(latents, layers.Add()([x, skip]), name="generator")
 
 
-def test_the_sides_are_those_of_the_maps_that_grow():
-    assert sides(growing()) == [4, 8]
-    assert sides(tiny.generator()) == []
+def test_the_sides_are_those_of_upsampled_maps():
+    assert upsampled_sides(growing()) == [4, 8]
+    assert upsampled_sides(tiny.generator()) == []
 
 
-def test_what_is_mixed_with_itself_stays_the_same():
+def test_an_image_mixed_with_itself_stays_the_same():
     generator, latents = growing(), latents_of(range(3), 6)
     mixed, plain = mix(generator, latents, latents), generate(generator, latents)
     assert (mixed.shape, mixed.dtype) == ((3, 3, 16, 16, 3), np.uint8)
@@ -155,8 +163,8 @@ def test_what_is_mixed_with_itself_stays_the_same():
         assert np.abs(mixed[n, n - 1].astype(int) - plain[n]).max() > 10
 
 
-def test_channels_get_the_means_and_deviations_of_the_other_latent_and_keep_their_places(monkeypatch):
-    """Seen where nothing comes behind: a generator that only enlarges, pixel by pixel."""
+def test_channels_get_the_means_and_deviations_of_the_other_latent_and_keep_their_layout(monkeypatch):
+    """The generator ends with the upsampling, so the statistics can be read from its images."""
     monkeypatch.setattr("pippin.sampling.mixing.to_uint8", lambda images: images)
     dense = keras.layers.Dense(48)
     generator = keras.Sequential(
@@ -164,31 +172,32 @@ def test_channels_get_the_means_and_deviations_of_the_other_latent_and_keep_thei
     )
     one, other = latents_of([1], 6), latents_of([2], 6)
     mixed = mix(generator, one, other)[0, 0].astype("float64")
-    places, looks = (np.asarray(generator(latents))[0].astype("float64") for latents in (one, other))
-    np.testing.assert_allclose(mixed.mean((0, 1)), looks.mean((0, 1)), atol=1e-3)
-    np.testing.assert_allclose(mixed.std((0, 1)), looks.std((0, 1)), atol=1e-3)
+    layout, style = (np.asarray(generator(latents))[0].astype("float64") for latents in (one, other))
+    np.testing.assert_allclose(mixed.mean((0, 1)), style.mean((0, 1)), atol=1e-3)
+    np.testing.assert_allclose(mixed.std((0, 1)), style.std((0, 1)), atol=1e-3)
     for channel in range(3):
-        assert np.corrcoef(mixed[..., channel].ravel(), places[..., channel].ravel())[0, 1] > 0.9999
+        assert np.corrcoef(mixed[..., channel].ravel(), layout[..., channel].ravel())[0, 1] > 0.9999
 
 
-def test_a_mixture_has_the_same_pictures_whatever_is_beside_it():
+def test_a_mixed_image_does_not_depend_on_the_others():
     generator = growing()
     many = mix(generator, latents_of(range(5), 6), latents_of(range(5, 10), 6), 4)
     alone = mix(generator, latents_of([3], 6), latents_of([7], 6), 4)
     np.testing.assert_array_equal(many[3, 2], alone[0, 0])
 
 
-def test_what_cannot_be_mixed_is_said():
+def test_images_that_cannot_be_mixed_are_refused():
     latents = latents_of([1, 2], tiny.LATENT_DIM)
-    with pytest.raises(NetworkError, match="enlarges no map, so there is no place between arrangement and looks"):
+    with pytest.raises(NetworkError, match="has no upsampling layer, so layout and style cannot be separated"):
         mix(tiny.generator(), latents, latents)
-    with pytest.raises(SettingsError, match=r"maps of the sides 4, 8. Received: side=5"):
-        mix(growing(), latents_of([1], 6), latents_of([1], 6), 5)
-    with pytest.raises(SettingsError, match=r"at most 1,024 pictures. Received: 33 × 32"):
+    for side, message in ((5, "one of 4, 8"), (True, "an integer"), ("4", "an integer"), (4.0, "an integer")):
+        with pytest.raises(SettingsError, match=f"side must be {message}. Received: side={side!r}"):
+            mix(growing(), latents_of([1], 6), latents_of([1], 6), side)
+    with pytest.raises(SettingsError, match=r"at most 1,024 images. Received: 33 × 32"):
         mix(growing(), latents_of(range(33), 6), latents_of(range(32), 6))
 
 
-def test_strips_show_each_picture_unchanged_with_titles_and_headings():
+def test_titled_rows_show_each_image_unchanged_with_titles_and_headings():
     rows = np.stack([tiny.pictures(3, seed) for seed in (0, 1)])
     sheet = titled_rows(rows, ["1 redder", "2"], ["-2", "0", "+2"])
     bottom = sheet[-16:, -16:]
@@ -197,7 +206,7 @@ def test_strips_show_each_picture_unchanged_with_titles_and_headings():
     assert (sheet[15:, : sheet.shape[1] - 3 * 18] < 255).any()
 
 
-# -- through a run, and back from its files ------------------------------------------------------------------------
+# -- through a run and its picture files ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +224,7 @@ def run(trained, tmp_path, monkeypatch):
     return pippin.open_run(shutil.copytree(trained.path, tmp_path / "run"))
 
 
-def test_a_run_keeps_its_directions_and_their_names(run):
+def test_a_run_stores_its_directions_and_their_names(run):
     first = run.directions()
     run.name_direction(2, "redder")
     again = pippin.open_run(run.path).directions()
@@ -226,7 +235,7 @@ def test_a_run_keeps_its_directions_and_their_names(run):
         run.name_direction(2, "7")
 
 
-def test_edited_pictures_are_painted_from_moved_latents(run):
+def test_edited_images_are_generated_from_moved_latents(run):
     run.name_direction(2, "redder")
     edited = run.sample(seeds=[1, 2], edits={"redder": 2})
     latents = run.latents([1, 2]) + 2 * run.directions().vectors[1]
@@ -234,7 +243,7 @@ def test_edited_pictures_are_painted_from_moved_latents(run):
     assert (edited != run.sample(seeds=[1, 2])).any()
 
 
-def test_a_run_that_trained_on_does_not_take_old_names_for_new_ones(run):
+def test_names_of_directions_are_not_used_after_more_training(run):
     run.name_direction(2, "redder")
     tiny.train(run.path, batches=40, generator=growing())
     later = pippin.open_run(run.path)
@@ -245,32 +254,35 @@ def test_a_run_that_trained_on_does_not_take_old_names_for_new_ones(run):
     assert later.directions(recompute=True).weights != run.directions().weights
 
 
-def test_damaged_directions_are_said(run):
+def test_damaged_directions_are_reported(run):
     (run.path / "directions.json").write_text('{"weights": "0"}')
     with pytest.raises(RunError, match=r"directions.json is damaged"):
         run.directions()
 
 
-def test_an_edited_picture_says_its_edits_and_is_painted_again(run, tmp_path):
+def test_an_edited_picture_stores_its_edits_and_is_generated_again(run, tmp_path):
     run.name_direction(2, "redder")
-    path = Recipe.of(run, [1, 2], edits={"redder": 1.5, "3": -2}).save(tmp_path / "a.png", run)
-    assert Recipe.read(path).edits == "2=+1.5,3=-2"
-    run.name_direction(4, "redder")  # what the picture was painted from stays what it was
+    path = Provenance.of(run, [1, 2], edits={"redder": 1.5, "3": -2}).save(tmp_path / "a.png", run)
+    assert Provenance.read(path).edits == {2: 1.5, 3: -2.0}
+    run.name_direction(4, "redder")  # the picture refers to the direction by number
     assert pippin.again(path).same
-    assert path.read_bytes() != Recipe.of(run, [1, 2]).save(tmp_path / "b.png", run).read_bytes()
+    assert path.read_bytes() != Provenance.of(run, [1, 2]).save(tmp_path / "b.png", run).read_bytes()
 
 
-def test_a_found_latent_is_kept_in_its_picture_and_edited_from_there(run, tmp_path):
+def test_a_found_latent_is_stored_in_its_picture_and_can_be_edited(run, tmp_path):
     latent = np.random.default_rng(0).standard_normal((1, 6)).astype("float32")
-    path = Recipe.of(run, latents=latent).save(tmp_path / "found.png", run, run.generate(latent))
-    recipe = Recipe.read(path)
-    np.testing.assert_array_equal(recipe.painted_from(run), latent)
+    path = Provenance.of(run, latents=latent).save(tmp_path / "found.png", run, run.generate(latent))
+    provenance = Provenance.read(path)
+    np.testing.assert_array_equal(provenance.generator_inputs(run), latent)
     assert pippin.again(path).same
-    twice = recipe.edited(run, {1: 2}).edited(run, {"1": -0.5, 3: 1})
-    assert twice.edits == "1=+1.5,3=+1"
-    np.testing.assert_array_equal(twice.painted_from(run), run.edited(latent, {1: 1.5, 3: 1}))
-    with pytest.raises(SettingsError, match="latents in the picture's recipe are damaged"):
-        dataclasses.replace(recipe, latents=recipe.latents[:8]).painted_from(run)
+    twice = provenance.edited(run, {1: 2}).edited(run, {"1": -0.5, 3: 1})
+    assert twice.edits == {1: 1.5, 3: 1.0}
+    np.testing.assert_array_equal(twice.generator_inputs(run), run.edited(latent, {1: 1.5, 3: 1}))
+    with pytest.raises(
+        SettingsError,
+        match=r"latents in the picture do not fit the run, .* Received: 5 numbers",
+    ):
+        dataclasses.replace(provenance, latents=provenance.latents[:5]).generator_inputs(run)
 
 
 def test_a_walk_passes_found_latents_before_seeds(run):
@@ -280,12 +292,12 @@ def test_a_walk_passes_found_latents_before_seeds(run):
     assert run.walk(frames=2, latents=latents_of([1, 2], 6)).shape == (4, 16, 16, 3)
 
 
-def test_a_mixed_picture_is_painted_again(run, tmp_path):
+def test_a_mixed_picture_is_generated_again(run, tmp_path):
     images = run.mix([1, 2], [3, 4, 5], side=4)
-    path = Recipe.of(run, [1, 2], fine=[3, 4, 5], side=4).save(tmp_path / "mix.png", run, images)
+    path = Provenance.of(run, [1, 2], fine=[3, 4, 5], side=4).save(tmp_path / "mix.png", run, images)
     assert pippin.again(path).same
-    with pytest.raises(SettingsError, match="has two latents and not one"):
-        Recipe.read(path).painted_from(run)
+    with pytest.raises(SettingsError, match="has two latents, not one"):
+        Provenance.read(path).generator_inputs(run)
     sheet = np.asarray(Image.open(path))
     np.testing.assert_array_equal(sheet[-16:, -16:], images[1, 2])
 
@@ -312,15 +324,15 @@ def test_directions_are_shown_named_and_gone_along(run, tmp_path, invoke):
     assert "Named: 2 redder" in said
     assert np.asarray(Image.open(tmp_path / "d.png")).shape[0] == 15 + 6 * 18 - 2
     invoke("sample", run.path, "--seeds", "1,2", "--edit", "redder=+1.5", "-o", tmp_path / "a.png")
-    assert Recipe.read(tmp_path / "a.png").edits == "2=+1.5"
+    assert Provenance.read(tmp_path / "a.png").edits == {2: 1.5}
     invoke("sample", run.path, "--from", tmp_path / "a.png", "--edit", "1=2", "-o", tmp_path / "b.png")
-    assert Recipe.read(tmp_path / "b.png").edits == "2=+1.5,1=+2"
+    assert Provenance.read(tmp_path / "b.png").edits == {2: 1.5, 1: 2.0}
     assert "identical to the byte" in invoke("again", tmp_path / "b.png")
 
 
 def test_a_walk_from_picture_files(run, tmp_path, invoke):
     for seed in (1, 2):
-        Recipe.of(run, [seed]).save(tmp_path / f"{seed}.png", run)
+        Provenance.of(run, [seed]).save(tmp_path / f"{seed}.png", run)
     one, two = (("--from", tmp_path / f"{seed}.png") for seed in (1, 2))
     for given, frames in (((*one, *two), 4), ((*one, "--seeds", "7"), 4), (one, 12), ((), 10)):
         said = invoke("walk", run.path, *given, "--frames", "2", "-o", tmp_path / "walk.gif")
@@ -339,16 +351,16 @@ def test_options_that_contradict_each_other_are_refused(run, tmp_path, invoke):
         invoke("sample", run.path, "--curate", "--edit", "1=2")
 
 
-def test_a_picture_of_other_weights_is_no_beginning(run, tmp_path, invoke):
-    recipe = dataclasses.replace(Recipe.of(run, [1]), weights="0" * 16)
-    path = save_picture(recipe.picture(run), tmp_path / "a.png", recipe.to_note())
+def test_a_picture_of_other_weights_is_refused(run, tmp_path, invoke):
+    provenance = dataclasses.replace(Provenance.of(run, [1]), weights="0" * 16)
+    path = save_picture(provenance.render(run), tmp_path / "a.png", provenance.to_note())
     for verb in (("sample", run.path, "--edit", "1=2"), ("walk", run.path)):
-        with pytest.raises(RunError, match="another run than the one that painted it"):
+        with pytest.raises(RunError, match="not the run that generated the picture"):
             invoke(*verb, "--from", path)
 
 
 @pytest.mark.slow
-def test_finding_a_photograph_and_going_on_from_it(run, tmp_path, invoke):
+def test_a_photo_is_found_and_then_edited(run, tmp_path, invoke):
     Image.fromarray(run.sample(1, seed=900)[0]).save(tmp_path / "photo.png")
     said = invoke("find", run.path, tmp_path / "photo.png", "-o", tmp_path / "found.png")
     assert "perceptual distance" in said
@@ -358,4 +370,5 @@ def test_finding_a_photograph_and_going_on_from_it(run, tmp_path, invoke):
     assert np.sqrt(((found - photo) ** 2).mean()) < 3
     assert "identical to the byte" in invoke("again", tmp_path / "found.png")
     invoke("sample", run.path, "--from", tmp_path / "found.png", "--edit", "1=2", "-o", tmp_path / "edited.png")
-    assert Recipe.read(tmp_path / "edited.png").latents == Recipe.read(tmp_path / "found.png").latents
+    edited, found = (Provenance.read(tmp_path / f"{name}.png") for name in ("edited", "found"))
+    np.testing.assert_array_equal(edited.latents, found.latents)

@@ -1,4 +1,4 @@
-"""Looking for the latent of a photograph."""
+"""GAN inversion: the latent of a photo."""
 
 import keras
 import numpy as np
@@ -11,13 +11,13 @@ from pippin.errors import SettingsError, SourceError
 from pippin.measure import perceptual_distances
 from pippin.pictures import Preparation, prepare_one_photo
 from pippin.sampling.generation import generate
-from pippin.sampling.inversion import RANDOM, STARTS, find
+from pippin.sampling.inversion import RANDOM, STARTS, invert
 from pippin.sampling.latents import latents_of
 from pippin.training.anchors import Anchors
 
 
 def wide():
-    """A generator of smooth pictures: a latent has one number for each of its colours and shapes."""
+    """Return a generator of smooth images, whose latent can be recovered from an image."""
     keras.utils.set_random_seed(3)
     layers = keras.layers
     stack = [layers.Dense(4 * 4 * 3, activation="tanh"), layers.Reshape((4, 4, 3))]
@@ -31,65 +31,65 @@ def generator():
 
 @pytest.fixture(scope="module")
 def recovered(generator):
-    """What is found of a picture that the generator itself painted from a seed that is no candidate."""
-    return find(generator, generate(generator, latents_of([1000], 8))[0])
+    """Return the inversion of an image that the generator made from a seed that is not among the candidates."""
+    return invert(generator, generate(generator, latents_of([1000], 8))[0])
 
 
 @pytest.mark.slow
-def test_a_generated_pictures_own_latent_is_found(recovered):
+def test_the_latent_of_a_generated_image_is_found(recovered):
     assert recovered.pixel_error < 1
     assert recovered.distance < 0.01
     np.testing.assert_allclose(recovered.latent, latents_of([1000], 8)[0], atol=0.05)
-    assert recovered.verdict.startswith("The same to the eye: perceptual distance 0.00")
+    assert recovered.verdict.startswith("Visually the same: perceptual distance 0.00")
     assert "EfficientNet-Lite1" in recovered.verdict
 
 
 @pytest.mark.slow
-def test_the_found_picture_is_painted_from_the_found_latent(generator, recovered):
+def test_the_image_is_generated_from_the_latent(generator, recovered):
     np.testing.assert_array_equal(generate(generator, recovered.latent[None])[0], recovered.image)
     assert recovered.image.shape == recovered.photo.shape == (16, 16, 3)
 
 
 @pytest.mark.slow
-def test_the_way_comes_nearer(recovered):
-    errors = [
-        np.abs(image.astype(int) - recovered.photo).mean() for image in (*recovered.way.values(), recovered.image)
-    ]
-    assert list(recovered.way) == [0, 10, 50]
+def test_the_trajectory_approaches_the_photo(recovered):
+    images = [*recovered.trajectory.values(), recovered.image]
+    errors = [np.abs(image.astype(int) - recovered.photo).mean() for image in images]
+    assert list(recovered.trajectory) == [0, 10, 50]
     assert errors == sorted(errors, reverse=True)
     assert recovered.sheet().shape[1] == 5 * 128 + 4 * 2
 
 
 @pytest.mark.slow
-def test_a_picture_that_nothing_paints_is_said_to_be_none_of_its(generator):
+def test_an_image_that_cannot_be_generated_is_reported_as_not_found(generator):
     noise = tiny.pictures(1)[0]
-    found = find(generator, noise, steps=2)
-    assert not found.verdict.startswith("The same")
+    found = invert(generator, noise, steps=2)
+    assert found.verdict.startswith(("Not found: ", "Closer than all of 64 random images, but not the same: "))
     assert found.pixel_error > 50
     assert len(found.random_distances) == len(found.random_pixel_errors) == RANDOM
     assert np.linalg.norm(found.latent) <= 8**0.5 + 2 + 1e-5
 
 
 @pytest.mark.slow
-def test_the_search_begins_at_the_anchor_of_that_picture(generator):
+def test_the_optimisation_starts_at_the_anchor_of_the_photo(generator):
     latents = latents_of(range(500, 500 + 2 * STARTS), 8)[:, :5]
     anchors = Anchors(np.arange(len(latents)), latents)
     photo = generate(generator, np.pad(latents[3:4], ((0, 0), (0, 3))))[0]
-    told = []
-    found = find(generator, photo, anchors, steps=1, progress=lambda *step: told.append(step))
-    np.testing.assert_array_equal(found.way[0], photo)
-    assert told[-1] == (len(told), len(told))
+    calls = []
+    found = invert(generator, photo, anchors, steps=1, progress=lambda *call: calls.append(call))
+    np.testing.assert_array_equal(found.trajectory[0], photo)
+    assert calls[-1] == (len(calls), len(calls))
 
 
-def test_what_cannot_be_looked_for_is_refused(generator):
+def test_a_photo_of_another_shape_and_wrong_steps_are_refused(generator):
     with pytest.raises(SettingsError, match=r"must be uint8 16×16×3. Received: uint8 \(8, 8, 3\)"):
-        find(generator, np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(SettingsError, match=r"at least one step\. Received: steps=0"):
-        find(generator, np.zeros((16, 16, 3), np.uint8), steps=0)
+        invert(generator, np.zeros((8, 8, 3), np.uint8))
+    for steps, message in ((0, "at least 1"), (True, "an integer"), ("3", "an integer"), (1.5, "an integer")):
+        with pytest.raises(SettingsError, match=f"steps must be {message}. Received: steps={steps!r}"):
+            invert(generator, np.zeros((16, 16, 3), np.uint8), steps=steps)
 
 
 @pytest.mark.slow
-def test_pictures_that_look_more_different_lie_farther_apart(generator):
+def test_images_that_differ_more_have_larger_perceptual_distances(generator):
     image = generate(generator, latents_of([7], 8))[0]
     brighter = np.clip(image.astype(int) + 20, 0, 255).astype("uint8")
     others = generate(generator, latents_of(range(40, 80), 8))
@@ -100,10 +100,10 @@ def test_pictures_that_look_more_different_lie_farther_apart(generator):
     np.testing.assert_allclose(perceptual_distances(others[-1:], image)[0], distances[-2], rtol=1e-4)
 
 
-# -- the photograph ------------------------------------------------------------------------------------------------
+# -- the photo -----------------------------------------------------------------------------------------------------
 
 
-def test_a_photograph_is_made_as_those_of_a_dataset_are(tmp_path):
+def test_a_photo_is_prepared_as_a_dataset_is(tmp_path):
     ramp = np.linspace(0, 255, 60, dtype=np.uint8)
     wide = np.stack([np.tile(ramp, (40, 1)), np.tile(ramp[::-1], (40, 1)), np.tile(ramp // 2, (40, 1))], -1)
     Image.fromarray(wide).save(tmp_path / "wide.png")
@@ -116,8 +116,8 @@ def test_a_photograph_is_made_as_those_of_a_dataset_are(tmp_path):
     np.testing.assert_array_equal(middle, prepare_one_photo(tmp_path / "wide.png", 16))
 
 
-@pytest.mark.parametrize(("name", "told"), [("none.jpg", "there is no such file"), ("text.jpg", "not a picture")])
-def test_what_is_no_photograph_is_said(tmp_path, name, told):
-    (tmp_path / "text.jpg").write_text("a letter")
-    with pytest.raises(SourceError, match=f"The photograph cannot be read: {told}. Received: .*{name}"):
+@pytest.mark.parametrize(("name", "message"), [("none.jpg", "there is no such file"), ("text.jpg", "not a picture")])
+def test_a_file_that_is_not_a_photo_is_refused(tmp_path, name, message):
+    (tmp_path / "text.jpg").write_text("text")
+    with pytest.raises(SourceError, match=f"The photograph cannot be read: {message}. Received: .*{name}"):
         prepare_one_photo(tmp_path / name, 16)

@@ -216,10 +216,10 @@ def test_a_run_generates_the_requested_labels(run):
 
 
 def test_a_picture_stores_its_label_and_is_generated_again(run, tmp_path):
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
 
-    picture = Recipe.of(run, [3, 5], label="star").save(tmp_path / "stars.png", run)
-    assert Recipe.read(picture).label == "star"
+    picture = Provenance.of(run, [3, 5], label="star").save(tmp_path / "stars.png", run)
+    assert Provenance.read(picture).label == "star"
     assert pippin.again(picture).same
 
 

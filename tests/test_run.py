@@ -1,4 +1,4 @@
-"""What lies in the folder of a run, and what can be done with it."""
+"""The folder of a run, and what a user does with a run."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ from pippin.show import GAP, grid, timeline
 from pippin.training import draws
 from pippin.training.health import Health
 
-MOMENTS = [0, 50, 100, 250, 260]
+SNAPSHOTS = [0, 50, 100, 250, 260]
 SHEET = 8 * (tiny.SIZE + GAP) - GAP
 OTHER_ENGINES = [
     pytest.param(name, marks=[] if engines._installed(name) else pytest.mark.skip(reason=f"{name} is not installed"))
@@ -38,7 +38,7 @@ OTHER_ENGINES = [
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of 260 batches; tests only look at it."""
+    """Return a finished run of 260 batches. Tests only read it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPPIN_CACHE", str(tmp_path_factory.mktemp("cache")))
         return tiny.train(tmp_path_factory.mktemp("runs") / "finished", seed=7)
@@ -46,48 +46,48 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def copied(run, tmp_path):
-    """A copy of it, to be spoilt."""
+    """Return a copy of the run, which a test may damage."""
     return pippin.open_run(shutil.copytree(run.path, tmp_path / "copied"))
 
 
-# -- what is in the folder -----------------------------------------------------------------------------------------
+# -- the folder ----------------------------------------------------------------------------------------------------
 
 
 def test_the_folder_holds_what_the_docstring_lists_and_nothing_else(run):
     listed = {line.split()[0].rstrip("/") for line in pippin.runs.folder.__doc__.splitlines()[2:]}
     later = {"anchors.npz", "checkups.jsonl", "best.safetensors", "evaluation.json", "directions.json"}
     assert {item.name for item in run.path.iterdir()} == listed - later
-    assert {item.name for item in (run.path / "pictures").iterdir()} == {f"batch-{n:06d}.png" for n in MOMENTS}
+    assert {item.name for item in (run.path / "pictures").iterdir()} == {f"batch-{n:06d}.png" for n in SNAPSHOTS}
 
 
-def test_settings_carry_their_reasons_and_what_the_run_was_made_from(run):
-    held = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
-    assert held["format"] == 1
-    assert held["settings"] == run.settings.to_dict()
-    assert held["settings"]["batches"] == 260
-    assert held["reasons"]["batches"] == "given"
-    assert held["reasons"]["seed"] == "given"
-    assert (held["source"].startswith("array:"), held["pictures"]) == (True, 12)
-    assert held["engine"] == keras.backend.backend()
-    assert held["versions"] == {"pippin": pippin.__version__, "keras": keras.__version__}
-    assert f"{os.cpu_count()} cores" in held["machine"]
+def test_settings_are_stored_with_their_reasons_and_the_source(run):
+    stored = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
+    assert stored["format"] == 1
+    assert stored["settings"] == run.settings.to_dict()
+    assert stored["settings"]["batches"] == 260
+    assert stored["reasons"]["batches"] == "given"
+    assert stored["reasons"]["seed"] == "given"
+    assert (stored["source"].startswith("array:"), stored["pictures"]) == (True, 12)
+    assert stored["engine"] == keras.backend.backend()
+    assert stored["versions"] == {"pippin": pippin.__version__, "keras": keras.__version__}
+    assert f"{os.cpu_count()} cores" in stored["machine"]
 
 
-def test_the_audit_tells_of_every_picture(run):
+def test_the_audit_lists_every_picture(run):
     audit = json.loads((run.path / "pictures.json").read_text(encoding="utf-8"))
     assert (audit["kept"], audit["mended"], audit["refused"]) == (12, 0, 0)
     assert [entry["path"] for entry in audit["files"]] == [f"{n:06}" for n in range(12)]
     assert {entry["verdict"] for entry in audit["files"]} == {"kept"}
 
 
-def test_the_networks_are_written_as_keras_writes_them(run):
+def test_the_networks_are_stored_as_keras_json(run):
     for name, model in (("generator", tiny.generator()), ("discriminator", tiny.discriminator())):
-        held = keras.models.model_from_json((run.path / f"{name}.json").read_text(encoding="utf-8"))
-        assert [layer.name for layer in held.layers][-1].split("_")[0] == model.layers[-1].name.split("_")[0]
-        assert held.output_shape == model.output_shape
+        stored = keras.models.model_from_json((run.path / f"{name}.json").read_text(encoding="utf-8"))
+        assert [layer.name for layer in stored.layers][-1].split("_")[0] == model.layers[-1].name.split("_")[0]
+        assert stored.output_shape == model.output_shape
 
 
-def test_the_log_has_a_line_a_tick(run):
+def test_the_log_has_a_line_per_tick(run):
     lines = [json.loads(line) for line in (run.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["batches"] for line in lines] == [50, 100, 150, 200, 250, 260]
     assert [line["images_seen"] for line in lines] == [200, 400, 600, 800, 1000, 1040]
@@ -118,32 +118,32 @@ def test_the_checkpoint_opens_with_safetensors_alone(run):
     }
 
 
-def test_the_story_shows_the_same_latents_at_each_moment(run):
-    story = run.snapshots()
-    assert list(story) == MOMENTS
-    assert {(images.shape, images.dtype) for images in story.values()} == {((64, 16, 16, 3), np.dtype("uint8"))}
-    for batches, images in story.items():
+def test_each_snapshot_shows_the_same_latents(run):
+    snapshots = run.snapshots()
+    assert list(snapshots) == SNAPSHOTS
+    assert {(images.shape, images.dtype) for images in snapshots.values()} == {((64, 16, 16, 3), np.dtype("uint8"))}
+    for batches, images in snapshots.items():
         sheet = np.asarray(Image.open(run.path / "pictures" / f"batch-{batches:06d}.png"))
         assert sheet.shape == (SHEET, SHEET, 3)
         np.testing.assert_array_equal(grid(images), sheet)
-    np.testing.assert_array_equal(np.asarray(Image.open(run.path / "latest.png")), grid(story[260]))
-    for earlier, later in itertools.pairwise(MOMENTS):
-        assert (story[earlier] != story[later]).any()
+    np.testing.assert_array_equal(np.asarray(Image.open(run.path / "latest.png")), grid(snapshots[260]))
+    for earlier, later in itertools.pairwise(SNAPSHOTS):
+        assert (snapshots[earlier] != snapshots[later]).any()
 
 
-def test_the_last_pictures_are_what_the_run_paints_of_the_fixed_latents(run):
+def test_the_last_snapshot_is_generated_from_the_fixed_latents(run):
     latents = draws.fixed_latents(7, SNAPSHOT_LATENTS, tiny.LATENT_DIM)
     difference = run.generate(latents).astype(int) - run.snapshots()[260]
     assert np.abs(difference).max() <= 1
 
 
-def test_the_timeline_is_made_of_the_story(run):
+def test_the_timeline_shows_the_snapshots(run):
     with Image.open(run.path / "timeline.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(timeline(run.snapshots())))
 
 
-def paint_with_plain_keras(path, seed, engine):
-    """Open a saved generator in another process, without Pippin, and paint three pictures."""
+def generate_with_plain_keras(path, seed, engine):
+    """Return three images of a saved generator, computed in another process without Pippin."""
     script = f"""
 import sys, numpy, keras
 generator = keras.saving.load_model({str(path)!r})
@@ -163,10 +163,10 @@ assert "pippin" not in sys.modules
 def test_the_generator_opens_in_plain_keras_on_another_engine(run, tmp_path, preset, engine):
     if preset != "tiny":
         run = pippin.train(tiny.pictures(), tmp_path / preset, image_size=16, preset=preset, batches=2, batch_size=2)
-    painted = paint_with_plain_keras(run.path / "generator.keras", 5, engine)
+    images = generate_with_plain_keras(run.path / "generator.keras", 5, engine)
     latents = np.random.default_rng(5).standard_normal((3, run.settings.latent_dim)).astype("float32")
     here = keras.ops.convert_to_numpy(run.generator(latents))
-    np.testing.assert_allclose(painted, here, atol=1e-4)
+    np.testing.assert_allclose(images, here, atol=1e-4)
 
 
 # -- what Run offers -----------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ PUBLIC = {
 }
 
 
-def test_a_run_offers_what_its_user_does_with_it_and_training_writes_through_its_folder(run):
+def test_the_public_names_of_a_run_are_those_of_its_users(run):
     offered = {name for name in {*dir(Run), *vars(run)} if not name.startswith("_")}
     assert offered == PUBLIC
     written = {name for name in dir(Folder) if name.startswith(("save_", "append_", "create", "rewind"))}
@@ -188,42 +188,42 @@ def test_a_run_offers_what_its_user_does_with_it_and_training_writes_through_its
     assert not written & offered
 
 
-# -- painting ------------------------------------------------------------------------------------------------------
+# -- generating images ---------------------------------------------------------------------------------------------
 
 
-def test_sample_gives_pictures(run):
+def test_sample_returns_images(run):
     images = run.sample(3, seed=1)
     assert (images.shape, images.dtype) == ((3, 16, 16, 3), np.uint8)
     assert images.std() > 0
 
 
-def test_the_first_pictures_are_the_same_for_every_number(run):
+def test_the_first_images_do_not_depend_on_the_number(run):
     many = run.sample(70, seed=1)
     np.testing.assert_array_equal(run.sample(1, seed=1), many[:1])
     np.testing.assert_array_equal(run.sample(64, seed=1), many[:64])
     np.testing.assert_array_equal(pippin.open_run(run.path).sample(70, seed=1), many)
 
 
-def test_each_picture_has_a_seed_of_its_own(run):
+def test_each_image_has_its_own_seed(run):
     images = run.sample(5, seed=10)
     np.testing.assert_array_equal(run.sample(seeds=[12, 10]), images[[2, 0]])
     np.testing.assert_array_equal(run.sample(1, seed=14), images[4:])
 
 
-def test_seeds_and_latents_give_different_pictures(run):
+def test_different_seeds_give_different_images(run):
     one, other = run.sample(2, seed=1), run.sample(2, seed=2)
     assert (one != other).any()
     assert (one[0] != one[1]).any()
     assert run.sample(1, seed=2**63 - 1).shape == (1, 16, 16, 3)
 
 
-def test_sample_gives_64_pictures_of_seed_0_by_itself(run):
+def test_the_default_sample_has_64_images_from_seed_0(run):
     np.testing.assert_array_equal(run.sample(), run.sample(64, 0))
 
 
 @pytest.mark.parametrize("n", [0, -1])
-def test_no_pictures_are_too_few(run, n):
-    with pytest.raises(SettingsError, match=f"Paint at least one picture. Received: n={n}"):
+def test_a_number_below_1_is_refused(run, n):
+    with pytest.raises(SettingsError, match=f"n must be at least 1. Received: n={n}"):
         run.sample(n)
 
 
@@ -234,16 +234,16 @@ def test_a_seed_out_of_range_is_refused(run, seed):
 
 
 def test_the_generator_is_a_keras_model_with_the_averaged_weights(run):
-    held = tiny.state(run)
+    stored = tiny.state(run)
     assert isinstance(run.generator, keras.Model)
     for n, variable in enumerate(run.generator.trainable_variables):
-        np.testing.assert_array_equal(np.array(variable), held[f"ema_generator/weights/{n:04d}"])
+        np.testing.assert_array_equal(np.array(variable), stored[f"ema_generator/weights/{n:04d}"])
 
 
-# -- as pictures ---------------------------------------------------------------------------------------------------
+# -- pictures of a run ---------------------------------------------------------------------------------------------
 
 
-def test_pictures_are_what_the_command_line_writes(run):
+def test_picture_returns_what_the_command_line_writes(run):
     plain = run.picture(3, seed=5)
     np.testing.assert_array_equal(np.asarray(plain), grid(run.sample(3, seed=5)))
     labelled = run.picture(seeds=[7, 5], labels=True)
@@ -251,10 +251,10 @@ def test_pictures_are_what_the_command_line_writes(run):
     np.testing.assert_array_equal(np.asarray(run.timeline()), np.asarray(Image.open(run.path / "timeline.png")))
 
 
-def test_the_film_has_a_frame_for_each_moment(run):
+def test_the_film_shows_each_snapshot(run):
     frames = list(run.film(fps=2, seconds=1))
     assert {frame.shape for frame in frames} == {frames[0].shape}
-    assert len(frames) == 2 * (len(MOMENTS) - 1) + 2 * 2
+    assert len(frames) == 2 * (len(SNAPSHOTS) - 1) + 2 * 2
 
 
 def test_a_run_shows_itself_in_a_notebook(run, copied):
@@ -288,7 +288,7 @@ def one_line(caught):
     return message
 
 
-def test_there_is_no_run_where_there_is_none(tmp_path):
+def test_a_folder_without_a_run_is_reported(tmp_path):
     (tmp_path / "file").write_text("no run")
     for path in (tmp_path / "nothing", tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(RunError, match="There is no run there; `pippin train` makes one") as caught:
@@ -300,7 +300,7 @@ def test_there_is_no_run_where_there_is_none(tmp_path):
     "text",
     ["", "{", "[]", "null", "not JSON\nat all\n", "\x00\x00", '{"format": 1}', '{"format": 1, "settings": []}'],
 )
-def test_damaged_settings_are_named(copied, text):
+def test_damaged_settings_are_reported(copied, text):
     (copied.path / "settings.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match=r"settings\.json is damaged") as caught:
         pippin.open_run(copied.path)
@@ -308,57 +308,57 @@ def test_damaged_settings_are_named(copied, text):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("image_size", 48, "image_size=48"),
         ("batch_size", "many", "damaged"),
         ("colour", "red", "Unknown setting"),
     ],
 )
-def test_settings_that_nobody_could_have_chosen_are_named(copied, name, value, told):
-    held = copied.about | {"settings": copied.settings.to_dict() | {name: value}}
-    (copied.path / "settings.json").write_text(json.dumps(held), encoding="utf-8")
+def test_invalid_settings_are_reported(copied, name, value, message):
+    stored = copied.about | {"settings": copied.settings.to_dict() | {name: value}}
+    (copied.path / "settings.json").write_text(json.dumps(stored), encoding="utf-8")
     with pytest.raises(RunError, match=r"settings\.json is damaged") as caught:
         pippin.open_run(copied.path)
-    assert told in one_line(caught)
+    assert message in one_line(caught)
 
 
-def test_settings_without_their_surroundings_are_damaged(copied):
+def test_settings_without_required_keys_are_reported(copied):
     for name in ("source", "fingerprint", "reasons", "versions", "settings"):
-        held = {key: value for key, value in copied.about.items() if key != name}
-        (copied.path / "settings.json").write_text(json.dumps(held), encoding="utf-8")
+        stored = {key: value for key, value in copied.about.items() if key != name}
+        (copied.path / "settings.json").write_text(json.dumps(stored), encoding="utf-8")
         with pytest.raises(RunError, match=rf"settings\.json is damaged: no {name}\."):
             pippin.open_run(copied.path)
 
 
-def test_a_run_from_the_future_is_left_alone(copied):
+def test_a_run_of_a_newer_format_is_refused(copied):
     (copied.path / "settings.json").write_text(json.dumps(copied.about | {"format": 2}), encoding="utf-8")
     with pytest.raises(RunError, match=r"a format that this Pippin does not know. Received: 2"):
         pippin.open_run(copied.path)
 
 
-def spoil_truncated(path):
+def damage_truncated(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def spoil_empty(path):
+def damage_empty(path):
     path.write_bytes(b"")
 
 
-def spoil_garbage(path):
+def damage_garbage(path):
     path.write_bytes(np.random.default_rng(0).bytes(5000))
 
 
-def spoil_foreign(path):
+def damage_foreign(path):
     safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, path)
 
 
-SPOILERS = [spoil_truncated, spoil_empty, spoil_garbage, spoil_foreign]
+DAMAGES = [damage_truncated, damage_empty, damage_garbage, damage_foreign]
 
 
-@pytest.mark.parametrize("spoil", SPOILERS)
-def test_a_damaged_checkpoint_is_named_wherever_it_is_needed(copied, spoil):
-    spoil(copied.path / "checkpoint.safetensors")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_reported_wherever_it_is_needed(copied, damage):
+    damage(copied.path / "checkpoint.safetensors")
     calls = [lambda: copied.batches, lambda: copied.finished, lambda: tiny.train(copied.path, seed=7)]
     for call in calls:
         with pytest.raises(RunError, match=r"checkpoint\.safetensors is damaged, or not one of Pippin's") as caught:
@@ -378,14 +378,14 @@ def test_a_checkpoint_of_other_networks_is_refused(copied):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[1]", "null", '{"class_name": "Sequential"}', "garbage"])
-def test_a_damaged_network_is_named(copied, text):
+def test_a_damaged_network_is_reported(copied, text):
     (copied.path / "generator.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match=r"generator\.json is damaged, or not one of Pippin's") as caught:
         copied.sample(1)
     one_line(caught)
 
 
-def test_a_run_without_a_checkpoint_says_so(copied):
+def test_a_run_without_a_checkpoint_is_reported(copied):
     (copied.path / "checkpoint.safetensors").unlink()
     opened = pippin.open_run(copied.path)
     assert (opened.batches, opened.seconds, opened.finished) == (0, 0.0, False)
@@ -393,7 +393,7 @@ def test_a_run_without_a_checkpoint_says_so(copied):
         opened.sample(1)
 
 
-def test_half_a_line_of_the_log_is_passed_over(copied):
+def test_an_incomplete_line_of_the_log_is_skipped(copied):
     log = copied.log()
     with (copied.path / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"batches": 300, "ima')
@@ -403,7 +403,7 @@ def test_half_a_line_of_the_log_is_passed_over(copied):
     assert (copied.path / "log.jsonl").read_text(encoding="utf-8").endswith("}\n")
 
 
-# -- making --------------------------------------------------------------------------------------------------------
+# -- creating ------------------------------------------------------------------------------------------------------
 
 ABOUT = dict.fromkeys(("source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine"), "")
 
@@ -412,7 +412,7 @@ def make(path):
     return Folder.create(path, choose(image_size=16), ABOUT, (tiny.generator(), tiny.discriminator()))
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path):
     for name in ("letter.txt", "pictures"):
         folder = tmp_path / f"with {name}"
         (folder / name).mkdir(parents=True)
@@ -424,20 +424,20 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
         make(tmp_path / "file")
 
 
-def test_an_empty_folder_will_do_and_so_will_one_that_was_only_begun(tmp_path):
+def test_an_empty_folder_and_one_of_a_killed_creation_are_accepted(tmp_path):
     (tmp_path / "run").mkdir()
     assert make(tmp_path / "run").batches == 0
     (tmp_path / "run" / "settings.json").rename(tmp_path / "run" / f".{'a1' * 8}.part.json")  # killed just before
     assert make(tmp_path / "run").settings.image_size == 16
 
 
-def test_a_run_below_a_file_cannot_be_written(tmp_path):
+def test_a_run_inside_a_file_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(RunError, match=r"The run cannot be written: Not a directory. Received: .*file/run"):
         make(tmp_path / "file" / "run")
 
 
-def test_a_checkpoint_is_on_disk_before_it_takes_the_place_of_the_old_one(copied, monkeypatch):
+def test_a_checkpoint_is_on_disk_before_it_replaces_the_old_one(copied, monkeypatch):
     synced, fsync = [], os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: [synced.append(os.fstat(descriptor)), fsync(descriptor)])
     left = copied.path / ".tmpKilled"
@@ -456,7 +456,7 @@ def test_a_checkpoint_is_on_disk_before_it_takes_the_place_of_the_old_one(copied
     assert all(path.exists() for path in others)
 
 
-def test_a_full_disk_costs_neither_the_old_checkpoint_nor_a_traceback(copied, monkeypatch):
+def test_a_full_disk_is_reported_and_keeps_the_old_checkpoint(copied, monkeypatch):
     before = tiny.state(copied)
 
     def full(descriptor):

@@ -30,17 +30,17 @@ def find(
 
     check_suffix(output, NOTE_SUFFIXES)
     opened = pippin.open_run(run)
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
     from pippin.sampling.inversion import STEPS
 
     steps = STEPS if steps is None else steps
     with console_reporter() as reporter:
-        found = opened.find(photo, steps=steps, progress=reporter.progress("searching"))
-    Recipe.of(opened, latents=found.latent[None]).save(output, opened)
-    beside = save_picture(found.sheet(), output.with_stem(f"{output.stem}-beside"))
-    print(found.verdict)
+        inversion = opened.find(photo, steps=steps, progress=reporter.progress("searching"))
+    Provenance.of(opened, latents=inversion.latent[None]).save(output, opened)
+    sheet = save_picture(inversion.sheet(), output.with_stem(f"{output.stem}-beside"))
+    print(inversion.verdict)
     print(f"Generated picture:  {output} (to edit it: pippin sample {run} --from {output} --edit 1=+2)")
-    print(f"Next to the photo:  {beside}")
+    print(f"Next to the photo:  {sheet}")
 
 
 def directions(
@@ -113,12 +113,12 @@ def mix(
     check_suffix(output, NOTE_SUFFIXES)
     layouts, styles = parse_seeds(coarse), parse_seeds(fine)
     opened = pippin.open_run(run)
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
     from pippin.sampling.mixing import choose_side
 
     side = choose_side(opened.generator, side)
     with console_reporter() as reporter:
         progress = reporter.progress("generating")
         images = opened.mix(layouts, styles, side=side, truncation=truncation, progress=progress)
-    Recipe.of(opened, layouts, truncation, fine=styles, side=side).save(output, opened, images)
+    Provenance.of(opened, layouts, truncation, fine=styles, side=side).save(output, opened, images)
     print(f"{len(layouts)} × {len(styles)} pictures in {output}; style exchanged in maps of {side}×{side} and larger")

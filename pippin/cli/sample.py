@@ -14,7 +14,7 @@ from pippin.errors import SettingsError
 if TYPE_CHECKING:
     import numpy as np
 
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
     from pippin.runs.run import Run
 
 DEFAULT_SEEDS = "0-4"
@@ -79,54 +79,51 @@ def sample(
         raise SettingsError(f"--seeds cannot be combined with -n, --seed or --curate. Received: --seeds {seeds}")
     if output.suffix or not separate:
         check_suffix(output, NOTE_SUFFIXES)
-    how, count, first = "", 64 if n is None else n, seed or 0
+    summary, count, first = "", 64 if n is None else n, seed or 0
     if not curate:
         chosen = seeds_from(first, count) if seeds is None else parse_seeds(seeds)
     opened = pippin.open_run(run)
-    from pippin.runs.provenance import Recipe  # loads Keras, which an opened run has already loaded without a sound
+    from pippin.runs.provenance import Provenance  # after `open_run`, which loads Keras without its log messages
 
     with console_reporter() as reporter:
         progress = reporter.progress("generating and scoring" if curate else "generating")
         if curate:
             curated = pippin.curate(opened, count, first, truncation=truncation, label=label, progress=progress)
-            chosen, images, how = curated.seeds, curated.images, curated.how
+            chosen, images, summary = curated.seeds, curated.images, curated.summary
         else:
             images = opened.sample(seeds=chosen, truncation=truncation, edits=edits, label=label, progress=progress)
     if labels is None:
         labels = not separate and (curate or seeds is not None)
-    recipe = Recipe.of(opened, chosen, truncation, labels, how, label, edits=edits)
+    provenance = Provenance.of(opened, chosen, truncation, labels, summary, label, edits=edits)
     if separate:
-        output = _save_each(recipe, opened, images, output)
+        output = _save_each(provenance, opened, images, output)
     else:
-        recipe.save(output, opened, images)
-    if how:
-        print(how)
+        provenance.save(output, opened, images)
+    if summary:
+        print(summary)
     print(f"{len(chosen)} pictures in {output}")
 
 
 def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
     """Generate pictures from the latents of a picture file, edited."""
     opened = pippin.open_run(run)
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
 
-    recipe = Recipe.read(picture)
-    recipe.check(opened)
-    recipe = recipe.edited(opened, edits)
-    latents = recipe.painted_from(opened)
+    provenance = Provenance.read(picture)
+    provenance.check_weights(opened)
+    provenance = provenance.edited(opened, edits)
+    latents = provenance.generator_inputs(opened)
     with console_reporter() as reporter:
-        recipe.save(output, opened, opened.generate(latents, reporter.progress("generating")))
+        provenance.save(output, opened, opened.generate(latents, reporter.progress("generating")))
     print(f"{len(latents)} pictures in {output}")
 
 
-def _save_each(recipe: "Recipe", run: "Run", images: "np.ndarray", output: Path) -> Path:
+def _save_each(provenance: "Provenance", run: "Run", images: "np.ndarray", output: Path) -> Path:
     """Write each picture with its provenance to its own file, and return the folder."""
-    from pippin.sampling.seeds import parse_seeds
-
     folder, ending = output.with_suffix(""), output.suffix or ".png"
-    seeds = parse_seeds(recipe.seeds)
-    digits = len(str(max(seeds)))
-    for seed, image in zip(seeds, images, strict=True):
-        alone = dataclasses.replace(recipe, seeds=str(seed))
+    digits = len(str(max(provenance.seeds)))
+    for seed, image in zip(provenance.seeds, images, strict=True):
+        alone = dataclasses.replace(provenance, seeds=(seed,))
         alone.save(folder / f"seed-{seed:0{digits}d}{ending}", run, image[None])
     return folder
 
@@ -142,9 +139,9 @@ def again(
 ) -> None:
     """Generate PICTURE again from the information stored in it, and say whether the file is identical."""
     with console_reporter() as reporter:
-        made = pippin.again(picture, output, run, progress=reporter.progress("generating"))
-    verdict = "identical to the byte" if made.same else "not identical"
-    print(f"{made.path}: {verdict}" + (f" ({made.why})" if made.why else ""))
+        result = pippin.again(picture, output, run, progress=reporter.progress("generating"))
+    verdict = "identical to the byte" if result.same else "not identical"
+    print(f"{result.path}: {verdict}" + (f" ({result.differences})" if result.differences else ""))
 
 
 def walk(
@@ -171,21 +168,21 @@ def walk(
         chosen = parse_seeds(DEFAULT_SEEDS)
     with console_reporter() as reporter:
         progress = reporter.progress("generating")
-        painted = opened.walk(chosen, frames, truncation=truncation, label=label, latents=latents, progress=progress)
-    save_video(painted, output, fps)
-    print(f"{len(painted)} frames, {format_duration(len(painted) / fps)}, in {output}")
+        images = opened.walk(chosen, frames, truncation=truncation, label=label, latents=latents, progress=progress)
+    save_video(images, output, fps)
+    print(f"{len(images)} frames, {format_duration(len(images) / fps)}, in {output}")
 
 
 def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
     """Return the concatenated latents of picture files of a run."""
     import numpy as np
 
-    from pippin.runs.provenance import Recipe
+    from pippin.runs.provenance import Provenance
 
-    recipes = [Recipe.read(picture) for picture in pictures]
-    for recipe in recipes:
-        recipe.check(run)
-    return np.concatenate([recipe.painted_from(run) for recipe in recipes])
+    provenances = [Provenance.read(picture) for picture in pictures]
+    for provenance in provenances:
+        provenance.check_weights(run)
+    return np.concatenate([provenance.generator_inputs(run) for provenance in provenances])
 
 
 def story(
@@ -198,6 +195,6 @@ def story(
     from pippin.show import check_video, film, save_video
 
     check_video(output, fps)
-    moments = pippin.open_run(run).snapshots()
-    save_video(film(moments, fps, seconds), output, fps)
-    print(f"{len(moments)} snapshots, from batch {min(moments):,} to {max(moments):,}, in {output}")
+    snapshots = pippin.open_run(run).snapshots()
+    save_video(film(snapshots, fps, seconds), output, fps)
+    print(f"{len(snapshots)} snapshots, from batch {min(snapshots):,} to {max(snapshots):,}, in {output}")

@@ -1,4 +1,4 @@
-"""The best of many painted pictures, chosen by what a network sees in them and real ones. It is always said."""
+"""Curation: the best of many generated images, chosen by their features. A curated picture always says so."""
 
 from dataclasses import dataclass
 
@@ -6,35 +6,35 @@ import numpy as np
 
 from pippin import measure
 from pippin.engines.inference import Progress, no_progress
-from pippin.errors import PippinError, SettingsError
+from pippin.errors import PippinError
 from pippin.pictures import prepare
 from pippin.runs.run import Run
 from pippin.sampling.seeds import seeds_from
-from pippin.settings import SCORING_NETWORK
+from pippin.settings import SCORING_NETWORK, check_integer
 
-TIMES = 4
-"""Pictures that are painted for each that is kept."""
+RATIO = 4
+"""Generated images per chosen image: enough to leave out the worse half, and to choose different ones of the rest."""
 
 FEWEST = 16
-"""Pictures that are painted at the least: of fewer, nearness says nothing."""
+"""Smallest number of generated images and of training images. The nearest neighbours of fewer say little."""
 
 MOST = 1024
-"""Pictures that are kept at the most, and real ones that they are compared with."""
+"""Largest number of chosen images, and of real images that they are compared with. It bounds time and memory."""
 
 
 @dataclass(frozen=True)
 class Curated:
-    """What `curate` chose.
+    """The result of `curate`.
 
     Attributes:
-        seeds: of the chosen pictures, the best first.
-        images: uint8 (n, S, S, C), those pictures.
-        how: one sentence that says how they were chosen, and among how many.
+        seeds: the seeds of the chosen images, the best first.
+        images: uint8 (n, S, S, C), the chosen images.
+        summary: one sentence about how they were chosen, and from how many.
     """
 
     seeds: list[int]
     images: np.ndarray
-    how: str
+    summary: str
 
 
 def curate(
@@ -46,88 +46,89 @@ def curate(
     label: str | None = None,
     progress: Progress = no_progress,
 ) -> Curated:
-    """Paint four times as many pictures as are wanted, and keep the best that differ from each other.
+    """Generate four times as many images as are needed, and choose the best that differ from each other.
 
-    The half that looks most real stays, by the realism score of Kynkäänniemi et al. 2019 (arXiv 1904.06991); of that
-    half those are kept that lie farthest from each other. Pictures that are very near to one that the run learnt from
-    are no candidates, so that copies are not taken for the best. Where the real pictures are not at hand, those stay
-    that are nearest to others that the run paints, and the sentence says so.
+    First the half with the higher realism score (Kynkäänniemi et al. 2019, arXiv 1904.06991) is kept, then the images
+    of this half that are farthest from each other. Images that are very near to a training image are excluded, so that
+    copies are not chosen as the best. If the training images are not available, the score is the nearness to other
+    generated images, and the summary says so.
 
     Args:
-        run: whose pictures.
-        n: how many to keep, 1 to 1,024.
-        seed: of the first one painted; the others have the seeds after it.
+        run: the run that generates the images.
+        n: number of images to choose, from 1 to 1,024.
+        seed: seed of the first generated image; the others have the seeds after it.
         truncation, label: see `Run.sample`.
-        progress: told how many are painted, and looked at, of how many.
+        progress: Called as `progress(done, total)` with the number of images generated and compared.
 
     Returns:
-        A `Curated`.
+        See `Curated`.
 
     Raises:
-        SettingsError: `n`, `seed` or `truncation` out of range.
+        SettingsError: an argument has the wrong type or is out of range.
         RunError: the run has no checkpoint, or a damaged one.
     """
-    if not 1 <= n <= MOST:
-        raise SettingsError(f"Curate from 1 to {MOST:,} pictures. Received: n={n}")
-    seeds = seeds_from(seed, max(FEWEST, TIMES * n))
-    learnt, held_out, missing = _real(run)
-    steps = _Steps(progress, 2 * len(seeds) + len(learnt) + len(held_out))
-    images = run.sample(seeds=seeds, truncation=truncation, label=label, progress=steps.next(len(seeds)))
-    features = _seen(images, steps)
+    n = check_integer("n", n, 1, MOST)
+    seeds = seeds_from(seed, max(FEWEST, RATIO * n))
+    training_images, held_out, missing = _real_images(run)
+    total = _TotalProgress(progress, 2 * len(seeds) + len(training_images) + len(held_out))
+    images = run.sample(seeds=seeds, truncation=truncation, label=label, progress=total.part(len(seeds)))
+    features = _extract(images, total)
     copies = np.zeros(len(seeds), bool)
     if missing:
         scores = measure.commonness(features)
-        kind = f"nearness to others that it paints, since {missing}"
+        kind = f"the half nearest to other generated images (since {missing})"
     else:
-        known, apart = _seen(learnt, steps), _seen(held_out, steps)
-        scores = measure.realism(features, known)
-        kind = f"realism among {len(learnt):,} real ones (arXiv 1904.06991)"
-        very_near = measure.memorisation(features, known, apart).very_near
-        if len(seeds) - very_near.sum() >= n:  # a run that knows its pictures by heart paints little else
+        training_features, held_out_features = _extract(training_images, total), _extract(held_out, total)
+        scores = measure.realism(features, training_features)
+        kind = f"the half with the higher realism score against {len(training_images):,} real images (arXiv 1904.06991)"
+        very_near = measure.memorisation(features, training_features, held_out_features).very_near
+        if len(seeds) - very_near.sum() >= n:  # a run that memorised its training images generates little else
             copies = very_near
     chosen = measure.select_best(features, np.where(copies, -np.inf, scores), n)
-    left_out = f"; {copies.sum():,} very near to learnt ones were left out" if copies.any() else ""
-    how = (
-        f"Curated: of {len(seeds):,} painted, the better half by {kind}, and {n:,} of those that differ most{left_out}"
-    )
-    return Curated([seeds[index] for index in chosen], images[chosen], how)
+    excluded = f"; {copies.sum():,} very near to training images were excluded" if copies.any() else ""
+    summary = f"Curated: of {len(seeds):,} generated images, {kind}, and {n:,} of those that differ most{excluded}"
+    return Curated([seeds[index] for index in chosen], images[chosen], summary)
 
 
-def _real(run: Run) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return some of the pictures that the run learnt from and of those held out, or none and the reason why."""
+def _real_images(run: Run) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return images of the training set and of the held-out set, and ""; or no images and the reason why."""
     source, size = run.about["source"], run.settings.image_size
-    nothing = np.zeros((0, size, size, 3), np.uint8)
+    none = np.zeros((0, size, size, 3), np.uint8)
     if source.startswith("array:"):
-        return nothing, nothing, "the run learnt from an array, which is not on disk"
+        return none, none, "the run was trained on an array, which is not on disk"
     try:
         dataset = prepare(source, size, preparation=run.folder.preparation)
     except PippinError:
-        return nothing, nothing, f"what it learnt from is not at hand ({source})"
+        return none, none, f"the training images are not available ({source})"
     if dataset.fingerprint != run.about["fingerprint"]:
-        return nothing, nothing, f"{source} holds other pictures than it learnt from"
-    learnt, held_out = dataset.split(run.settings.held_out)
-    if len(learnt) < FEWEST:
-        return nothing, nothing, f"the {len(learnt)} that it learnt from are too few"
-    apart = held_out.sample(MOST) if len(held_out) >= measure.MIN_REFERENCES else nothing
-    return learnt.sample(MOST), apart, ""
+        return none, none, f"{source} holds other pictures than the run was trained on"
+    training_set, held_out = dataset.split(run.settings.held_out)
+    if len(training_set) < FEWEST:
+        return none, none, f"the {len(training_set)} training images are too few"
+    return training_set.sample(MOST), held_out.sample(MOST) if len(held_out) >= measure.MIN_REFERENCES else none, ""
 
 
-class _Steps:
-    """Tells of several pieces of work as of one."""
+class _TotalProgress:
+    """The progress of several tasks as one.
+
+    Args:
+        progress: Called as `progress(done, total)` for all tasks together.
+        total: number of images in all tasks.
+    """
 
     def __init__(self, progress: Progress, total: int) -> None:
-        self.progress, self.total, self.before = progress, total, 0
+        self.progress, self.total, self.done = progress, total, 0
 
-    def next(self, count: int) -> Progress:
-        """Return whom to tell of the next piece."""
-        before, self.before = self.before, self.before + count
+    def part(self, count: int) -> Progress:
+        """Return the progress function of the next task, with `count` images."""
+        before, self.done = self.done, self.done + count
         return lambda done, _: self.progress(before + done, self.total)
 
 
-def _seen(images: np.ndarray, steps: _Steps) -> np.ndarray:
-    """What `measure.extract` sees, with progress; (0, 1) where there is nothing to see."""
-    told, found = steps.next(len(images)), []
+def _extract(images: np.ndarray, total: _TotalProgress) -> np.ndarray:
+    """Return the features of images, and report progress; (0, 1) if there are no images."""
+    report, parts = total.part(len(images)), []
     for start in range(0, len(images), measure.BATCH_SIZE):
-        found.append(measure.extract(images[start : start + measure.BATCH_SIZE], SCORING_NETWORK))
-        told(min(start + measure.BATCH_SIZE, len(images)), len(images))
-    return np.concatenate(found) if found else np.zeros((0, 1))
+        parts.append(measure.extract(images[start : start + measure.BATCH_SIZE], SCORING_NETWORK))
+        report(min(start + measure.BATCH_SIZE, len(images)), len(images))
+    return np.concatenate(parts) if parts else np.zeros((0, 1))

@@ -1,4 +1,4 @@
-"""What a picture file was made from, kept inside it, so that it can be made again."""
+"""Provenance: how a picture file was generated, stored inside it, so that it can be generated again."""
 
 import base64
 import dataclasses
@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,43 +23,50 @@ from pippin.sampling.seeds import format_seeds, parse_seeds
 from pippin.show import NOTE_SUFFIXES, check_suffix, grid, read_note, save_picture, titled_rows
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a picture, or a grid of them, is made from.
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """How one generated image, or a grid of them, was generated. Two are equal if their notes are.
 
     Attributes:
-        run: the run's folder, as a whole path.
-        batches: that its weights were trained for.
-        weights: fingerprint of the generator's weights.
-        seeds: of the pictures in their order, as `pippin.sampling.seeds.format_seeds` writes them.
-        truncation: see `pippin.sampling.latents.latents_of`.
-        labels: whether the seeds stand below the pictures.
-        curated: how the seeds were chosen; "" where nobody chose among the pictures.
-        edits: what was done to the latents, with numbers of directions; see `pippin.sampling.edits.format_edits`.
-        latents: where they come from no seeds but were found: float32, little-endian, in base64.
-        fine: where pictures were mixed, the seeds of their looks; `seeds` are those of their arrangement.
-        side: of the maps from which on they were.
-        engine: that painted, or "onnxruntime"; see `Run.use_backend`.
-        keras: its version.
-        pippin: its version.
-        label: what kind of picture was asked for; "" for each seed's own.
+        run: the run's folder, an absolute path.
+        batches: number of batches for which the generator was trained.
+        weights: fingerprint of the generator's weights; see `pippin.sampling.generation.fingerprint`.
+        seeds: the seeds of the images, in their order; empty if `latents` are given. For mixed images, the seeds of the
+            layouts.
+        truncation: ψ; see `pippin.sampling.latents.latents_of`.
+        labels: whether the seeds are written below the images.
+        curated: how the seeds were chosen, in one sentence; "" if they were not curated.
+        edits: number of a direction → strength, in standard deviations.
+        latents: float32 (N · latent_dim,), flattened, for images that do not come from seeds; None if they do.
+        fine: for mixed images, the seeds of the styles; empty otherwise.
+        side: for mixed images, the resolution from which on feature maps have the other style; None otherwise.
+        engine: the image backend: the engine's name or "onnxruntime"; see `Run.use_backend`.
+        keras: version of Keras.
+        pippin: version of Pippin.
+        label: the label of all images; None if each seed had its own.
     """
 
     run: str
     batches: int
     weights: str
-    seeds: str
+    seeds: tuple[int, ...] = ()
     truncation: float = 1.0
     labels: bool = False
     curated: str = ""
-    edits: str = ""
-    latents: str = ""
-    fine: str = ""
-    side: int = 0
+    edits: Mapping[int, float] = field(default_factory=dict)
+    latents: np.ndarray | None = None
+    fine: tuple[int, ...] = ()
+    side: int | None = None
     engine: str = ""
     keras: str = ""
     pippin: str = ""
-    label: str = ""
+    label: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Provenance) and self.to_note() == other.to_note()
+
+    def __hash__(self) -> int:
+        return hash(self.to_note())
 
     @classmethod
     def of(
@@ -74,139 +81,174 @@ class Recipe:
         edits: Mapping[Any, float] | None = None,
         latents: np.ndarray | None = None,
         fine: Sequence[int] = (),
-        side: int = 0,
-    ) -> "Recipe":
-        """Return the recipe of pictures that are painted with a run as it is now.
+        side: int | None = None,
+    ) -> "Provenance":
+        """Return the provenance of images that a run generates now.
 
         Args:
-            run, seeds, truncation, labels, curated, label: see `Recipe`.
-            edits: see `Run.sample`.
+            run: the run.
+            seeds, truncation, labels, curated, label, fine, side: see `Provenance`.
+            edits: name or number of a direction → strength; see `Run.sample`.
             latents: float32 (N, latent_dim), instead of seeds.
-            fine, side: see `Recipe`.
         """
         return cls(
             run=str(run.path.resolve()),
             batches=run.folder.generator_batches,
             weights=fingerprint(run.generator),
-            seeds=format_seeds(seeds),
+            seeds=tuple(int(seed) for seed in seeds),
             truncation=truncation,
             labels=labels,
             curated=curated,
-            edits=format_edits(run.directions().numbered(edits)) if edits else "",
-            latents="" if latents is None else base64.b64encode(np.asarray(latents, "<f4").tobytes()).decode(),
-            fine=format_seeds(fine),
+            edits=run.directions().numbered(edits) if edits else {},
+            latents=None if latents is None else np.asarray(latents, np.float32).ravel(),
+            fine=tuple(int(seed) for seed in fine),
             side=side,
             engine=run.backend,
             keras=keras.__version__,
             pippin=pippin.__version__,
-            label=label or "",
+            label=label,
         )
 
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> "Recipe":
-        """Read the recipe in a picture file.
-
-        Raises:
-            SettingsError: there is no such picture, or it holds no recipe, or one that this Pippin does not know.
-        """
-        note = read_note(path)
-        try:
-            fields = json.loads(note) if note else None
-            if not isinstance(fields, dict) or "weights" not in fields:
-                raise SettingsError(f"This picture does not say how it was made, or not to Pippin. Received: {path}")
-            return cls(**fields)
-        except (ValueError, TypeError) as problem:
-            if isinstance(problem, SettingsError):
-                raise
-            raise SettingsError(f"The picture's recipe is damaged, or of a newer Pippin. Received: {path}") from None
+    # -- the note in a picture file ------------------------------------------------------------------------------------
 
     def to_note(self) -> str:
-        """Return it as a line of JSON in ASCII, which every format of pictures can hold."""
-        return json.dumps(dataclasses.asdict(self))
+        """Return the provenance as one line of JSON in ASCII, which every picture format can store."""
+        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        texts = {
+            "seeds": format_seeds(self.seeds),
+            "edits": format_edits({str(number): strength for number, strength in self.edits.items()}),
+            "latents": "" if self.latents is None else base64.b64encode(self.latents.astype("<f4").tobytes()).decode(),
+            "fine": format_seeds(self.fine),
+            "side": self.side or 0,
+            "label": self.label or "",
+        }
+        return json.dumps({**fields, **texts})
 
-    def check(self, run: Run) -> None:
-        """Raise a `RunError` unless a run still has the weights that it painted the pictures with."""
+    @classmethod
+    def from_note(cls, note: str) -> "Provenance":
+        """Return the provenance that `to_note` wrote, in this version of Pippin or an earlier one.
+
+        Raises:
+            ValueError, TypeError: the note is damaged or of a newer Pippin.
+        """
+        values = json.loads(note)
+        for name in ("seeds", "fine"):
+            values[name] = tuple(parse_seeds(text)) if (text := values.get(name)) else ()
+        edits, latents = values.get("edits"), values.get("latents")
+        values["edits"] = {int(number): s for number, s in parse_edits(edits.split(",")).items()} if edits else {}
+        values["latents"] = np.frombuffer(base64.b64decode(latents, validate=True), "<f4") if latents else None
+        return cls(**{**values, "side": values.get("side") or None, "label": values.get("label") or None})
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> "Provenance":
+        """Read the provenance in a picture file.
+
+        Raises:
+            SettingsError: there is no such picture, or it has no provenance, or one that this Pippin does not know.
+        """
+        note = read_note(path)
+        if not note:
+            raise SettingsError(f"This picture does not say how Pippin generated it. Received: {path}")
+        try:
+            return cls.from_note(note)
+        except (ValueError, TypeError, AttributeError):
+            raise SettingsError(
+                f"The provenance in the picture is damaged, or of a newer Pippin. Received: {path}"
+            ) from None
+
+    # -- generating the same images ------------------------------------------------------------------------------------
+
+    def check_weights(self, run: Run) -> None:
+        """Raise a `RunError` unless a run's generator has the same weights."""
         if fingerprint(run.generator) == self.weights:
             return
         now = run.folder.generator_batches
         if now == self.batches:
-            raise RunError(
-                f"This is another run than the one that painted it: its weights differ. Received: {run.path}"
-            )
+            raise RunError(f"This is not the run that generated the picture: its weights differ. Received: {run.path}")
         raise RunError(
-            f"The run has trained on since, or is another one: the picture was painted at batch {self.batches:,}, and "
-            f"the run now paints with batch {now:,}, whose weights differ. Received: {run.path}"
+            f"The run was trained further, or is another one: the picture was generated at batch {self.batches:,}, and "
+            f"the run's generator is now of batch {now:,}, with other weights. Received: {run.path}"
         )
 
-    def edited(self, run: Run, edits: Mapping[Any, float]) -> "Recipe":
-        """Return the recipe of the same pictures with more edits, as a run paints them now; see `Run.sample`."""
-        together: Counter[Any] = Counter(self._edits())
-        together.update(run.directions().numbered(edits) if edits else {})
-        now = Recipe.of(run, (), self.truncation, self.labels, self.curated, self.label, edits=together)
+    def edited(self, run: Run, edits: Mapping[Any, float]) -> "Provenance":
+        """Return the provenance of the same images with further edits, generated by a run as it is now.
+
+        Args:
+            run: the run.
+            edits: name or number of a direction → strength; see `Run.sample`. They are added to the present ones.
+        """
+        total = Counter(self.edits)
+        total.update(run.directions().numbered(edits) if edits else {})
+        now = Provenance.of(run, (), self.truncation, self.labels, self.curated, self.label, edits=total)
         return dataclasses.replace(now, seeds=self.seeds, latents=self.latents, fine=self.fine, side=self.side)
 
-    def painted_from(self, run: Run) -> np.ndarray:
-        """Return the latents of the pictures: float32 (N, latent_dim).
+    def generator_inputs(self, run: Run) -> np.ndarray:
+        """Return the generator's inputs for the images: float32 (N, latent_dim + labels).
 
         Raises:
-            SettingsError: they were mixed of two each, or the recipe is damaged.
+            SettingsError: the images are mixed from two latents each, or the latents do not fit the run.
         """
         if self.fine:
-            raise SettingsError("A mixed picture has two latents and not one; give --from a picture that has one.")
-        if not self.latents:
-            return run.latents(parse_seeds(self.seeds), self.truncation, self._edits(), self.label or None)
-        try:
-            kept = np.frombuffer(base64.b64decode(self.latents), "<f4").reshape(-1, run.generator.input_shape[1])
-        except ValueError:
-            raise SettingsError(f"The latents in the picture's recipe are damaged. Received: {run.path}") from None
-        return run.edited(kept, self._edits())
+            raise SettingsError("A mixed picture has two latents, not one; give --from a picture that is not mixed.")
+        if self.latents is None:
+            return run.latents(self.seeds, self.truncation, self.edits, self.label)
+        latent_dim = run.generator.input_shape[1]
+        if self.latents.size % latent_dim:
+            raise SettingsError(
+                f"The latents in the picture do not fit the run, which has {latent_dim} numbers per latent. "
+                f"Received: {self.latents.size} numbers"
+            )
+        return run.edited(self.latents.reshape(-1, latent_dim), self.edits)
 
-    def picture(self, run: Run, images: np.ndarray | None = None, progress: Progress = no_progress) -> np.ndarray:
-        """Lay out the pictures, or paint them first where they are not given: uint8 (H, W, 3).
+    def render(self, run: Run, images: np.ndarray | None = None, progress: Progress = no_progress) -> np.ndarray:
+        """Return the picture: one image with its channels, or a grid of several in RGB.
 
-        A picture alone keeps its channels, so that a transparent one stays transparent.
+        Args:
+            run: the run.
+            images: uint8 (N, S, S, C), the images if they have been generated already; for mixed images
+                (C, F, S, S, 3).
+            progress: Called as `progress(done, total)` with the number of images.
+
+        Returns:
+            uint8 (H, W, C).
         """
         if self.fine:
-            return self._mixed(run, images, progress)
+            return self._render_mixed(run, images, progress)
         if images is None:
-            images = run.generate(self.painted_from(run), progress)
+            images = run.generate(self.generator_inputs(run), progress)
         if len(images) == 1 and not self.labels:
             return images[0]
-        return grid(images, labels=[str(seed) for seed in parse_seeds(self.seeds)] if self.labels else None)
+        return grid(images, labels=[str(seed) for seed in self.seeds] if self.labels else None)
 
-    def _mixed(self, run: Run, images: np.ndarray | None, progress: Progress) -> np.ndarray:
-        """Lay mixed pictures (C, F, S, S, 3) out beside those of the coarse seeds and below those of the fine ones."""
-        coarse, fine = parse_seeds(self.seeds), parse_seeds(self.fine)
+    def _render_mixed(self, run: Run, images: np.ndarray | None, progress: Progress) -> np.ndarray:
+        """Return a table of mixed images, with the layouts' images on the left and the styles' images on top."""
         if images is None:
-            images = run.mix(coarse, fine, side=self.side, truncation=self.truncation, progress=progress)
-        left, above = (run.sample(seeds=seeds, truncation=self.truncation) for seeds in (coarse, fine))
-        corner = np.full_like(above[:1], 255)
+            images = run.mix(self.seeds, self.fine, side=self.side, truncation=self.truncation, progress=progress)
+        left, top = (run.sample(seeds=seeds, truncation=self.truncation) for seeds in (self.seeds, self.fine))
+        corner = np.full_like(top[:1], 255)
         rows = np.concatenate([left[:, None], images], axis=1)
-        headings = ["", *(f"looks {seed}" for seed in fine)]
-        titles = ["", *(f"arrangement {seed}" for seed in coarse)]
-        return titled_rows(np.concatenate([np.concatenate([corner, above])[None], rows]), titles, headings)
-
-    def _edits(self) -> dict[str, float]:
-        return parse_edits(self.edits.split(",")) if self.edits else {}
+        headings = ["", *(f"style {seed}" for seed in self.fine)]
+        titles = ["", *(f"layout {seed}" for seed in self.seeds)]
+        return titled_rows(np.concatenate([np.concatenate([corner, top])[None], rows]), titles, headings)
 
     def save(self, path: str | os.PathLike[str], run: Run, images: np.ndarray | None = None) -> Path:
-        """Write the picture with this recipe inside, and return its path."""
-        return save_picture(self.picture(run, images), path, self.to_note())
+        """Write the picture with this provenance inside, and return its path; for the arguments see `render`."""
+        return save_picture(self.render(run, images), path, self.to_note())
 
 
 @dataclass(frozen=True)
-class Again:
-    """What `again` did.
+class Regenerated:
+    """The result of `again`.
 
     Attributes:
-        path: of the new picture.
-        same: whether both files are the same to the byte.
-        why: what differs from when the first one was painted, in words; "" where nothing is known to.
+        path: the new picture.
+        same: whether both files have the same bytes.
+        differences: known differences from when the first picture was generated, in words; "" if there are none.
     """
 
     path: Path
     same: bool
-    why: str
+    differences: str
 
 
 def again(
@@ -214,47 +256,49 @@ def again(
     output: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
     progress: Progress = no_progress,
-) -> Again:
-    """Paint a picture again from what it says about itself.
+) -> Regenerated:
+    """Generate a picture again from the provenance inside it.
 
     Args:
         picture: a file that `pippin sample`, `find` or `mix` wrote.
-        output: where to; NAME-again beside it where it is None.
-        run: the run's folder, where it has moved since.
-        progress: told how many pictures are painted, of how many.
+        output: the file to write. The default is NAME-again beside the picture.
+        run: the run's folder, if it was moved.
+        progress: Called as `progress(done, total)` with the number of images.
 
     Returns:
-        An `Again`.
+        See `Regenerated`.
 
     Raises:
-        SettingsError: the picture is not there or holds no recipe, or the output would be written over it.
-        RunError: the run is not there, or has other weights now.
+        SettingsError: the picture is missing or has no provenance, or the output is the picture itself.
+        RunError: the run is missing, or its generator has other weights now.
     """
     picture = Path(picture)
-    recipe = Recipe.read(picture)
+    provenance = Provenance.read(picture)
     output = check_suffix(output or picture.with_stem(f"{picture.stem}-again"), NOTE_SUFFIXES)
     if output.resolve() == picture.resolve():
-        raise SettingsError(f"Name another file with -o, so that the first one stays. Received: {output}")
-    if not is_run(run or recipe.run):
-        where = "say where with --run" if run is None else "there is no run there"
-        raise RunError(f"The run that painted it is not at {run or recipe.run}; {where}. Received: {picture}")
-    opened = open_run(run or recipe.run)
-    recipe.check(opened)
-    opened.use_backend(recipe.engine)
-    save_picture(recipe.picture(opened, progress=progress), output, recipe.to_note())
-    return Again(output, output.read_bytes() == picture.read_bytes(), _differences(recipe, opened, picture, output))
+        raise SettingsError(f"The output would replace the picture; name another file with -o. Received: {output}")
+    path = run or provenance.run
+    if not is_run(path):
+        where = "say where it is with --run" if run is None else "there is no run there"
+        raise RunError(f"The run that generated the picture is not at {path}; {where}. Received: {picture}")
+    opened = open_run(path)
+    provenance.check_weights(opened)
+    opened.use_backend(provenance.engine)
+    save_picture(provenance.render(opened, progress=progress), output, provenance.to_note())
+    same = output.read_bytes() == picture.read_bytes()
+    return Regenerated(output, same, _differences(provenance, opened, picture, output))
 
 
-def _differences(recipe: Recipe, opened: Run, picture: Path, output: Path) -> str:
-    """Say what could make a difference."""
-    found = []
+def _differences(provenance: Provenance, run: Run, picture: Path, output: Path) -> str:
+    """Return the differences that may make the two files differ, in words."""
+    differences = []
     if picture.suffix.lower() != output.suffix.lower():
-        found.append(f"the format was {picture.suffix}")
-    for name, then, now in (
-        ("the painter", recipe.engine, opened.backend),
-        ("Keras", recipe.keras, keras.__version__),
-        ("Pippin", recipe.pippin, pippin.__version__),
+        differences.append(f"the format was {picture.suffix}")
+    for name, before, now in (
+        ("the image backend", provenance.engine, run.backend),
+        ("Keras", provenance.keras, keras.__version__),
+        ("Pippin", provenance.pippin, pippin.__version__),
     ):
-        if then != now:
-            found.append(f"{name} was {then}")
-    return ", ".join(found)
+        if before != now:
+            differences.append(f"{name} was {before}")
+    return ", ".join(differences)

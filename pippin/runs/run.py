@@ -21,9 +21,8 @@ from pippin.sampling import mixing
 from pippin.sampling.directions import Directions, find_directions
 from pippin.sampling.edits import parse_naming
 from pippin.sampling.generation import ImageGenerator, fingerprint
-from pippin.sampling.inversion import STEPS, Found
-from pippin.sampling.inversion import find as find_latent
-from pippin.sampling.latents import closed_path, label_vectors, labels_between, latents_of, with_labels
+from pippin.sampling.inversion import STEPS, Inversion, invert
+from pippin.sampling.latents import check_latents, closed_path, label_vectors, labels_between, latents_of, with_labels
 from pippin.sampling.seeds import seeds_from
 from pippin.show import grid
 
@@ -139,7 +138,12 @@ class Run(RunRecord):
 
         Returns:
             uint8 (N, S, S, C): grey, RGB or RGBA.
+
+        Raises:
+            SettingsError: the latents have another shape.
+            RunError: the run has no checkpoint, or a damaged one.
         """
+        latents = check_latents(latents, self.generator.input_shape[1])
         return self._chosen_backend()[1](latents, progress)
 
     def picture(
@@ -190,7 +194,7 @@ class Run(RunRecord):
         keys = []
         if latents is not None:
             self._require_no_labels("Walking from given latents")
-            keys.append(np.asarray(latents, np.float32))
+            keys.append(check_latents(latents, self.latent_dim))
         if len(seeds) or not keys:
             keys.append(latents_of(seeds, self.latent_dim, truncation))
         path, labels = closed_path(np.concatenate(keys), frames), label_vectors(self.labels, seeds, label)
@@ -205,7 +209,7 @@ class Run(RunRecord):
 
     def find(
         self, photo: str | os.PathLike[str] | np.ndarray, *, steps: int = STEPS, progress: Progress = no_progress
-    ) -> Found:
+    ) -> Inversion:
         """Find the latent whose generated image is nearest to a photo (GAN inversion).
 
         Args:
@@ -214,7 +218,7 @@ class Run(RunRecord):
             progress: Called as `progress(done, total)` with the number of steps.
 
         Returns:
-            See `pippin.sampling.inversion.Found`.
+            See `pippin.sampling.inversion.Inversion`.
 
         Raises:
             SourceError: the photo cannot be read.
@@ -225,7 +229,7 @@ class Run(RunRecord):
         if not isinstance(photo, np.ndarray):
             preparation = dataclasses.replace(self.folder.preparation, channels=self.channels)
             photo = prepare_one_photo(photo, self.settings.image_size, preparation)
-        return find_latent(self.generator, photo, self.folder.load_anchors(), steps, progress)
+        return invert(self.generator, photo, self.folder.load_anchors(), steps, progress)
 
     def directions(self, recompute: bool = False) -> Directions:
         """Return the run's editing directions. They are computed when they are first asked for, and saved in the run.

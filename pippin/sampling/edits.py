@@ -1,22 +1,23 @@
-"""Edits, as people write them: how far a picture goes along which direction."""
+"""Edits of generated images, and how they are written in text: the strength along each editing direction."""
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pippin.errors import SettingsError
+from pippin.settings import check_number
 
-FARTHEST = 20.0
-"""Deviations that an edit may go, either way; long before that, pictures fall apart."""
+STRONGEST = 20.0
+"""Largest strength of an edit, in standard deviations of the latents. Images fall apart long before."""
 
 
 def parse_edits(texts: Sequence[str]) -> dict[str, float]:
-    """Read edits as people write them: `redder=+1.5` or `3=-2`, each a text of its own.
+    """Return the edits of texts such as `redder=+1.5` or `3=-2`.
 
     Returns:
-        Name or number → strength. What is said twice is added up.
+        Name or number of a direction → strength. Strengths of the same direction are added.
 
     Raises:
-        SettingsError: it is something else, or out of range.
+        SettingsError: a text has another form, or a strength is out of range.
     """
     edits: dict[str, float] = {}
     for text in texts:
@@ -30,28 +31,38 @@ def parse_edits(texts: Sequence[str]) -> dict[str, float]:
     return check_edits(edits)
 
 
-def format_edits(edits: Mapping[str, float]) -> str:
-    """Write edits in one line: `redder=+1.5,3=-2`."""
+def format_edits(edits: Mapping[Any, float]) -> str:
+    """Return edits in one line: `redder=+1.5,3=-2`."""
     return ",".join(f"{name}={strength:+.9g}" for name, strength in edits.items())
 
 
-def check_edits(edits: Mapping[str, float]) -> dict[str, float]:
-    """Return the edits.
+def check_edits(edits: Mapping[Any, float]) -> dict[str, float]:
+    """Return edits with their names or numbers as strings.
 
     Raises:
-        SettingsError: one goes too far, or is no number.
+        SettingsError: a strength is not a number from −20 to 20, or `edits` is not a mapping.
     """
-    for name, strength in edits.items():
-        if not math.isfinite(strength) or abs(strength) > FARTHEST:
-            raise SettingsError(f"An edit may go from {-FARTHEST:g} to {FARTHEST:g}. Received: {name}={strength:g}")
-    return {str(name): float(strength) for name, strength in edits.items()}
+    if not isinstance(edits, Mapping):
+        raise SettingsError(f"edits must map names or numbers of directions to strengths. Received: edits={edits!r}")
+    return {str(name): _check_strength(name, strength) for name, strength in edits.items()}
+
+
+def _check_strength(name: Any, strength: Any) -> float:
+    """Return the strength of an edit, or raise a `SettingsError`."""
+    try:
+        return float(check_number("strength", strength, -STRONGEST, STRONGEST))
+    except SettingsError:
+        raise SettingsError(
+            f"The strength of an edit must be a number from {-STRONGEST:g} to {STRONGEST:g}. "
+            f"Received: {name}={strength!r}"
+        ) from None
 
 
 def parse_naming(text: str) -> tuple[int, str]:
-    """Read which direction is to have which name: `3=redder`.
+    """Return the number and the new name of a direction from a text such as `3=redder`.
 
     Raises:
-        SettingsError: it is something else.
+        SettingsError: the text has another form.
     """
     number, _, name = (part.strip() for part in text.partition("="))
     if not number.isdecimal() or not _is_name(name):
@@ -62,4 +73,5 @@ def parse_naming(text: str) -> tuple[int, str]:
 
 
 def _is_name(text: str) -> bool:
+    """Return whether a text can be the name of a direction."""
     return text[:1].isalpha() and not {",", "="} & set(text)

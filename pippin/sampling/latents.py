@@ -1,4 +1,4 @@
-"""Seeds → latents: each seed stands for one latent, the same in every run; and paths between latents."""
+"""Seeds → latents, and smooth paths between latents. A seed stands for one latent, the same in every run."""
 
 from collections.abc import Sequence
 
@@ -7,34 +7,33 @@ import numpy as np
 from pippin.errors import SettingsError
 from pippin.pictures import cycle_labels, one_hot
 from pippin.sampling.seeds import check_seeds
+from pippin.settings import check_integer, check_number
 from pippin.training import draws
 
 TRUNCATIONS = 0.0, 2.0
-"""What `truncation` may be, at the least and at the most."""
+"""Smallest and largest value of `truncation`. Beyond 2, latents lie far outside those that were trained."""
 
 
 def latents_of(seeds: Sequence[int], latent_dim: int, truncation: float = 1.0) -> np.ndarray:
-    """Return the latents that seeds stand for, drawn towards the mean latent.
+    """Return the latents of seeds, scaled by the truncation ψ.
 
-    The truncation trick with psi (Karras et al. 2019, arXiv 1812.04948): z̄ + ψ (z − z̄). Pippin's latents are standard
-    normal, so z̄ is 0 and this is ψ z. (BigGAN's truncation, arXiv 1809.11096, draws again what is too far out instead;
-    scaling keeps what a seed shows.)
+    The truncation trick (Karras et al. 2019, arXiv 1812.04948) is z̄ + ψ (z − z̄). Pippin's latents are standard normal,
+    so the mean z̄ is 0 and this is ψ z. (BigGAN, arXiv 1809.11096, resamples values that are too large instead. Scaling
+    keeps the content that a seed stands for.)
 
     Args:
-        seeds: from 0 to 2⁶³ − 1.
-        latent_dim: numbers of each latent.
-        truncation: ψ, from 0 (every picture the average one) to 2; 1 changes nothing, below 1 is more usual and less
-            varied.
+        seeds: integers from 0 to 2⁶³ − 1.
+        latent_dim: length of a latent.
+        truncation: ψ, from 0 (every image is the mean image) to 2. At 1 nothing changes; below 1, images are more
+            typical and less varied.
 
     Returns:
         float32 (len(seeds), latent_dim).
 
     Raises:
-        SettingsError: a seed or `truncation` is out of range.
+        SettingsError: a seed or `truncation` has the wrong type or is out of range.
     """
-    low, high = TRUNCATIONS
-    if not low <= truncation <= high:
-        raise SettingsError(f"truncation must be from {low:g} to {high:g}. Received: truncation={truncation:g}")
+    truncation = check_number("truncation", truncation, *TRUNCATIONS)
     return np.float32(truncation) * draws.seed_latents(check_seeds(seeds), latent_dim)
 
 
@@ -68,35 +67,46 @@ def with_labels(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.concatenate([latents, labels.astype(np.float32)], axis=1)
 
 
+def check_latents(latents: np.ndarray, length: int) -> np.ndarray:
+    """Return latents as a float32 array (N, length).
+
+    Raises:
+        SettingsError: they have another shape, or there are none.
+    """
+    latents = np.asarray(latents, np.float32)
+    if latents.ndim != 2 or latents.shape[1] != length or not len(latents):
+        raise SettingsError(f"latents must have the shape (N, {length}), N from 1. Received: {latents.shape}")
+    return latents
+
+
 def labels_between(labels: np.ndarray, frames: int) -> np.ndarray:
-    """Lead from label to label along `closed_path`, in straight lines: (K, L) → (K · frames, L)."""
+    """Return labels linearly interpolated along `closed_path`: (K, L) → (K · frames, L)."""
     t = (np.arange(frames) / frames)[None, :, None]
     between = (1 - t) * labels[:, None] + t * np.roll(labels, -1, axis=0)[:, None]
     return between.reshape(-1, labels.shape[1])
 
 
 def closed_path(keys: np.ndarray, frames: int) -> np.ndarray:
-    """Lead a smooth loop through latents: it starts at the first, passes each, and comes back.
+    """Return a smooth closed path through latents, which starts at the first.
 
     Normal latents of many dimensions lie near a sphere, and a straight line between two of them passes through its
-    inside, where the generator was never trained. So directions and lengths are interpolated apart, both by a closed
-    Catmull–Rom spline, and directions are brought back to the sphere. Unlike spherical interpolation from one key to
-    the next, it has no corners where keys meet.
+    inside, where the generator was not trained. So directions and lengths are interpolated separately, both with a
+    closed Catmull–Rom spline, and directions are normalised. Unlike spherical interpolation from one key to the next,
+    this has no corners at the keys.
 
     Args:
         keys: (K, latent_dim), K ≥ 2.
-        frames: steps from each to the next.
+        frames: steps from each key to the next, from 1.
 
     Returns:
-        float32 (K · frames, latent_dim); the key n is at n · frames. After the last comes the first again.
+        float32 (K · frames, latent_dim); key n is at n · frames. The last step leads back to the first key.
 
     Raises:
-        SettingsError: too few keys or frames.
+        SettingsError: there are fewer than two keys, or `frames` is not an integer from 1.
     """
     if len(keys) < 2:
         raise SettingsError(f"A walk needs at least two seeds. Received: {len(keys)}")
-    if frames < 1:
-        raise SettingsError(f"frames must be from 1. Received: frames={frames}")
+    frames = check_integer("frames", frames, 1)
     keys = np.asarray(keys, np.float64)
     lengths = np.linalg.norm(keys, axis=1, keepdims=True)
     directions = _spline(keys / np.maximum(lengths, 1e-12), frames)
@@ -105,7 +115,7 @@ def closed_path(keys: np.ndarray, frames: int) -> np.ndarray:
 
 
 def _spline(points: np.ndarray, frames: int) -> np.ndarray:
-    """A closed Catmull–Rom spline through points (K, D), sampled at (K · frames, D)."""
+    """Return a closed Catmull–Rom spline through points (K, D), sampled at (K · frames, D)."""
     t = (np.arange(frames) / frames)[None, :, None]
     before, here, there, after = (np.roll(points, shift, axis=0)[:, None] for shift in (1, 0, -1, -2))
     curve = here + t / 2 * (

@@ -1,19 +1,20 @@
-"""Seeds, as people write them. Each one makes one picture."""
+"""Random seeds of generated images, and how they are written in text. Each seed determines one image."""
 
 import re
 from collections.abc import Sequence
 
 from pippin.errors import SettingsError
+from pippin.settings import check_integer
 
 MOST = 100_000
-"""Seeds that may be named at once."""
+"""Largest number of seeds in one text. More would fill the memory before the first image is generated."""
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Read seeds as people write them: `1,2,3`, `10-20` (with both ends), or `1,10-20`.
+    """Return the seeds of a text: `1,2,3`, `10-20` (including both ends), or `1,10-20`.
 
     Raises:
-        SettingsError: it is something else, or names too many.
+        SettingsError: the text has another form, or names too many seeds.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -22,7 +23,7 @@ def parse_seeds(text: str) -> list[int]:
             raise SettingsError(f"Give seeds as 1,2,3 or as 10-20. Received: {text}")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise SettingsError(f"A range of seeds goes from the smaller to the larger. Received: {part.strip()}")
+            raise SettingsError(f"A range of seeds must go from the smaller to the larger. Received: {part.strip()}")
         if len(seeds) + last - first >= MOST:
             raise SettingsError(f"Give at most {MOST:,} seeds. Received: {text}")
         seeds.extend(range(first, last + 1))
@@ -30,7 +31,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def format_seeds(seeds: Sequence[int]) -> str:
-    """Write seeds so that `parse_seeds` gives the same ones in the same order, and neighbours as a range."""
+    """Return a text from which `parse_seeds` reads the same seeds in the same order, using ranges."""
     ranges: list[list[int]] = []
     for seed in seeds:
         if ranges and seed == ranges[-1][1] + 1:
@@ -41,26 +42,32 @@ def format_seeds(seeds: Sequence[int]) -> str:
 
 
 def seeds_from(seed: int, n: int) -> list[int]:
-    """Return `n` seeds, the given one first: seed, seed + 1, …
+    """Return `n` consecutive seeds: seed, seed + 1, …
 
     Raises:
-        SettingsError: `n` or one of the seeds is out of range.
+        SettingsError: `n` is not an integer from 1, or a seed is not an integer from 0 to 2⁶³ − 1.
     """
-    if n < 1:
-        raise SettingsError(f"Paint at least one picture. Received: n={n}")
-    check_seeds([seed, seed + n - 1] if seed >= 0 else [seed])
+    n, seed = check_integer("n", n, 1), check_seed(seed)
+    check_seed(seed + n - 1)
     return list(range(seed, seed + n))
 
 
 def check_seeds(seeds: Sequence[int]) -> list[int]:
-    """Return the seeds.
+    """Return seeds as a list of Python integers.
 
     Raises:
-        SettingsError: there are none, or one is out of range.
+        SettingsError: there are none, or one is not an integer from 0 to 2⁶³ − 1.
     """
+    if not hasattr(seeds, "__len__") or isinstance(seeds, str):
+        raise SettingsError(f"seeds must be a sequence of integers. Received: seeds={seeds!r}")
     if not len(seeds):
         raise SettingsError("Give at least one seed. Received: seeds=[]")
-    for seed in seeds:
-        if not 0 <= seed < 2**63:
-            raise SettingsError(f"A seed must be from 0 to 2⁶³ − 1. Received: seed={seed}")
-    return [int(seed) for seed in seeds]
+    return [check_seed(seed) for seed in seeds]
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed as a Python integer. Raises a `SettingsError` unless it is an integer from 0 to 2⁶³ − 1."""
+    seed = check_integer("seed", seed)
+    if not 0 <= seed < 2**63:
+        raise SettingsError(f"seed must be from 0 to 2⁶³ − 1. Received: seed={seed}")
+    return seed
