@@ -123,6 +123,7 @@ def test_a_process_that_dies_costs_only_its_item(two_cores, monkeypatch):
     assert os.getpid() not in {process for _, process in results}
 
 
+@pytest.mark.slow
 def test_an_item_that_takes_too_long_costs_only_itself(two_cores, monkeypatch):
     monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
     monkeypatch.setattr("pippin.pictures.workers.TIME_LIMIT", 3.0)
