@@ -1,4 +1,4 @@
-"""Keras' callbacks: what they are told, what it costs, and that they can end a run."""
+"""Keras callbacks: how they are called, what reading measures costs, and that they can end a run."""
 
 import keras
 import numpy as np
@@ -10,28 +10,28 @@ from pippin.errors import SettingsError
 from pippin.session.callbacks import LazyMeasures
 
 
-class Diary(keras.callbacks.Callback):
+class RecordingCallback(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
-        self.told = []
+        self.calls = []
 
     def on_train_begin(self, logs=None):
-        self.told.append("begin")
+        self.calls.append("begin")
 
     def on_train_end(self, logs=None):
-        self.told.append("end")
+        self.calls.append("end")
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.told.append(f"epoch {epoch}")
+        self.calls.append(f"epoch {epoch}")
 
     def on_epoch_end(self, epoch, logs=None):
-        self.told.append((epoch, logs))
+        self.calls.append((epoch, logs))
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.told.append(f"batch {batch}")
+        self.calls.append(f"batch {batch}")
 
     def on_train_batch_end(self, batch, logs=None):
-        self.told.append(f"after {batch}")
+        self.calls.append(f"after {batch}")
 
 
 class StopAt(keras.callbacks.Callback):
@@ -48,34 +48,34 @@ class StopAt(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def test_they_are_told_as_fit_would_tell_them(tmp_path):
-    diary = Diary()
-    run = tiny.train(tmp_path / "run", batches=52, callbacks=[diary])
-    shown = [one if isinstance(one, str) else f"end of {one[0]}" for one in diary.told]
+def test_callbacks_are_called_as_by_fit(tmp_path):
+    recorder = RecordingCallback()
+    run = tiny.train(tmp_path / "run", batches=52, callbacks=[recorder])
+    shown = [one if isinstance(one, str) else f"end of {one[0]}" for one in recorder.calls]
     first = [word for n in range(50) for word in (f"batch {n}", f"after {n}")]
     last = ["epoch 1", "batch 0", "after 0", "batch 1", "after 1", "end of 1"]
     assert shown == ["begin", "epoch 0", *first, "end of 0", *last, "end"]
-    epochs = [one[1] for one in diary.told if not isinstance(one, str)]
+    epochs = [one[1] for one in recorder.calls if not isinstance(one, str)]
     for logs, line in zip(epochs, run.log(), strict=True):
         assert logs["d_loss"] == line["d_loss"]
         assert logs["kid"] == np.inf
 
 
-def test_their_model_paints_as_the_run_does(tmp_path):
-    painted = []
+def test_the_model_of_callbacks_has_the_weights_of_the_run(tmp_path):
+    weights = []
 
-    class Painter(keras.callbacks.Callback):
+    class WeightReader(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            painted.append(np.array(self.model.trainable_variables[0]))
+            weights.append(np.array(self.model.trainable_variables[0]))
 
-    run = tiny.train(tmp_path / "run", batches=3, callbacks=[Painter()])
-    np.testing.assert_array_equal(painted[-1], np.array(run.generator.trainable_variables[0]))
+    run = tiny.train(tmp_path / "run", batches=3, callbacks=[WeightReader()])
+    np.testing.assert_array_equal(weights[-1], np.array(run.generator.trainable_variables[0]))
 
 
-def test_nothing_waits_for_the_engine_where_nobody_reads(tmp_path, monkeypatch):
+def test_measures_are_converted_only_if_a_callback_reads_them(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(LazyMeasures, "_numbers", property(lambda self: asked.append(1) or {"d_loss": 0.5}))
-    tiny.train(tmp_path / "quiet", batches=3, callbacks=[Diary()])
+    tiny.train(tmp_path / "quiet", batches=3, callbacks=[RecordingCallback()])
     assert asked == []
     read = []
     reader = keras.callbacks.LambdaCallback()
@@ -84,7 +84,7 @@ def test_nothing_waits_for_the_engine_where_nobody_reads(tmp_path, monkeypatch):
     assert read == [0.5] * 3
 
 
-def test_a_batchs_measures_are_numbers(tmp_path):
+def test_the_measures_of_a_batch_are_numbers(tmp_path):
     read = []
     reader = keras.callbacks.LambdaCallback()
     reader.on_train_batch_end = lambda batch, logs=None: read.append(dict(logs))
@@ -94,36 +94,36 @@ def test_a_batchs_measures_are_numbers(tmp_path):
 
 @pytest.mark.parametrize(("stop", "batches"), [(StopAt(batch=6), 7), (StopAt(epoch=0), 50)])
 def test_a_callback_ends_the_run(tmp_path, stop, batches):
-    diary = Diary()
-    run = tiny.train(tmp_path / "run", batches=80, callbacks=[stop, diary])
+    recorder = RecordingCallback()
+    run = tiny.train(tmp_path / "run", batches=80, callbacks=[stop, recorder])
     assert (run.batches, run.finished) == (batches, True)
     assert max(run.snapshots()) == batches
-    assert diary.told[-1] == "end"
+    assert recorder.calls[-1] == "end"
     assert tiny.state(run)["steps"] == batches
 
 
 def test_early_stopping_of_keras_works(tmp_path):
     patient = keras.callbacks.EarlyStopping(monitor="kid", mode="min", patience=0)
-    run = tiny.train(tmp_path / "run", batches=200, callbacks=[patient])  # without checkups nothing ever gets better
+    run = tiny.train(tmp_path / "run", batches=200, callbacks=[patient])  # without checkups, KID never improves
     assert (run.batches, run.finished) == (100, True)
 
 
-def test_epochs_are_counted_on_across_sittings(tmp_path):
+def test_epochs_are_counted_across_sessions(tmp_path):
     epochs = len(tiny.train_until(60, tmp_path / "run", batches=80).log())
-    diary = Diary()
-    tiny.train(tmp_path / "run", batches=80, callbacks=[diary])
-    assert diary.told[1] == f"epoch {epochs}"
+    recorder = RecordingCallback()
+    tiny.train(tmp_path / "run", batches=80, callbacks=[recorder])
+    assert recorder.calls[1] == f"epoch {epochs}"
 
 
-def test_what_is_no_callback_is_refused_before_anything_is_done(tmp_path):
+def test_other_objects_than_callbacks_are_refused_before_a_run_is_created(tmp_path):
     with pytest.raises(SettingsError, match=r"instances of keras.callbacks.Callback\. Received: <function"):
         tiny.train(tmp_path / "run", callbacks=[lambda logs: None])
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_is_finished_already_tells_them_nothing(tmp_path):
+def test_callbacks_are_not_called_for_a_finished_run(tmp_path):
     tiny.train(tmp_path / "run", batches=2)
-    diary = Diary()
-    assert tiny.train(tmp_path / "run", batches=2, callbacks=[diary]).finished
-    assert diary.told == []
+    recorder = RecordingCallback()
+    assert tiny.train(tmp_path / "run", batches=2, callbacks=[recorder]).finished
+    assert recorder.calls == []
     assert pippin.open_run(tmp_path / "run").batches == 2

@@ -1,4 +1,4 @@
-"""The command line, called as a person calls it: what it says, where it says it, and its exit code."""
+"""The command line: its output, its errors and its exit codes."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SAYS_RUN = ("--run", "run")
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_networks():
-    """Let the standard preset be the tiny pair, so that training takes a moment."""
+    """Replace the standard preset's networks by the tiny ones, so that training is fast."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, "build", tiny.build)
         yield
@@ -31,7 +31,7 @@ def tiny_networks():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with `photos`, a folder of pictures, and `run`, what was learnt from it; and what training said."""
+    """A folder with `photos`, a folder of pictures, and `run`, a run trained on it."""
     place = tmp_path_factory.mktemp("place")
     (place / "photos").mkdir()
     for n, picture in enumerate(tiny.pictures(8)):
@@ -52,7 +52,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def place(trained, tmp_path, monkeypatch):
-    """A copy of it, where the test is."""
+    """A copy of that folder, as the working directory."""
     copied = shutil.copytree(trained, tmp_path / "place")
     monkeypatch.setenv("PIPPIN_CACHE", str(copied / "cache"))
     monkeypatch.chdir(copied)
@@ -61,7 +61,7 @@ def place(trained, tmp_path, monkeypatch):
 
 @pytest.fixture
 def call(capfd, monkeypatch):
-    """Call `pippin` with some words; gives exit code, standard output, standard error."""
+    """A function that runs `pippin` with arguments, and returns exit code, standard output and standard error."""
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["pippin", *map(str, words)])
@@ -76,7 +76,7 @@ def call(capfd, monkeypatch):
     return call
 
 
-def test_a_duration_is_said_as_people_say_it():
+def test_durations_are_formatted():
     said = [format_duration(seconds) for seconds in (0, 42.4, 59.6, 60, 185, 3599.7, 7620)]
     assert said == ["0 s", "42 s", "1 min 00 s", "1 min 00 s", "3 min 05 s", "1 h 00 min", "2 h 07 min"]
 
@@ -84,7 +84,7 @@ def test_a_duration_is_said_as_people_say_it():
 # -- train ---------------------------------------------------------------------------------------------------------
 
 
-def test_train_says_what_it_found_what_it_does_and_what_to_do_next(place, call):
+def test_train_prints_the_files_status_its_progress_and_the_next_commands(place, call):
     np.save("noise.npy", tiny.pictures())
     code, out, err = call("train", "photos", *TRAIN, "--run", "other")
     lines = out.splitlines()
@@ -116,7 +116,7 @@ def test_train_again_says_that_it_is_finished(place, call, monkeypatch):
     assert "Training" not in out
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(place, call):
+def test_ctrl_c_saves_and_prints_how_to_resume(place, call):
     with pytest.MonkeyPatch.context() as patch:
         tiny.signal_at(patch, 37)
         code, out, err = call("train", "photos", *TRAIN, "--run", "stopped")
@@ -128,7 +128,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(place, call):
     assert tiny.same(tiny.state(pippin.open_run("stopped")), tiny.state(pippin.open_run("run")))
 
 
-def test_ctrl_c_while_looking_at_the_pictures_begins_again(place, call, monkeypatch):
+def test_ctrl_c_during_the_preparation_creates_no_run(place, call, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
@@ -142,7 +142,7 @@ def test_ctrl_c_while_looking_at_the_pictures_begins_again(place, call, monkeypa
 # -- sample and info -----------------------------------------------------------------------------------------------
 
 
-def test_sample_paints_a_grid(place, call):
+def test_sample_writes_a_grid(place, call):
     code, out, err = call("sample", "run", "-n", "9", "-o", "new/grid.png", "--seed", "3")
     assert (code, out, err) == (0, f"9 pictures in {os.path.join('new', 'grid.png')}\n", "")
     from pippin.show import grid
@@ -150,14 +150,14 @@ def test_sample_paints_a_grid(place, call):
     np.testing.assert_array_equal(np.asarray(Image.open("new/grid.png")), grid(pippin.open_run("run").sample(9, 3)))
 
 
-def test_sample_paints_64_into_a_grid_by_itself(place, call):
+def test_sample_writes_64_pictures_by_default(place, call):
     assert call("sample", "run")[:2] == (0, "64 pictures in grid.png\n")
     with Image.open("grid.png") as picture:
         assert picture.size == (8 * 18 - 2, 8 * 18 - 2)
 
 
 @pytest.mark.parametrize("output", ["painted", "painted.png"])
-def test_sample_separately_paints_a_file_each(place, call, output):
+def test_sample_separate_writes_a_file_for_each_picture(place, call, output):
     code, out, err = call("sample", "run", "-n", "3", "--seed", "3", "-o", output, "--separate")
     assert (code, out, err) == (0, "3 pictures in painted\n", "")
     assert sorted(os.listdir("painted")) == [f"seed-{n}.png" for n in range(3, 6)]
@@ -165,7 +165,7 @@ def test_sample_separately_paints_a_file_each(place, call, output):
         np.testing.assert_array_equal(np.asarray(Image.open(f"painted/seed-{3 + n}.png")), image)
 
 
-def test_sample_with_chosen_seeds_writes_them_below(place, call):
+def test_sample_with_given_seeds_prints_them_below_the_pictures(place, call):
     from pippin.show import grid
 
     assert call("sample", "run", "--seeds", "3,7-8", "-o", "a.webp") == (0, "3 pictures in a.webp\n", "")
@@ -176,7 +176,7 @@ def test_sample_with_chosen_seeds_writes_them_below(place, call):
     np.testing.assert_array_equal(np.asarray(Image.open("b.png")), grid(images))
 
 
-def test_sample_curated_says_so_in_words_and_in_the_file(place, call, monkeypatch):
+def test_sample_curated_says_so_in_its_output_and_in_the_file(place, call, monkeypatch):
     from pippin.runs.provenance import Provenance
 
     monkeypatch.setattr("pippin.measure.extract", lambda images, network: images.mean(axis=(1, 2), dtype=float))
@@ -191,7 +191,7 @@ def test_sample_curated_says_so_in_words_and_in_the_file(place, call, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["painted/seed-4.jpg", "grid.jpg"])
-def test_again_paints_the_same_file(place, call, name):
+def test_again_reproduces_the_file(place, call, name):
     words = ("--separate", "-o", "painted.jpg") if "/" in name else ("-o", name)
     call("sample", "run", "-n", "3", "--seed", "3", *words)
     assert call("again", name, "-o", "a.jpg") == (0, "a.jpg: identical to the byte\n", "")
@@ -205,8 +205,8 @@ def test_walk_and_story_make_videos(place, call):
     assert call("walk", "run", *words) == (0, "12 frames, 2 s, in walk.webp\n", "")
     with Image.open("walk.webp") as picture:
         assert picture.n_frames == 12
-    told = "3 snapshots, from batch 0 to 60, in story.mp4\n"
-    assert call("story", "run", "--seconds", "0.5", "--fps", "4") == (0, told, "")
+    text = "3 snapshots, from batch 0 to 60, in story.mp4\n"
+    assert call("story", "run", "--seconds", "0.5", "--fps", "4") == (0, text, "")
     assert os.path.getsize("story.mp4") > 1000
 
 
@@ -230,30 +230,30 @@ def test_diagram_draws_both_networks(place, call, name):
         ("huggingface", "A model repository", "huggingface"),
     ],
 )
-def test_export_says_where_it_is_and_how_large(place, call, to, said, file):
+def test_export_prints_path_and_size(place, call, to, said, file):
     code, out, err = call("export", "run", "--to", to)
     assert (code, err) == (0, "")
     assert re.fullmatch(rf"{said}: {re.escape(os.path.join('run', *file.split('/')))} \(\d+\.\d MB\)\n", out)
     assert (place / "run" / file).exists()
 
 
-def test_info_tells_what_is_in_a_run(place, call, monkeypatch):
+def test_info_prints_a_summary_of_a_run(place, call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = call("info", "run")
     assert (code, err) == (0, "")
     facts = [line.strip().split(maxsplit=1) for line in out.splitlines()]
-    told = {fact[0]: fact[1] for fact in facts if len(fact) == 2}
-    assert "photos (8 pictures, 16×16)" in told["source"]
-    assert told["trained"].startswith("60 batches in ")
-    assert told["trained"].endswith("of 60 batches (finished)")
-    assert told["batch_size"] == "4  (given)"
+    row = {fact[0]: fact[1] for fact in facts if len(fact) == 2}
+    assert "photos (8 pictures, 16×16)" in row["source"]
+    assert row["trained"].startswith("60 batches in ")
+    assert row["trained"].endswith("of 60 batches (finished)")
+    assert row["batch_size"] == "4  (given)"
     assert "last losses" in out
     for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "pictures.json"):
         assert os.path.join("run", name) in out
     assert "None" not in out
 
 
-def test_info_tells_of_a_run_that_is_not_finished(place, call, monkeypatch):
+def test_info_says_that_a_run_is_not_finished(place, call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.MonkeyPatch.context() as patch:
         tiny.signal_at(patch, 1)
@@ -264,7 +264,7 @@ def test_info_tells_of_a_run_that_is_not_finished(place, call, monkeypatch):
     assert "generator.keras" not in out
 
 
-def test_the_plan_says_what_why_how_much_and_how_long(place, call, monkeypatch):
+def test_plan_prints_settings_reasons_memory_speed_and_time(place, call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = call("plan", "photos", *TRAIN, "--set", "gamma=3")
     assert code == 0
@@ -276,12 +276,12 @@ def test_the_plan_says_what_why_how_much_and_how_long(place, call, monkeypatch):
     assert re.search(r"Time:   about \d+ s for 60 batches", out)
 
 
-def test_the_plan_for_a_time_says_how_many_batches(place, call):
+def test_plan_for_a_number_of_minutes_estimates_the_batches(place, call):
     _, out, _ = call("plan", "photos", "--image-size", "16", "--minutes", "1")
     assert re.search(r"about [\d,]+ batches in 1 minutes, [\d,]+ epochs", out)
 
 
-def test_a_plan_that_does_not_fit_says_what_would(place, call, monkeypatch):
+def test_plan_that_does_not_fit_into_memory_is_refused(place, call, monkeypatch):
     monkeypatch.setattr("pippin.session.memory.free_memory", lambda: 1000)
     code, out, err = call("plan", "photos", *TRAIN)
     assert code == 2
@@ -359,21 +359,21 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_input_is_answered_in_one_line(place, call, kind):
-    words, told = BAD[kind]
+    words, message = BAD[kind]
     occupy(place)
-    check_one_line(call(*words), told)
+    check_one_line(call(*words), message)
 
 
-def check_one_line(answer, told):
+def check_one_line(answer, message):
     code, _, err = answer
     assert code == 2
     assert err.startswith("pippin: ")
     assert err.count("\n") == 1, err
-    assert told in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
-    ("file", "data", "told"),
+    ("file", "data", "message"),
     [
         ("checkpoint.safetensors", b"garbage", "checkpoint.safetensors is damaged"),
         ("checkpoint.safetensors", b"", "checkpoint.safetensors is damaged"),
@@ -382,16 +382,16 @@ def check_one_line(answer, told):
     ],
 )
 @pytest.mark.parametrize("words", [("train", "photos", *TRAIN, *SAYS_RUN), ("sample", "run"), ("info", "run")])
-def test_a_damaged_run_is_answered_in_one_line(place, call, words, file, data, told):
+def test_a_damaged_run_is_answered_in_one_line(place, call, words, file, data, message):
     spoil(file, data)(place)
-    check_one_line(call(*words), told)
+    check_one_line(call(*words), message)
 
 
 @pytest.mark.parametrize(
     "words",
     [("train", "photos", "--preset", "best"), ("train",), ("paint",), ("sample", "run", "-n", "many"), ("info", "-x")],
 )
-def test_words_that_are_none_of_ours_are_the_parsers_business(place, call, words):
+def test_wrong_arguments_print_the_usage(place, call, words):
     code, out, err = call(*words)
     assert code == 2
     assert out == ""
@@ -399,13 +399,13 @@ def test_words_that_are_none_of_ours_are_the_parsers_business(place, call, words
     assert "Traceback" not in err
 
 
-def test_help_names_the_verbs(call):
+def test_help_lists_the_verbs(call):
     code, out, _ = call("--help")
     assert code == 0
     assert all(verb in out for verb in ("train", "sample", "info"))
 
 
-# -- in a process of its own ---------------------------------------------------------------------------------------
+# -- in a separate process ---------------------------------------------------------------------------------------
 
 
 SMALL = ("--image-size", "16", "--preset", "classic")
@@ -429,7 +429,7 @@ def test_help_loads_no_engine(place):
 
 
 @pytest.mark.slow
-def test_a_missing_folder_in_a_process_of_its_own(place):
+def test_a_missing_folder_in_a_separate_process(place):
     process = started("train", "nowhere", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = process.communicate()
     assert (process.returncode, out) == (2, "")
@@ -455,7 +455,7 @@ def test_ctrl_c_from_outside(place):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 @pytest.mark.parametrize("interrupt", [False, True])
-def test_a_terminal_gets_a_bar(place, interrupt):
+def test_a_terminal_shows_a_progress_bar(place, interrupt):
     import pty
 
     controller, terminal = pty.openpty()
@@ -494,7 +494,7 @@ def test_a_terminal_gets_a_bar(place, interrupt):
 
 
 @pytest.mark.slow
-def test_what_is_piped_comes_line_by_line(place):
+def test_output_to_a_pipe_is_plain_lines(place):
     words = ("train", "photos", *SMALL, "--batches", "60", "--batch-size", "4", "--run", "piped")
     process = started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = process.communicate()

@@ -202,7 +202,7 @@ def test_a_collapse_restores_the_best_state_in_a_run(tmp_path, scripted):
     scripted((0.3, 0.8, 0.1), (0.1, 0.05, 0.1), (0.2, 0.8, 0.1), (0.25, 0.8, 0.1))
     told = []
 
-    class Listener(tiny.Diary):
+    class Listener(tiny.RecordingReporter):
         def on_finding(self, run, text):
             told.append(text)
 

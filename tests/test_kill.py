@@ -1,4 +1,4 @@
-"""Power cuts, and going on under another engine: processes of their own, with the networks that people get."""
+"""Killed processes, and resuming with another engine: in separate processes, with the networks of the preset."""
 
 import json
 import os
@@ -20,7 +20,7 @@ COMMAND = ("train", "noise.npy", "--image-size", "16", "--batches", "170", "--ba
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder with `noise.npy` in it, where the test is."""
+    """A folder with `noise.npy`, as the working directory."""
     monkeypatch.chdir(tmp_path)
     np.save("noise.npy", tiny.pictures())
     return tmp_path
@@ -39,7 +39,7 @@ def finish(*words):
 
 
 def kill_at(line, *words):
-    """Run a command and kill it with no warning when it prints what begins so."""
+    """Run a command, and kill it when it prints a line that begins with `line`."""
     process = begin(*words)
     seen = [next((printed for printed in process.stdout if printed.startswith(line)), "")]
     process.kill()
@@ -48,7 +48,7 @@ def kill_at(line, *words):
 
 
 def whole(path):
-    """Every file of the run that has its own name must be readable; open the run."""
+    """Check that the files of a run are readable, and return the run."""
     for name in ("settings.json", "pictures.json", "generator.json", "discriminator.json"):
         json.loads((Path(path) / name).read_text(encoding="utf-8"))
     run = pippin.open_run(path)
@@ -68,7 +68,7 @@ def uninterrupted(tmp_path_factory):
     return pippin.open_run(folder / "whole")
 
 
-def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted, place):
+def test_a_killed_and_resumed_run_is_the_same_as_an_uninterrupted_one(uninterrupted, place):
     kill_at("batch 50/", *COMMAND, "killed")
     killed = whole("killed")
     assert 50 <= killed.batches < 170
@@ -87,7 +87,7 @@ def test_killed_in_the_middle_the_same_command_ends_the_same(uninterrupted, plac
     np.testing.assert_array_equal(run.sample(4), uninterrupted.sample(4))
 
 
-def test_killed_while_it_writes_its_checkpoint_the_old_one_holds(uninterrupted, place):
+def test_a_kill_while_a_checkpoint_is_written_keeps_the_one_before(uninterrupted, place):
     script = f"""
 import os, signal, sys
 import safetensors.numpy
@@ -115,7 +115,7 @@ cli.main()
     assert not list(run.path.glob("*.part*"))
 
 
-SITTING = """
+SESSION = """
 import os, signal, sys
 import numpy as np
 import pippin
@@ -137,21 +137,21 @@ np.save(f"{sys.argv[2]}.npy", run.sample(5, seed=2))
 """
 
 
-def sit(engine, stop_at, name):
+def train_session(engine, stop_at, name):
     environment = {**os.environ, "KERAS_BACKEND": engine}
-    words = [sys.executable, "-c", SITTING, str(stop_at), name]
+    words = [sys.executable, "-c", SESSION, str(stop_at), name]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
 @pytest.mark.parametrize(("one", "other"), list(zip(INSTALLED, INSTALLED[1:] + INSTALLED[:1], strict=True)))
-def test_a_run_goes_on_under_another_engine(place, one, other):
+def test_a_run_resumes_with_another_engine(place, one, other):
     if one == other:
         pytest.skip("only one engine is installed")
-    assert sit(one, 5, "first") == ["5", "False", one]
+    assert train_session(one, 5, "first") == ["5", "False", one]
     np.save("here.npy", pippin.open_run("run").sample(5, seed=2))
-    assert sit(other, -1, "second") == ["12", "True", one]
+    assert train_session(other, -1, "second") == ["12", "True", one]
     difference = np.load("here.npy").astype(int) - np.load("first.npy")
     assert np.abs(difference).max() <= 1
     difference = pippin.open_run("run").sample(5, seed=2).astype(int) - np.load("second.npy")

@@ -1,4 +1,4 @@
-"""What a training will be, before it is: settings with reasons, memory, and what is said where that does not fit."""
+"""Training plans: settings with reasons, predicted memory, and what is advised if it does not suffice."""
 
 import dataclasses
 import json
@@ -19,18 +19,18 @@ from pippin.settings import FEW_AUGMENT_P, choose
 
 @pytest.fixture(autouse=True)
 def tiny_networks(monkeypatch, tmp_path):
-    """Let presets be the tiny pair, and let nobody else's memory decide."""
+    """Replace the presets' networks by the tiny ones, and the machine's memory by 64 GiB."""
     monkeypatch.setattr(networks, "build", tiny.build)
     monkeypatch.setenv("PIPPIN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(memory, "free_memory", lambda: 64 * memory.GIB)
 
 
-def let_there_be(monkeypatch, made, batch_size, share=1.0001):
-    """Let as much memory be free as a batch of this size needs, and a little."""
+def set_free_memory(monkeypatch, made, batch_size, share=1.0001):
+    """Set the free memory to slightly more than training with this batch size needs."""
     monkeypatch.setattr(memory, "free_memory", lambda: round(share * made.memory_at(batch_size) / 0.9))
 
 
-def test_training_does_what_the_plan_said(tmp_path):
+def test_training_uses_the_settings_of_the_plan(tmp_path):
     asked = {"image_size": 16, "batches": 2, "learning_rate": 0.001}
     made = pippin.plan(tiny.pictures(), **asked)
     run = pippin.train(tiny.pictures(), tmp_path / "run", **asked)
@@ -38,7 +38,7 @@ def test_training_does_what_the_plan_said(tmp_path):
     assert run.about["reasons"] == made.choice.reasons
 
 
-def test_every_setting_in_force_has_a_reason():
+def test_every_used_setting_has_a_reason():
     made = pippin.plan(tiny.pictures(), image_size=16, minutes=1.0)
     in_force = {name for name, value in made.settings.to_dict().items() if value is not None}
     assert in_force == set(made.choice.reasons)
@@ -53,13 +53,13 @@ def test_small_pictures_are_not_enlarged(side, image_size):
     assert (f"{side} pixels" in made.choice.reasons["image_size"]) == (image_size < 64)
 
 
-def test_the_size_of_files_is_read_from_their_heads(tmp_path):
+def test_the_size_of_files_is_read_from_their_headers(tmp_path):
     folder = tiny.save(tmp_path / "photos", tiny.pictures())
     (folder / "letter.txt").write_text("Dear all")
     assert pippin.plan(folder).settings.image_size == tiny.SIZE
 
 
-def test_networks_that_are_given_say_the_size():
+def test_given_networks_determine_the_image_size():
     made = pippin.plan(tiny.pictures(), generator=tiny.generator(32), discriminator=tiny.discriminator(size=32))
     assert made.settings.image_size == 32
     assert made.choice.reasons["image_size"] == "the image size of the given networks"
@@ -103,7 +103,7 @@ def test_an_older_run_marks_given_settings_by_their_reason(tmp_path):
         tiny.train(run.path, batches=3)
 
 
-def test_of_few_pictures_more_is_hidden():
+def test_few_pictures_are_augmented_more():
     few = choose(images=20)
     assert few.settings.augment_p == FEW_AUGMENT_P
     assert "20 images" in few.reasons["augment_p"]
@@ -111,27 +111,27 @@ def test_of_few_pictures_more_is_hidden():
     assert choose(images=20_000).settings == choose().settings
 
 
-def test_where_memory_is_short_the_batch_shrinks_and_says_why(monkeypatch):
+def test_the_batch_size_is_reduced_if_memory_is_short(monkeypatch):
     asked = {"image_size": 16, "preset": "classic"}
     roomy = pippin.plan(tiny.pictures(), **asked)
     size = roomy.settings.batch_size
-    let_there_be(monkeypatch, roomy, size // 2)
+    set_free_memory(monkeypatch, roomy, size // 2)
     made = pippin.plan(tiny.pictures(), **asked)
     assert made.settings.batch_size == size // 2
     assert made.choice.reasons["batch_size"].startswith(f"{size} would need ")
     made.check_memory()
 
 
-def test_what_was_asked_for_is_not_changed_but_refused(monkeypatch, tmp_path):
+def test_a_given_batch_size_that_does_not_fit_is_refused(monkeypatch, tmp_path):
     made = pippin.plan(tiny.pictures(), image_size=16, batch_size=512)
-    let_there_be(monkeypatch, made, 128)
+    set_free_memory(monkeypatch, made, 128)
     assert pippin.plan(tiny.pictures(), image_size=16, batch_size=512).settings.batch_size == 512
     with pytest.raises(SettingsError, match=r"about .* GiB .* --batch-size 128 would fit .*batch_size=512"):
         pippin.train(tiny.pictures(), tmp_path / "run", image_size=16, batch_size=512, batches=2)
     assert not (tmp_path / "run").exists()
 
 
-def test_smaller_pictures_are_advised_where_no_batch_fits(monkeypatch):
+def test_smaller_images_are_advised_if_no_batch_size_fits(monkeypatch):
     made = pippin.plan(tiny.pictures(), image_size=64, batch_size=8)
     small = pippin.plan(tiny.pictures(), image_size=32, batch_size=8)
     monkeypatch.setattr(memory, "free_memory", lambda: round((made.memory_at(4) + small.memory_at(8)) / 2 / 0.9))
@@ -142,7 +142,7 @@ def test_smaller_pictures_are_advised_where_no_batch_fits(monkeypatch):
         made.check_memory()
 
 
-def test_fitting_halves_until_it_fits():
+def test_the_batch_size_is_halved_until_it_fits():
     assert largest_batch(lambda size: 10 * size, 32, 320) == 32
     assert largest_batch(lambda size: 10 * size, 32, 319) == 16
     assert largest_batch(lambda size: 10 * size, 32, 40) == 4
@@ -153,7 +153,7 @@ def shrink_to_four(made):
     return dataclasses.replace(made, choice=made.choice.replace("batch_size", 4, "little is free"))
 
 
-def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_path):
+def test_a_run_resumes_with_its_batch_size_even_if_less_memory_is_free(monkeypatch, tmp_path):
     asked = {"image_size": 16, "batches": 60}
     with pytest.MonkeyPatch.context() as patch:
         tiny.signal_at(patch, 5)
@@ -170,7 +170,7 @@ def test_a_run_goes_on_as_it_was_begun_whatever_is_free_now(monkeypatch, tmp_pat
         pippin.train(tiny.pictures(), tmp_path / "run", **asked, batch_size=16)
 
 
-def test_a_rehearsal_tells_the_speed_and_changes_nothing():
+def test_measuring_the_speed_does_not_change_the_networks():
     made = pippin.plan(tiny.pictures(), image_size=16, batches=2)
     before = [np.array(weight) for weight in made.networks.generator.weights]
     assert made.measure_speed() > 0
@@ -178,7 +178,7 @@ def test_a_rehearsal_tells_the_speed_and_changes_nothing():
         np.testing.assert_array_equal(old, np.array(new))
 
 
-def test_activations_are_what_the_layers_give():
+def test_activations_are_the_outputs_of_the_layers():
     inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])
     images = keras.Input((2, 3, 1))
     model = keras.Model(images, inner(keras.layers.Flatten()(images)))
@@ -186,7 +186,7 @@ def test_activations_are_what_the_layers_give():
     assert memory.activation_bytes(model) == 4 * (6 + 6) + memory.activation_bytes(inner)
 
 
-def test_memory_grows_with_the_batch_in_a_straight_line():
+def test_memory_grows_linearly_with_the_batch_size():
     pair = tiny.build("standard", 32, 8)
     for engine in memory.NEEDS:
         one, two, four = (memory.predict_peak(engine, pair, size) for size in (1, 2, 4))
@@ -194,7 +194,7 @@ def test_memory_grows_with_the_batch_in_a_straight_line():
         assert one > memory.NEEDS[engine].base
 
 
-def test_a_containers_limit_is_found(monkeypatch, tmp_path):
+def test_the_limit_of_a_container_is_read(monkeypatch, tmp_path):
     monkeypatch.undo()
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("700000\n")

@@ -1,4 +1,4 @@
-"""One sitting after another: finished, stopped, gone on with, refused."""
+"""Training sessions: finished, interrupted, resumed and refused ones."""
 
 import json
 import os
@@ -24,17 +24,17 @@ from pippin.training.trainer import Trainer
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """A finished run of 260 batches in one sitting, and what was told of it; tests only look at it."""
+    """A finished run of 260 batches in one session, and the calls of its reporter. Tests must not change it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPPIN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        diary = tiny.Diary()
-        run = tiny.train(tmp_path_factory.mktemp("runs") / "uninterrupted", diary)
-        return run, diary.told
+        reporter = tiny.RecordingReporter()
+        run = tiny.train(tmp_path_factory.mktemp("runs") / "uninterrupted", reporter)
+        return run, reporter.calls
 
 
 @pytest.fixture
 def finished(uninterrupted, tmp_path):
-    """A copy of it, to be spoilt."""
+    """A copy of the finished run, which tests may change."""
     return pippin.open_run(shutil.copytree(uninterrupted[0].path, tmp_path / "finished"))
 
 
@@ -45,30 +45,30 @@ def forbid_training(monkeypatch):
     monkeypatch.setattr(Trainer, "step", step)
 
 
-# -- a sitting that nothing disturbs -------------------------------------------------------------------------------
+# -- uninterrupted -------------------------------------------------------------------------------------------------
 
 
-def test_the_story_has_its_moments():
+def test_snapshots_are_saved_at_growing_intervals():
     assert [n for n in range(10_001) if is_snapshot(n)] == [0, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
     assert all(is_snapshot(n) for n in (25_000, 50_000, 100_000))
     assert not any(is_snapshot(n) for n in (1, 5, 10, 25, 75, 150, 750, 25_001))
 
 
-def test_a_sitting_is_told_from_beginning_to_end(uninterrupted):
-    run, told = uninterrupted
+def test_a_reporter_is_called_from_beginning_to_end(uninterrupted):
+    run, calls = uninterrupted
     ticks = [("ticked", batches) for batches in (0, 50, 100, 150, 200, 250, 260)]
-    assert told == [("started", False), *ticks, ("finished", False)]
+    assert calls == [("started", False), *ticks, ("finished", False)]
     assert (run.batches, run.finished) == (260, True)
 
 
-def test_the_same_call_learns_the_same(uninterrupted, tmp_path):
+def test_the_same_call_gives_the_same_run(uninterrupted, tmp_path):
     again = tiny.train(tmp_path / "again")
     assert tiny.same(tiny.state(again), tiny.state(uninterrupted[0]))
     assert without_times(again.log()) == without_times(uninterrupted[0].log())
 
 
 @pytest.mark.slow
-def test_another_seed_learns_something_else(uninterrupted, tmp_path):
+def test_another_seed_gives_another_run(uninterrupted, tmp_path):
     other = tiny.train(tmp_path / "other", seed=1)
     assert not tiny.same(tiny.state(other), tiny.state(uninterrupted[0]))
 
@@ -77,7 +77,7 @@ def without_times(log):
     return [{name: value for name, value in entry.items() if "second" not in name} for entry in log]
 
 
-def test_a_folder_of_pictures_is_learnt_from_and_its_audit_kept(tmp_path):
+def test_a_run_on_a_folder_stores_its_audit(tmp_path):
     folder = tmp_path / "holidays"
     folder.mkdir()
     for n, picture in enumerate(tiny.pictures(4)):
@@ -99,7 +99,7 @@ def test_the_runs_folder_is_named_after_pictures_size_and_preset(tmp_path, monke
     assert str(run.path) == os.path.join("runs", "clouds-16-standard")
 
 
-def test_minutes_are_a_goal_too(tmp_path):
+def test_a_run_can_end_after_a_number_of_minutes(tmp_path):
     run = tiny.train(tmp_path / "run", batches=None, minutes=0.01)
     assert run.finished
     assert run.batches > 0
@@ -107,7 +107,7 @@ def test_minutes_are_a_goal_too(tmp_path):
     assert (run.settings.batches, run.settings.minutes) == (None, 0.01)
 
 
-def test_a_line_of_the_log_is_a_tick():
+def test_a_line_of_the_log_describes_a_tick():
     from pippin.training.trainer import Tick
 
     tick = Tick(50, 200, 1.2345, 162.0155, 0.5, 1.2, {"d_loss": 0.5}, False)
@@ -115,15 +115,15 @@ def test_a_line_of_the_log_is_a_tick():
     assert log_entry(tick) == expected
 
 
-# -- finished already ----------------------------------------------------------------------------------------------
+# -- already finished ----------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
     forbid_training(monkeypatch)
     before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")}
-    diary = tiny.Diary()
-    again = tiny.train(finished.path, diary)
-    assert diary.told == [("finished", True)]
+    reporter = tiny.RecordingReporter()
+    again = tiny.train(finished.path, reporter)
+    assert reporter.calls == [("finished", True)]
     assert (again.path, again.batches) == (finished.path, 260)
     assert {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")} == before
 
@@ -132,7 +132,7 @@ def test_a_finished_run_needs_no_networks_to_be_sampled(finished, uninterrupted)
     np.testing.assert_array_equal(pippin.open_run(finished.path).sample(3), uninterrupted[0].sample(3))
 
 
-# -- stopped and gone on with --------------------------------------------------------------------------------------
+# -- interrupted and resumed ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_finished_run_needs_no_networks_to_be_sampled(finished, uninterrupted)
         pytest.param(137, signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
-def test_stopped_and_gone_on_with_ends_the_same(uninterrupted, tmp_path, batch, number):
+def test_an_interrupted_and_resumed_run_is_the_same_as_an_uninterrupted_one(uninterrupted, tmp_path, batch, number):
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     stopped = tiny.train_until(batch, tmp_path / "run", number)
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -154,14 +154,14 @@ def test_stopped_and_gone_on_with_ends_the_same(uninterrupted, tmp_path, batch, 
     assert not (stopped.path / "generator.keras").exists()
     assert stopped.sample(2).shape == (2, 16, 16, 3)
 
-    diary = tiny.Diary()
-    run = tiny.train(tmp_path / "run", diary)
-    assert diary.told[:2] == [("started", True), ("ticked", batch)]
+    reporter = tiny.RecordingReporter()
+    run = tiny.train(tmp_path / "run", reporter)
+    assert reporter.calls[:2] == [("started", True), ("ticked", batch)]
     check_same(run, uninterrupted[0], {batch})
 
 
 def check_same(run, uninterrupted, stops):
-    """The run must hold what it would hold had nothing happened; its log has a line more where it stopped."""
+    """Check that a run equals the uninterrupted one, except for lines of the log at its interruptions."""
     assert run.finished
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
     assert [entry["batches"] for entry in run.log()] == sorted({50, 100, 150, 200, 250, 260} | stops)
@@ -171,18 +171,18 @@ def check_same(run, uninterrupted, stops):
     assert (run.path / "timeline.png").read_bytes() == (uninterrupted.path / "timeline.png").read_bytes()
 
 
-def test_anchors_are_found_once_and_gone_on_with(tmp_path, monkeypatch):
+def test_anchors_are_computed_once_and_reused_on_resuming(tmp_path, monkeypatch):
     settings = {"anchored": 0.5, "batches": 60}
     whole = tiny.train(tmp_path / "whole", **settings)
-    found = whole.load_anchors()
+    found = whole.folder.load_anchors()
     assert (found.pictures.tolist(), found.latents.shape) == (list(range(12)), (12, tiny.LATENT_DIM))
     tiny.train_until(30, tmp_path / "parts", **settings)
-    monkeypatch.setattr(anchors, "find", None)  # what is kept is not looked for again
+    monkeypatch.setattr(anchors, "find", None)  # stored anchors are not computed again
     assert tiny.same(tiny.state(tiny.train(tmp_path / "parts", **settings)), tiny.state(whole))
     assert all(entry["reconstruction"] > 0 for entry in whole.log())
 
 
-def test_a_batch_may_be_painted_from_anchors_alone(tmp_path):
+def test_a_whole_batch_can_be_generated_from_anchors(tmp_path):
     assert tiny.train(tmp_path / "run", anchored=1.0, batches=2).finished
 
 
@@ -193,8 +193,8 @@ def test_damaged_anchors_are_named(tmp_path):
         tiny.train(run.path, anchored=0.5)
 
 
-class Telling(tiny.Diary):
-    """Sends this process a signal, or more, while it is told of some batch."""
+class SignallingReporter(tiny.RecordingReporter):
+    """Sends this process signals from `on_tick` at the given batch."""
 
     def __init__(self, batches, times=1):
         super().__init__()
@@ -210,35 +210,35 @@ class Telling(tiny.Diary):
 @pytest.mark.parametrize(
     "batches", [150, pytest.param(0, marks=pytest.mark.slow), pytest.param(250, marks=pytest.mark.slow)]
 )
-def test_a_signal_between_two_batches_is_saved_too(uninterrupted, tmp_path, batches):
+def test_a_signal_between_two_batches_ends_the_session_after_the_next_batch(uninterrupted, tmp_path, batches):
     with pytest.raises(KeyboardInterrupt):
-        tiny.train(tmp_path / "run", Telling(batches))
+        tiny.train(tmp_path / "run", SignallingReporter(batches))
     assert pippin.open_run(tmp_path / "run").batches == batches + 1
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], {batches + 1})
 
 
 @pytest.mark.slow
-def test_a_signal_at_the_last_batch_finishes(uninterrupted, tmp_path, monkeypatch):
+def test_a_signal_at_the_last_batch_finishes_the_run(uninterrupted, tmp_path, monkeypatch):
     tiny.signal_at(monkeypatch, 260)
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
 
 
-def test_the_second_signal_interrupts_at_once_and_the_run_goes_on_from_its_checkpoint(uninterrupted, tmp_path):
+def test_the_second_signal_interrupts_at_once_and_the_run_resumes_from_its_checkpoint(uninterrupted, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        tiny.train(tmp_path / "run", Telling(150, times=2))
+        tiny.train(tmp_path / "run", SignallingReporter(150, times=2))
     assert pippin.open_run(tmp_path / "run").batches == 100
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
 
 
 @pytest.mark.slow
-def test_a_reporter_that_breaks_costs_what_came_after_the_checkpoint(uninterrupted, tmp_path):
-    class Broken(tiny.Diary):
+def test_an_error_in_a_reporter_loses_only_the_batches_after_the_checkpoint(uninterrupted, tmp_path):
+    class FailingReporter(tiny.RecordingReporter):
         def on_tick(self, run, tick):
             if tick.batches == 200:
                 raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        tiny.train(tmp_path / "run", Broken())
+        tiny.train(tmp_path / "run", FailingReporter())
     stopped = pippin.open_run(tmp_path / "run")
     assert stopped.batches == 100
     assert [entry["batches"] for entry in stopped.log()] == [50, 100, 150, 200]
@@ -246,14 +246,14 @@ def test_a_reporter_that_breaks_costs_what_came_after_the_checkpoint(uninterrupt
 
 
 @pytest.mark.slow
-def test_stopped_many_times(uninterrupted, tmp_path):
+def test_a_run_interrupted_many_times_is_the_same(uninterrupted, tmp_path):
     stops = {3, 50, 99, 201}
     for batch in sorted(stops):
         tiny.train_until(batch, tmp_path / "run")
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], stops)
 
 
-def test_killed_before_its_first_checkpoint_it_begins_again_without_doubling_the_log(uninterrupted, tmp_path):
+def test_a_run_killed_before_its_first_checkpoint_starts_again_with_an_empty_log(uninterrupted, tmp_path):
     tiny.train_until(70, tmp_path / "run")
     (tmp_path / "run" / "checkpoint.safetensors").unlink()
     with (tmp_path / "run" / "log.jsonl").open("a", encoding="utf-8") as file:
@@ -261,7 +261,7 @@ def test_killed_before_its_first_checkpoint_it_begins_again_without_doubling_the
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
 
 
-def test_killed_after_the_last_batch_it_only_finishes(finished, uninterrupted, monkeypatch):
+def test_a_run_killed_after_the_last_batch_is_finished_without_training(finished, uninterrupted, monkeypatch):
     run = uninterrupted[0]
     about = {"batches": 260, "seconds": finished.seconds, "finished": False}
     safetensors.numpy.save_file(
@@ -275,7 +275,7 @@ def test_killed_after_the_last_batch_it_only_finishes(finished, uninterrupted, m
     check_same(again, run, set())
 
 
-def test_a_sitting_in_a_thread_leaves_signals_alone(tmp_path):
+def test_a_session_in_a_thread_does_not_change_signal_handlers(tmp_path):
     before = signal.getsignal(signal.SIGINT)
     done = []
     thread = threading.Thread(target=lambda: done.append(tiny.train(tmp_path / "run", batches=2)))
@@ -286,21 +286,21 @@ def test_a_sitting_in_a_thread_leaves_signals_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_minutes_go_on_where_they_were(tmp_path, monkeypatch):
+def test_a_resumed_run_counts_the_minutes_of_earlier_sessions(tmp_path, monkeypatch):
     stopped = tiny.train_until(3, tmp_path / "run", batches=None, minutes=1.0)
     spent = stopped.seconds
     assert stopped.batches == 3
     assert 0 < spent < 60
     seen = []
-    monkeypatch.setattr(tiny.Diary, "on_tick", lambda self, run, tick: seen.append(tick))
+    monkeypatch.setattr(tiny.RecordingReporter, "on_tick", lambda self, run, tick: seen.append(tick))
     tiny.signal_at(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
-        tiny.train(tmp_path / "run", tiny.Diary(), batches=None, minutes=1.0)
+        tiny.train(tmp_path / "run", tiny.RecordingReporter(), batches=None, minutes=1.0)
     assert (seen[0].batches, seen[0].seconds) == (3, spent)
     assert seen[1].seconds > spent
 
 
-def test_a_run_goes_on_with_the_networks_that_it_was_begun_with(tmp_path):
+def test_a_run_resumes_with_its_stored_networks(tmp_path):
     whole = tiny.train(tmp_path / "whole", batches=20)
     tiny.train_until(2, tmp_path / "parted", batches=20)
     linear = keras.Sequential(
@@ -376,7 +376,7 @@ def test_a_run_made_with_other_settings_is_left_alone(finished, monkeypatch, nam
     assert str(finished.path) in refusal(caught)
 
 
-def test_minutes_differ_from_batches(finished):
+def test_a_run_of_batches_does_not_resume_with_minutes(finished):
     with pytest.raises(RunError) as caught:
         tiny.train(finished.path, batches=None, minutes=3)
     assert "batches=None (the run has 260), minutes=3 (the run has None)" in refusal(caught)
@@ -389,7 +389,7 @@ def test_another_size_and_latent_dim_are_other_settings(finished):
         tiny.train(finished.path, generator=tiny.generator(latent_dim=5))
 
 
-def test_a_stopped_run_is_guarded_like_a_finished_one(tmp_path):
+def test_an_unfinished_run_made_with_other_settings_is_left_alone(tmp_path):
     tiny.train_until(2, tmp_path / "run")
     with pytest.raises(RunError, match=r"seed=1 \(the run has 0\)"):
         tiny.train(tmp_path / "run", seed=1)
@@ -408,13 +408,13 @@ def test_a_run_made_with_other_pictures_is_left_alone(finished, tmp_path, monkey
     assert f"Received: {tmp_path / 'others.npy'} (the run has array:" in refusal(caught)
 
 
-def test_the_same_pictures_from_another_place_will_do(finished, tmp_path, monkeypatch):
+def test_the_same_pictures_from_another_path_are_accepted(finished, tmp_path, monkeypatch):
     forbid_training(monkeypatch)
     np.save(tmp_path / "same.npy", tiny.pictures())
     assert tiny.train(finished.path, source=tmp_path / "same.npy").batches == 260
 
 
-def test_nothing_is_made_where_something_is_wrong(tmp_path):
+def test_no_run_is_created_after_an_error(tmp_path):
     with pytest.raises(SettingsError, match="image_size=48"):
         pippin.train(tiny.pictures(), tmp_path / "run", image_size=48)
     with pytest.raises(SettingsError, match=r"Unknown setting.*Received: colour"):
@@ -426,7 +426,7 @@ def test_nothing_is_made_where_something_is_wrong(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_is_not_finite_ends_the_sitting_and_keeps_the_run(tmp_path):
+def test_losses_that_are_not_finite_end_the_session_and_keep_the_run(tmp_path):
     with pytest.raises(TrainingError, match="A loss was not finite") as caught:
         tiny.train(tmp_path / "run", discriminator=tiny.discriminator(layers.Rescaling(1e38)))
     assert "learning_rate" in refusal(caught)
@@ -436,10 +436,10 @@ def test_a_loss_that_is_not_finite_ends_the_sitting_and_keeps_the_run(tmp_path):
     assert kept.sample(2).shape == (2, 16, 16, 3)
 
 
-# -- one's own networks --------------------------------------------------------------------------------------------
+# -- own networks --------------------------------------------------------------------------------------------------
 
 
-def test_own_networks_with_pooling_move_at_once(tmp_path):
+def test_a_discriminator_with_pooling_is_trained_with_the_relativistic_rule(tmp_path):
     pooling = tiny.discriminator(layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D())
     run, rule = train_own(tmp_path / "run", generator=tiny.generator(), discriminator=pooling)
     assert rule == "relativistic"
@@ -448,7 +448,7 @@ def test_own_networks_with_pooling_move_at_once(tmp_path):
     assert run.settings.image_size == 16
 
 
-def test_own_networks_with_batch_normalisation_move_in_turn(tmp_path):
+def test_a_discriminator_with_batch_normalisation_is_trained_with_the_alternating_rule(tmp_path):
     run, rule = train_own(tmp_path / "run", discriminator=tiny.discriminator(layers.BatchNormalization()))
     assert rule == "alternating"
     assert "r1_penalty" not in run.log()[-1]
@@ -457,11 +457,11 @@ def test_own_networks_with_batch_normalisation_move_in_turn(tmp_path):
 
 
 def train_own(path, **own):
-    class Rule(tiny.Diary):
+    class RuleReporter(tiny.RecordingReporter):
         def on_train_begin(self, run, rule, resumed):
             self.rule = rule
 
-    reporter = Rule()
+    reporter = RuleReporter()
     run = pippin.train(tiny.pictures(), path, image_size=16, batches=3, batch_size=4, reporter=reporter, **own)
     again = pippin.open_run(path)
     np.testing.assert_array_equal(again.sample(3), run.sample(3))
@@ -470,7 +470,7 @@ def train_own(path, **own):
 
 
 @pytest.mark.parametrize("given", ["generator", "discriminator"])
-def test_the_other_network_is_the_presets(tmp_path, given):
+def test_the_network_that_is_not_given_is_the_presets(tmp_path, given):
     run, _ = train_own(tmp_path / "run", **{given: getattr(tiny, given)()})
     own = run.folder.build_network(given)
     other = run.folder.build_network("discriminator" if given == "generator" else "generator")
@@ -479,7 +479,7 @@ def test_the_other_network_is_the_presets(tmp_path, given):
     assert run.settings.latent_dim == run.generator.input_shape[1]
 
 
-def test_own_networks_with_seeds_and_averages_of_their_own_resume_exactly(tmp_path):
+def test_networks_with_dropout_and_batch_normalisation_resume_exactly(tmp_path):
     def own():
         keras.utils.set_random_seed(3)
         stack = [layers.Dense(48), layers.BatchNormalization(), layers.Dense(768), layers.Reshape((16, 16, 3))]
@@ -505,22 +505,25 @@ def wrong_networks():
         "flat": ({"generator": flat}, r"The generator must return images of shape \(B, 16, 16, 3\)"),
         "grey": ({"generator": grey}, r"The generator must return images of shape \(B, 16, 16, 3\)"),
         "larger": ({"generator": tiny.generator(32)}, r"must return images of shape \(B, 16, 16, 3\)"),
-        "larger judge": ({"discriminator": tiny.discriminator(size=32)}, r"must take images of shape \(B, 16, 16, 3\)"),
+        "larger discriminator": (
+            {"discriminator": tiny.discriminator(size=32)},
+            r"must take images of shape \(B, 16, 16, 3\)",
+        ),
         "several": ({"discriminator": several}, "must return one logit per image"),
         "sigmoid": ({"discriminator": sigmoid}, "must end without a sigmoid"),
     }
 
 
 @pytest.mark.parametrize("kind", list(wrong_networks()))
-def test_networks_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, kind):
-    own, told = wrong_networks()[kind]
-    with pytest.raises(NetworkError, match=told) as caught:
+def test_networks_that_do_not_fit_are_refused_before_a_run_is_created(tmp_path, kind):
+    own, message = wrong_networks()[kind]
+    with pytest.raises(NetworkError, match=message) as caught:
         pippin.train(tiny.pictures(), tmp_path / "run", image_size=16, batches=2, **own)
     assert "Received: " in refusal(caught)
     assert not (tmp_path / "run").exists()
 
 
-def test_networks_that_a_run_could_not_rebuild_are_refused_before_anything_is_made(tmp_path):
+def test_networks_that_cannot_be_rebuilt_are_refused_before_a_run_is_created(tmp_path):
     class Twice(layers.Layer):
         def call(self, x):
             return 2 * x

@@ -81,7 +81,7 @@ def test_numpy_numbers_become_plain_ones():
 
 
 @pytest.mark.parametrize("check", [check_integer, check_number])
-def test_numbers_of_other_functions_are_checked_alike(check):
+def test_numbers_of_other_functions_are_checked_in_the_same_way(check):
     assert check("n", np.int16(3), 1, 5) == 3
     assert type(check("n", np.int16(3))) is int
     for wrong in (True, "3", None, 3 + 0j):
@@ -105,7 +105,7 @@ def test_a_run_is_as_long_as_its_batches_or_its_minutes(both):
         Settings(**both)
 
 
-def test_minutes_take_the_place_of_the_default_batches():
+def test_minutes_replace_the_default_number_of_batches():
     settings = choose(minutes=2.5).settings
     assert (settings.batches, settings.minutes) == (None, 2.5)
     with pytest.raises(SettingsError, match=r"^Give either a number of batches"):
@@ -159,19 +159,19 @@ def test_every_choice_that_leaves_a_default_has_a_reason(preset, image_size):
     assert choice.reasons["preset"]
 
 
-def test_what_is_given_outdoes_the_preset():
+def test_given_settings_take_precedence_over_the_preset():
     choice = choose("classic", rule="relativistic", gamma=0.5)
     assert (choice.settings.rule, choice.settings.gamma) == ("relativistic", 0.5)
     assert choice.reasons["rule"] == "given"
     assert choice.reasons["beta_1"] == "the classic preset"
 
 
-def test_classic_is_the_articles_rule_without_penalties():
+def test_classic_uses_the_alternating_rule_without_penalties():
     settings = choose("classic").settings
     assert (settings.rule, settings.gamma, settings.gamma_end, settings.augment_p) == ("alternating", 0, 0, 0)
 
 
-def test_a_discriminator_of_pixels_has_its_own_recipe():
+def test_a_discriminator_on_pixels_has_its_own_settings():
     features, pixels = choose().settings, choose(features="none", augment_p=0.2).settings
     assert (pixels.learning_rate, pixels.discriminator_rate, pixels.warmup) == (4e-4, 1.0, 200)
     assert (features.features, features.blur) == ("efficientnet-lite0", 0)
@@ -191,7 +191,7 @@ def test_a_discriminator_of_pixels_has_its_own_recipe():
         ),
     ],
 )
-def test_features_that_cannot_be(preset, features, message):
+def test_unknown_or_unsupported_features_are_refused(preset, features, message):
     with pytest.raises(SettingsError, match=message):
         choose(preset, features=features)
 

@@ -1,4 +1,4 @@
-"""A run that starts from another: which layers it takes over, what it paints then, and what is refused."""
+"""Weight transfer from another run: which layers are initialised, what the run generates then, and what is refused."""
 
 import shutil
 
@@ -33,7 +33,7 @@ def filled(model, seed=0):
 # -- layers --------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_networks_are_taken_over_whole():
+def test_all_layers_of_the_same_networks_are_transferred():
     old, new = filled(standard.build(16, 8)[0]), standard.build(16, 8)[0]
     taken = transfer_layers(new, old)
     assert (taken.complete, taken.partial) == (taken.layers, 0)
@@ -41,7 +41,7 @@ def test_the_same_networks_are_taken_over_whole():
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_the_coarse_stages_of_a_larger_generator_give_what_the_smaller_ones_gave():
+def test_the_coarse_stages_of_a_larger_generator_compute_the_same_as_the_smaller_ones():
     old, new = filled(standard.build(16, 8)[0]), standard.build(32, 8)[0]
     taken = transfer_layers(new, old)
     assert 0 < taken.partial < taken.complete + taken.partial < taken.layers
@@ -57,7 +57,7 @@ def test_the_coarse_stages_of_a_larger_generator_give_what_the_smaller_ones_gave
     np.testing.assert_allclose(mine[..., : theirs.shape[-1]], theirs, rtol=1e-4)
 
 
-def test_layers_that_keras_named_by_counting_belong_together_by_their_order():
+def test_layers_that_keras_numbered_are_matched_by_their_order():
     def stack(*widths):
         return keras.Sequential([keras.Input((3,)), *(layers.Dense(width) for width in widths)])
 
@@ -66,7 +66,7 @@ def test_layers_that_keras_named_by_counting_belong_together_by_their_order():
     np.testing.assert_array_equal(new.get_weights()[2], old.get_weights()[2])
 
 
-def test_a_layer_that_reads_another_flat_map_starts_fresh():
+def test_a_dense_layer_on_another_flattened_map_keeps_its_initial_weights():
     old, new = tiny.discriminator(size=16), tiny.discriminator(size=32)
     before = new.get_weights()
     assert transfer_layers(new, old) == Transfer(1, 0, 0)
@@ -77,7 +77,7 @@ def test_a_layer_that_reads_another_flat_map_starts_fresh():
 # -- frozen layers -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_half_of_each_way_is_early():
+def test_the_first_half_of_each_path_through_the_network_is_early():
     image, coarse = keras.Input((8, 8, 3)), keras.Input((4, 4, 5))
     long = layers.Conv2D(2, 3, name="a")(image)
     for name in "bcd":
@@ -100,22 +100,22 @@ def test_every_head_of_standard_has_early_layers_but_never_a_score():
     assert not any(name.startswith("score") for name in early)
 
 
-def test_frozen_layers_stand_still_for_their_share_of_the_run(parent, tmp_path):
+def test_frozen_layers_keep_their_weights_for_their_share_of_the_run(parent, tmp_path):
     settings = Settings(frozen=0.5)
     assert [schedule_at(settings, p, 0)["early_rate"] for p in (0, 0.49, 0.5, 1)] == [0, 0, 1, 1]
-    judge = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]
-    deep = tiny.train(tmp_path / "deep", batches=2, discriminator=tiny.discriminator(*judge))
+    stack = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]
+    deep = tiny.train(tmp_path / "deep", batches=2, discriminator=tiny.discriminator(*stack))
     again = [layers.Conv2D(2, 3, name="look"), layers.LeakyReLU()]
     held = tiny.train(tmp_path / "held", batches=2, discriminator=tiny.discriminator(*again), from_run=deep, frozen=1.0)
     one, other = tiny.state(deep), tiny.state(held)
-    names = [f"discriminator/weights/{n:04d}" for n in range(3)]  # a relativistic loss moves no last bias
+    names = [f"discriminator/weights/{n:04d}" for n in range(3)]  # the relativistic loss ignores the last bias
     assert [bool((one[name] == other[name]).all()) for name in names] == [True, True, False]
 
 
 # -- runs ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_starts_from_what_another_learnt(parent, tmp_path):
+def test_a_run_starts_with_the_weights_of_another(parent, tmp_path):
     run = tiny.train(tmp_path / "child", source=tiny.pictures(seed=5), from_run=parent.path, batches=1)
     first, kept = run.snapshots()[0], parent.snapshots()[3]
     assert np.abs(first.astype(int) - kept).max() <= 1
@@ -124,7 +124,7 @@ def test_a_run_starts_from_what_another_learnt(parent, tmp_path):
     assert "start" not in parent.about
 
 
-def test_it_goes_on_without_the_run_that_it_started_from(parent, tmp_path):
+def test_a_run_resumes_without_its_parent(parent, tmp_path):
     gone = pippin.open_run(shutil.copytree(parent.path, tmp_path / "gone"))
     straight = tiny.train(tmp_path / "straight", from_run=gone, batches=6, frozen=0.5)
     with pytest.MonkeyPatch.context() as patch:
@@ -136,8 +136,8 @@ def test_it_goes_on_without_the_run_that_it_started_from(parent, tmp_path):
     assert tiny.same(tiny.state(straight), tiny.state(stopped))
 
 
-class KilledAt(tiny.Diary):
-    """Ends the process's work without saving, before the batch of that number."""
+class KilledAt(tiny.RecordingReporter):
+    """Ends training without saving, before the given batch."""
 
     def __init__(self, batch):
         super().__init__()
@@ -170,13 +170,13 @@ def test_the_first_checkpoint_is_loaded_even_if_the_parent_is_gone(parent, tmp_p
     assert tiny.same(tiny.state(tiny.train(tmp_path / "straight", from_run=parent, batches=6)), tiny.state(killed))
 
 
-def test_another_beginning_is_another_run(parent, tmp_path):
+def test_a_run_does_not_resume_without_its_from_run_setting(parent, tmp_path):
     tiny.train(tmp_path / "child", from_run=parent, batches=2)
     with pytest.raises(RunError, match="was made with other settings"):
         tiny.train(tmp_path / "child", batches=2)
 
 
-def test_what_cannot_be_started_from_is_said_in_one_line(parent, tmp_path):
+def test_a_parent_that_does_not_fit_is_refused_in_one_line(parent, tmp_path):
     with pytest.raises(RunError, match=r"There is no run there; .* Received: .*nowhere"):
         tiny.train(tmp_path / "child", from_run=tmp_path / "nowhere")
     large = {"generator": tiny.generator(32), "discriminator": tiny.discriminator(size=32)}
@@ -190,9 +190,9 @@ def test_what_cannot_be_started_from_is_said_in_one_line(parent, tmp_path):
     other = keras.Sequential(
         [keras.Input((4,)), layers.Dense(3, name="own"), layers.Reshape((1, 1, 3)), layers.UpSampling2D(16)]
     )
-    judge = keras.Sequential(
+    stack = keras.Sequential(
         [keras.Input((16, 16, 3)), layers.AveragePooling2D(16), layers.Flatten(), layers.Dense(1, name="its")]
     )
     with pytest.raises(RunError, match="has no layer that fits these networks"):
-        tiny.train(tmp_path / "child", from_run=parent, generator=other, discriminator=judge)
+        tiny.train(tmp_path / "child", from_run=parent, generator=other, discriminator=stack)
     assert not (tmp_path / "child").exists()

@@ -1,4 +1,5 @@
-"""What the tests of sittings, runs and the command line share: few pictures, networks that learn in milliseconds."""
+"""Shared by the tests of training sessions, runs and the command line: few images, and networks that train in
+milliseconds."""
 
 import os
 import signal
@@ -24,7 +25,7 @@ def pictures(count=12, seed=0):
 
 
 def save(folder, images):
-    """Make a folder of PNG files, 000.png, 001.png, …, and return it."""
+    """Write PNG files 000.png, 001.png, … into a new folder, and return it."""
     folder.mkdir()
     for n, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{n:03d}.png")
@@ -32,14 +33,14 @@ def save(folder, images):
 
 
 def generator(size=SIZE, latent_dim=LATENT_DIM):
-    """Return a generator of one layer, always with the same weights."""
+    """Return a generator of one layer with fixed initial weights."""
     keras.utils.set_random_seed(1)
     stack = [layers.Dense(size * size * 3, activation="tanh"), layers.Reshape((size, size, 3))]
     return keras.Sequential([keras.Input((latent_dim,)), *stack], name="generator")
 
 
 def discriminator(*more, size=SIZE):
-    """Return a discriminator of one layer, after `more`, always with the same weights."""
+    """Return a discriminator of one layer, after the layers `more`, with fixed initial weights."""
     keras.utils.set_random_seed(2)
     return keras.Sequential(
         [keras.Input((size, size, 3)), *more, layers.Flatten(), layers.Dense(1)], name="discriminator"
@@ -47,34 +48,34 @@ def discriminator(*more, size=SIZE):
 
 
 def build(preset, image_size, latent_dim, seed=0, features="none", channels=3):
-    """Build the tiny pair as `pippin.networks.build` builds a preset's."""
+    """Return the tiny networks; takes the arguments of `pippin.networks.build`."""
     return Networks(generator(image_size, latent_dim), discriminator(size=image_size))
 
 
 def train(run, reporter=None, source=None, **settings):
-    """Train the tiny pair for 260 batches of 4 pictures, or as `settings` say."""
+    """Train the tiny networks for 260 batches of 4 images, or as `settings` say."""
     settings = {"generator": generator(), "discriminator": discriminator(), "batches": 260, "batch_size": 4, **settings}
     return pippin.train(pictures() if source is None else source, run, reporter=reporter, **settings)
 
 
-class Diary(Reporter):
-    """Keeps what it was told: `("started", resumed)`, `("ticked", batches)`, `("finished", already_finished)`."""
+class RecordingReporter(Reporter):
+    """Records its calls: `("started", resumed)`, `("ticked", batches)`, `("finished", already_finished)`."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def on_train_begin(self, run, rule, resumed):
-        self.told.append(("started", resumed))
+        self.calls.append(("started", resumed))
 
     def on_tick(self, run, tick):
-        self.told.append(("ticked", tick.batches))
+        self.calls.append(("ticked", tick.batches))
 
     def on_train_end(self, run, already_finished):
-        self.told.append(("finished", already_finished))
+        self.calls.append(("finished", already_finished))
 
 
 def signal_at(monkeypatch, batch, number=signal.SIGINT):
-    """Let this process get a signal while it trains the batch of that number."""
+    """Send this process a signal while it trains the given batch."""
     step = Trainer.step
 
     def step_with_signal(self):
@@ -86,7 +87,7 @@ def signal_at(monkeypatch, batch, number=signal.SIGINT):
 
 
 def train_until(batch, run, number=signal.SIGINT, **settings):
-    """Train until a signal at the batch of that number stops it; return the run as it lies on disk."""
+    """Train until a signal at the given batch interrupts it, and return the run."""
     with pytest.MonkeyPatch.context() as patch:
         signal_at(patch, batch, number)
         with pytest.raises(KeyboardInterrupt):
@@ -95,10 +96,10 @@ def train_until(batch, run, number=signal.SIGINT, **settings):
 
 
 def state(run, name="checkpoint"):
-    """Return everything a run's checkpoint holds, the last one or the best, name → array."""
+    """Return the arrays of a run's last or best checkpoint by name."""
     return safetensors.numpy.load_file(run.path / f"{name}.safetensors")
 
 
 def same(one, other):
-    """Say whether two states are the same to the last bit."""
+    """Return whether two states are identical to the bit."""
     return one.keys() == other.keys() and all(one[name].tobytes() == other[name].tobytes() for name in one)
