@@ -108,14 +108,14 @@ def test_31_training_images_are_too_few_for_checkups():
         (
             500,
             31,
-            "Checkups compare with training images, because only 31 pictures are held out and at least 32 are needed",
+            "Checkups compare with training images: 31 pictures are held out, and at least 32 are needed",
         ),
         (
             250,
             1,
-            "Checkups compare with training images, because only 1 picture is held out and at least 32 are needed",
+            "Checkups compare with training images: 1 picture is held out, and at least 32 are needed",
         ),
-        (32, 0, "Checkups compare with training images, because no pictures are held out and at least 32 are needed"),
+        (32, 0, "Checkups compare with training images: 0 pictures are held out, and at least 32 are needed"),
         (
             31,
             0,

@@ -1,4 +1,6 @@
-"""Scores of real sets by the pretrained network, and what `evaluate` says to people."""
+"""Scores of real sets of images by the pretrained network, and the results of `evaluate`."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -22,8 +24,8 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_worse_a_set_the_worse_its_scores(photos):
-    """Real against real is within its interval of 0; blurred, noised and collapsed are far above, and in order."""
+def test_kid_grows_as_images_get_worse(photos):
+    """Two real sets have 0 in their interval. Each kind of damage has a higher KID, and more damage a higher one."""
     images = prepare(photos / "apples", 64).images[np.random.default_rng(0).permutation(1203)[:480]]
     real, references = images[:240], images[240:]
     rng = np.random.default_rng(0)
@@ -39,8 +41,8 @@ def test_the_worse_a_set_the_worse_its_scores(photos):
 
     features = measure.extract(references)
 
-    def kid(painted):
-        return measure.scores.kid(measure.extract(painted), features)
+    def kid(images):
+        return measure.kid(measure.extract(images), features)
 
     value, (low, high) = kid(real)
     assert low < 0 < high
@@ -50,7 +52,7 @@ def test_the_worse_a_set_the_worse_its_scores(photos):
         assert value < little[0] < much[0], worsened.__name__
 
 
-def test_features_are_the_same_whatever_batch_a_picture_is_in():
+def test_features_do_not_depend_on_the_other_images_of_a_batch():
     images = tiny.pictures(5)
     together, alone = measure.extract(images), measure.extract(images[3:4])
     assert together.shape == (5, 1280)
@@ -58,12 +60,12 @@ def test_features_are_the_same_whatever_batch_a_picture_is_in():
     np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-5)
 
 
-def test_an_unknown_network_is_named():
+def test_an_unknown_network_is_an_error_that_lists_the_known_ones():
     with pytest.raises(NetworkError, match=r"one of .*lite1, inception\. Received: features=vgg"):
         measure.extract(tiny.pictures(2), "vgg")
 
 
-def test_inception_without_a_network_says_what_to_do(monkeypatch):
+def test_inception_without_an_internet_connection_says_what_to_do(monkeypatch):
     import keras
 
     def offline(**_):
@@ -78,34 +80,35 @@ def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
     photos = tiny.save(tmp_path / "photos", tiny.pictures(12, seed=5))
     app(["evaluate", str(run.path), "--against", str(photos), "-n", "8"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "8 pictures against 12, by what efficientnet-lite0 sees in them"
-    assert [line.split()[0] for line in lines[1:]] == ["KID", "FID", "precision", "recall", "Colours", "Mostly"]
+    assert lines[0] == "8 images against 12 reference images, by features of efficientnet-lite1"
+    assert [line.split()[0] for line in lines[1:]] == ["KID", "FID", "precision", "recall", "Colours", "Main"]
     assert pippin.evaluate(run, photos, n=8) == pippin.evaluate(run.path, photos, n=8)
 
 
-def test_a_run_is_scored_against_what_was_held_out_and_shows_its_nearest_pairs(tmp_path, capsys):
+def test_a_run_is_scored_against_its_held_out_set_and_shows_the_nearest_pairs(tmp_path, capsys):
     photos = tiny.save(tmp_path / "photos", tiny.pictures(200))
     run = tiny.train(tmp_path / "run", source=photos, batches=2)
     assert (run.about["pictures"], run.about["held_out"]) == (160, 40)
     app(["evaluate", str(run.path), "-n", "16"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("16 pictures against 40, by what ")
-    assert lines[0].endswith("; the real ones were held out of training")
-    assert lines[-1] == f"The nearest pairs: {run.path / 'nearest.png'}"
-    learnt = np.stack([np.asarray(Image.open(photos / f"{n:03d}.png")) for n in split(200, 0.1)[0]])
+    assert lines[0].startswith("16 images against 40 reference images, by features of efficientnet-lite1; ")
+    assert lines[0].endswith("; the references are the held-out set")
+    assert lines[-1] == f"Nearest pairs: {run.path / 'nearest.png'}"
+    training = np.stack([np.asarray(Image.open(photos / f"{n:03d}.png")) for n in split(200, 0.1)[0]])
     with Image.open(run.path / "nearest.png") as sheet:
         assert sheet.size == (8 * 16 + 7 * 2, 2 * 32 + 2)
         nearest = np.asarray(sheet)[16:32, :16]
     found = pippin.evaluate(run, n=16)
-    painted = run.sample(16, 0)[found.memorisation.distances.argmin()]
-    np.testing.assert_array_equal(found.pairs[:16, :16], painted)
-    assert (nearest == learnt).all(axis=(1, 2, 3)).sum() == 1
+    generated = run.sample(16, 0)[found.memorisation.distances.argmin()]
+    np.testing.assert_array_equal(found.pairs[:16, :16], generated)
+    assert (nearest == training).all(axis=(1, 2, 3)).sum() == 1
 
 
-def test_few_pictures_are_all_learnt_from_and_the_scores_say_so(tmp_path):
+def test_without_held_out_images_the_references_are_the_training_set(tmp_path):
     run = tiny.train(tmp_path / "run", source=tiny.save(tmp_path / "photos", tiny.pictures(12)), batches=2)
     found = pippin.evaluate(run, n=8)
-    assert found.references == "learnt from"
+    assert (found.references, found.held_out) == ("training set", 0)
+    assert found.lines()[0].endswith("; the references are the training set")
     assert not found.memorisation.held_out
 
 
@@ -118,7 +121,7 @@ def test_two_folders_are_compared(tmp_path):
     assert different.fid > same.fid
 
 
-def test_a_run_of_the_built_in_set_finds_it_again(tmp_path, monkeypatch):
+def test_a_run_of_the_built_in_set_is_evaluated_without_naming_it(tmp_path, monkeypatch):
     monkeypatch.setattr(built_in, "BUILT_IN_COUNT", 24)
     monkeypatch.chdir(tmp_path)
     run = tiny.train(tmp_path / "run", source="apples", batches=2)
@@ -126,11 +129,11 @@ def test_a_run_of_the_built_in_set_finds_it_again(tmp_path, monkeypatch):
     assert pippin.evaluate(run, n=8).scores.references == 24
 
 
-def test_a_run_of_an_array_has_to_be_given_it_again(tmp_path):
+def test_a_run_of_an_array_needs_the_array(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
-    with pytest.raises(SettingsError, match="The run learnt from an array, which is not on disk; give it again"):
+    with pytest.raises(SettingsError, match="The run was trained on an array, which is not on disk; give it again"):
         pippin.evaluate(run, n=8)
-    assert pippin.evaluate(run, tiny.pictures(), n=8).references == "learnt from"
+    assert pippin.evaluate(run, tiny.pictures(), n=8).references == "training set"
 
 
 @pytest.mark.parametrize(
@@ -138,11 +141,11 @@ def test_a_run_of_an_array_has_to_be_given_it_again(tmp_path):
     [
         ({"n": 7}, "n must be from 8 to 4,096. Received: n=7"),
         ({"features": "vgg"}, "efficientnet-lite1, inception. Received: features=vgg"),
-        ({"against": None}, "Say what to compare the pictures with (--against)."),
-        ({"against": "few"}, "Scores need at least 8 pictures. Received: 3"),
+        ({"against": None}, "Give a source to compare with (--against)."),
+        ({"against": "few"}, "Scores need at least 8 pictures; use more. Received: 3"),
     ],
 )
-def test_what_cannot_be_scored(tmp_path, arguments, message):
+def test_invalid_arguments_are_errors(tmp_path, arguments, message):
     tiny.save(tmp_path / "few", tiny.pictures(3))
     many = tiny.save(tmp_path / "many", tiny.pictures(9))
     arguments = {"against": many, **arguments}
@@ -151,3 +154,64 @@ def test_what_cannot_be_scored(tmp_path, arguments, message):
     with pytest.raises(SettingsError) as caught:
         pippin.evaluate(many, image_size=16, **arguments)
     assert message in str(caught.value)
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def run_with_few_held_out(request, tmp_path_factory):
+    """A run of 250 frames of one file, which are kept together in the training set, and of a few photos."""
+    place = tmp_path_factory.mktemp("frames")
+    photos = tiny.save(place / "photos", tiny.pictures(request.param, seed=1))
+    first, *others = (Image.fromarray(image) for image in tiny.pictures(250))
+    first.save(photos / "frames.gif", save_all=True, append_images=others)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(place / "cache"))
+        preparation = pippin.Preparation(frames="all")
+        run = tiny.train(place / "run", source=photos, batches=2, preparation=preparation)
+        assert (run.about["pictures"], run.about["held_out"]) == (250, request.param)
+        yield run
+
+
+def column_means(images, network):
+    """Return features for tests: the mean of each column of pixels, 0 to 1."""
+    return images.mean(axis=(1, 3), dtype=np.float64) / 255
+
+
+def test_with_a_few_held_out_images_the_references_are_training_images(run_with_few_held_out, monkeypatch):
+    monkeypatch.setattr(measure, "extract", column_means)
+    run = run_with_few_held_out
+    held_out = run.about["held_out"]
+    found = pippin.evaluate(run, n=8)
+    assert (found.references, found.held_out, found.scores.references) == ("training set", held_out, 250)
+    assert not found.memorisation.held_out
+    assert len(found.memorisation.real_distances) == 250
+    assert found.lines()[5].startswith(f"Only {held_out} image")
+    curated = pippin.curate(run, 2)
+    assert "realism among 250 real" in curated.how
+    (note,) = run.about["notes"]
+    assert note.startswith(f"Checkups compare with training images: {held_out} picture")
+
+
+def test_scores_by_the_discriminators_features_are_reported_as_biased(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "extract", column_means)
+    photos = tiny.save(tmp_path / "photos", tiny.pictures(12, seed=5))
+    opened = pippin.open_run(run.path)
+    monkeypatch.setattr(opened.folder, "settings", dataclasses.replace(run.settings, features="efficientnet-lite0"))
+    biased, unbiased = (pippin.evaluate(opened, photos, n=8, features=f"efficientnet-lite{n}") for n in (0, 1))
+    text = "The scores are biased: the run was trained with features of efficientnet-lite0 (arXiv 2203.06026)"
+    assert text in biased.lines()
+    assert (biased.biased, unbiased.biased) == (True, False)
+    assert not any("biased" in line for line in unbiased.lines())
+
+
+def test_the_saved_result_has_the_keys_of_the_format(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "extract", column_means)
+    found = pippin.evaluate(run, tiny.pictures(), n=8)
+    saved = pippin.open_run(run.path).evaluation()
+    assert set(saved) == {"batches", "lines", "references", "flattered", "scores", "colours", "memorisation"}
+    assert saved["lines"] == found.lines()
+    assert saved["scores"]["painted"] == 8
+    assert set(saved["colours"]) == {"painted", "real"}
+    assert saved["memorisation"] == {
+        "near": found.memorisation.very_near_share,
+        "z": pytest.approx(found.memorisation.z),
+    }

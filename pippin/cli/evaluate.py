@@ -11,6 +11,7 @@ import pippin
 from pippin.cli.arguments import RunFolder, setting_rows, table
 from pippin.cli.console import format_duration, format_losses, stdout_console
 from pippin.errors import SettingsError, SourceError
+from pippin.settings import SCORING_NETWORK
 
 if TYPE_CHECKING:
     from pippin.runs.run import Run
@@ -24,13 +25,17 @@ class Network(StrEnum):
     inception = "inception"
 
 
+DEFAULT_NETWORK = Network(SCORING_NETWORK)
+
+
 def evaluate(
     subject: Annotated[str, typer.Argument(help="A run, or a source of pictures.", metavar="RUN|SOURCE")],
     against: Annotated[str | None, typer.Option(help="Source of real pictures. Default: the source of RUN.")] = None,
     n: Annotated[int, typer.Option("-n", "--number", help="Number of pictures that RUN generates.")] = 2048,
     features: Annotated[
-        Network, typer.Option(help="Network whose features are compared.")
-    ] = Network.efficientnet_lite0,
+        Network,
+        typer.Option(help="Network whose features are compared. The discriminator uses efficientnet-lite0."),
+    ] = DEFAULT_NETWORK,
     image_size: Annotated[
         int | None, typer.Option(help="Side in pixels at which two sources are compared. Default: 64.")
     ] = None,

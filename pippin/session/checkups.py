@@ -184,11 +184,5 @@ def reference_note(training: int, held_out: int) -> str | None:
             f"There are no checkups, and the last state is kept instead of the best: they need {MIN_REFERENCES} "
             f"pictures, and the training set has {training}"
         )
-    are = (
-        "no pictures are"
-        if held_out == 0
-        else "only 1 picture is"
-        if held_out == 1
-        else f"only {held_out} pictures are"
-    )
-    return f"Checkups compare with training images, because {are} held out and at least {MIN_REFERENCES} are needed"
+    are = "1 picture is" if held_out == 1 else f"{held_out} pictures are"
+    return f"Checkups compare with training images: {are} held out, and at least {MIN_REFERENCES} are needed"
