@@ -330,6 +330,7 @@ def test_directions_are_shown_named_and_gone_along(run, tmp_path, invoke):
     assert "identical to the byte" in invoke("again", tmp_path / "b.png")
 
 
+@pytest.mark.slow
 def test_a_walk_from_picture_files(run, tmp_path, invoke):
     for seed in (1, 2):
         Provenance.of(run, [seed]).save(tmp_path / f"{seed}.png", run)

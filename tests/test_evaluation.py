@@ -85,6 +85,7 @@ def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
     assert pippin.evaluate(run, photos, n=8) == pippin.evaluate(run.path, photos, n=8)
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_against_its_held_out_set_and_shows_the_nearest_pairs(tmp_path, capsys):
     photos = tiny.save(tmp_path / "photos", tiny.pictures(200))
     run = tiny.train(tmp_path / "run", source=photos, batches=2)

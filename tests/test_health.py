@@ -302,6 +302,7 @@ def weights(state):
     return [state[name] for name in sorted(state) if name.startswith("generator/weights")]
 
 
+@pytest.mark.slow
 def test_what_a_real_checkup_measures(tmp_path, monkeypatch):
     """Train on noise for two batches: the generated images differ from it, by the pretrained network itself."""
     monkeypatch.setattr(checkups, "IMAGES", 64)

@@ -139,7 +139,7 @@ def test_a_finished_run_needs_no_networks_to_be_sampled(finished, uninterrupted)
     ("batch", "number"),
     [
         (137, signal.SIGINT),
-        (1, signal.SIGTERM),
+        pytest.param(1, signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param(100, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param(137, signal.SIGTERM, marks=pytest.mark.slow),
@@ -171,6 +171,7 @@ def check_same(run, uninterrupted, stops):
     assert (run.path / "timeline.png").read_bytes() == (uninterrupted.path / "timeline.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_anchors_are_computed_once_and_reused_on_resuming(tmp_path, monkeypatch):
     settings = {"anchored": 0.5, "batches": 60}
     whole = tiny.train(tmp_path / "whole", **settings)
@@ -223,6 +224,7 @@ def test_a_signal_at_the_last_batch_finishes_the_run(uninterrupted, tmp_path, mo
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], set())
 
 
+@pytest.mark.slow
 def test_the_second_signal_interrupts_at_once_and_the_run_resumes_from_its_checkpoint(uninterrupted, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         tiny.train(tmp_path / "run", SignallingReporter(150, times=2))
@@ -253,6 +255,7 @@ def test_a_run_interrupted_many_times_is_the_same(uninterrupted, tmp_path):
     check_same(tiny.train(tmp_path / "run"), uninterrupted[0], stops)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_checkpoint_starts_again_with_an_empty_log(uninterrupted, tmp_path):
     tiny.train_until(70, tmp_path / "run")
     (tmp_path / "run" / "checkpoint.safetensors").unlink()
@@ -448,6 +451,7 @@ def test_a_discriminator_with_pooling_is_trained_with_the_relativistic_rule(tmp_
     assert run.settings.image_size == 16
 
 
+@pytest.mark.slow
 def test_a_discriminator_with_batch_normalisation_is_trained_with_the_alternating_rule(tmp_path):
     run, rule = train_own(tmp_path / "run", discriminator=tiny.discriminator(layers.BatchNormalization()))
     assert rule == "alternating"
@@ -469,6 +473,7 @@ def train_own(path, **own):
     return run, reporter.rule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["generator", "discriminator"])
 def test_the_network_that_is_not_given_is_the_presets(tmp_path, given):
     run, _ = train_own(tmp_path / "run", **{given: getattr(tiny, given)()})
@@ -479,6 +484,7 @@ def test_the_network_that_is_not_given_is_the_presets(tmp_path, given):
     assert run.settings.latent_dim == run.generator.input_shape[1]
 
 
+@pytest.mark.slow
 def test_networks_with_dropout_and_batch_normalisation_resume_exactly(tmp_path):
     def own():
         keras.utils.set_random_seed(3)

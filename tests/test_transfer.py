@@ -100,6 +100,7 @@ def test_every_head_of_standard_has_early_layers_but_never_a_score():
     assert not any(name.startswith("score") for name in early)
 
 
+@pytest.mark.slow
 def test_frozen_layers_keep_their_weights_for_their_share_of_the_run(parent, tmp_path):
     settings = Settings(frozen=0.5)
     assert [schedule_at(settings, p, 0)["early_rate"] for p in (0, 0.49, 0.5, 1)] == [0, 0, 1, 1]
