@@ -169,6 +169,7 @@ def test_sample_with_given_seeds_prints_them_below_the_pictures(place, call):
     from pippin.show import grid
 
     assert call("sample", "run", "--seeds", "3,7-8", "-o", "a.webp") == (0, "3 pictures in a.webp\n", "")
+    assert call("sample", "run", "-n", "1", "-o", "one.png")[1] == "1 picture in one.png\n"
     images = pippin.open_run("run").sample(seeds=[3, 7, 8])
     np.testing.assert_array_equal(np.asarray(Image.open("a.webp")), grid(images, labels=["3", "7", "8"]))
     call("sample", "run", "--seeds", "3,7-8", "-o", "b.png", "--no-labels", "--truncation", "0.5")

@@ -33,7 +33,7 @@ def test_curation_without_real_images_says_why(run, colours):
     curated = pippin.curate(run, 5, seed=3, progress=lambda *call: calls.append(call))
     assert curated.summary == (
         "Curated: of 20 generated images, the half nearest to other generated images (since the run was trained on an "
-        "array, which is not on disk), and 5 of those that differ most"
+        "array, which is not on disk), and of these the 5 that differ most"
     )
     np.testing.assert_array_equal(curated.images, run.sample(seeds=curated.seeds))
     assert len(set(curated.seeds)) == 5

@@ -61,6 +61,7 @@ def sample(
     separate: Annotated[bool, typer.Option("--separate", help="Write each picture to its own file.")] = False,
 ) -> None:
     """Generate new pictures with RUN. Each file stores how it was made, so that `pippin again` can reproduce it."""
+    from pippin.pictures.verdicts import plural
     from pippin.sampling.edits import parse_edits
     from pippin.sampling.seeds import parse_seeds, seeds_from
     from pippin.show import NOTE_SUFFIXES, check_suffix
@@ -101,12 +102,13 @@ def sample(
         provenance.save(output, opened, images)
     if summary:
         print(summary)
-    print(f"{len(chosen)} pictures in {output}")
+    print(f"{plural(len(chosen), 'picture')} in {output}")
 
 
 def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
     """Generate pictures from the latents of a picture file, edited."""
     opened = pippin.open_run(run)
+    from pippin.pictures.verdicts import plural
     from pippin.runs.provenance import Provenance
 
     provenance = Provenance.read(picture)
@@ -115,7 +117,7 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
     latents = provenance.generator_inputs(opened)
     with console_reporter() as reporter:
         provenance.save(output, opened, opened.generate(latents, reporter.progress("generating")))
-    print(f"{len(latents)} pictures in {output}")
+    print(f"{plural(len(latents), 'picture')} in {output}")
 
 
 def _save_each(provenance: "Provenance", run: "Run", images: "np.ndarray", output: Path) -> Path:

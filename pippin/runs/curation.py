@@ -86,7 +86,7 @@ def curate(
             copies = very_near
     chosen = measure.select_best(features, np.where(copies, -np.inf, scores), n)
     excluded = f"; {copies.sum():,} very near to training images were excluded" if copies.any() else ""
-    summary = f"Curated: of {len(seeds):,} generated images, {kind}, and {n:,} of those that differ most{excluded}"
+    summary = f"Curated: of {len(seeds):,} generated images, {kind}, and of these the {n:,} that differ most{excluded}"
     return Curated([seeds[index] for index in chosen], images[chosen], summary)
 
 
