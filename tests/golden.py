@@ -1,7 +1,7 @@
 """Golden losses: 20 training steps of three small runs on one engine, to the last bit.
 
-`KERAS_BACKEND=jax python tests/golden.py` prints them as JSON; with `--write` it replaces `tests/golden/jax.json`. Do
-that only for a change that is meant to change what a run learns, and say so in the commit. `test_golden.py` compares.
+`KERAS_BACKEND=jax python tests/golden.py` prints them as JSON. With `--write` it replaces `tests/golden/jax.json`; do
+that only for a change that is meant to change training, and say so in the commit. `test_golden.py` compares them.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ CASES = {
 
 
 class Pictures:
-    """Smooth random pictures, uint8 (N, S, S, C), with labels where there are four channels."""
+    """Random images of 4×4 plain blocks, uint8 (N, S, S, C), with labels if they have four channels."""
 
     def __init__(self, size: int, channels: int, count: int = 24):
         coarse = np.random.default_rng(7).integers(0, 256, (count, 4, 4, channels), dtype=np.uint8)
@@ -70,15 +71,23 @@ def losses(name: str) -> dict[str, object]:
 
 
 def environment() -> dict[str, str]:
-    """What the last bits depend on."""
-    model = next((line.split(":")[1].strip() for line in cpu_lines() if line.startswith("model name")), "unknown")
+    """Return what the last bits depend on."""
+    facts = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in cpu_lines() if ":" in line)
+    vectors = sorted(flag for flag in facts.get("flags", "").split() if flag.startswith(("avx", "amx", "fma", "sse")))
+    model = facts.get("model name", "unknown")
     module = {"tensorflow": "tensorflow-cpu"}.get(keras.backend.backend(), keras.backend.backend())
     versions = {name: importlib.metadata.version(name) for name in ("keras", "numpy", module)}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": f"{platform.machine()}, {model}", "cores": str(cores), **versions}
+    return {
+        "processor": f"{platform.machine()}, {model}",
+        "vectors": " ".join(vectors),
+        "cores": str(cores),
+        **versions,
+    }
 
 
 def cpu_lines() -> list[str]:
+    """Return the lines of /proc/cpuinfo; none where there is no such file."""
     file = Path("/proc/cpuinfo")
     return file.read_text().splitlines() if file.exists() else []
 

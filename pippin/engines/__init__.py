@@ -1,6 +1,6 @@
-"""What differs between TensorFlow, JAX and PyTorch, and nothing else.
+"""The differences between TensorFlow, JAX and PyTorch, and nothing else.
 
-Everything that computes is written in `keras.ops`; an engine adds derivatives, compilation and device placement.
+All computation is written in `keras.ops`. An engine adds derivatives, compilation and device placement.
 """
 
 import contextlib
@@ -19,28 +19,29 @@ from pippin.engines.stderr import suppressed_stderr
 from pippin.errors import EngineError
 
 ENGINES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
-"""Each engine's name for Keras, and the module that must be importable for it."""
+"""Each engine's name as a Keras backend, and the module that must be installed for it."""
 
 INSTALL = "pip install tensorflow-cpu (a CPU), jax (GPUs, TPUs) or torch (Apple GPUs)"
+"""How to install an engine, for error messages."""
 
 
 class Engine(Protocol):
-    """The interface that `tensorflow.py`, `jax.py` and `torch.py` fill, as modules."""
+    """The interface that the modules `tensorflow`, `jax` and `torch` implement."""
 
     name: str
 
     def vjp(self, function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any], Any]:
         """Compute a function and prepare its vector-Jacobian product.
 
-        May be nested: a pullback called inside the function of an outer `vjp` is differentiated by that one.
+        Calls may be nested: a pullback that is called inside the function of an outer `vjp` is differentiated by it.
 
         Args:
-            function: takes `primals`, returns `(output, aux)`, both nested structures of tensors.
-            *primals: nested structures of float tensors to differentiate with respect to.
+            function: Takes `primals`, returns `(output, aux)`, both nested structures of tensors.
+            *primals: Nested structures of float tensors to differentiate with respect to.
 
         Returns:
-            `(output, pullback, aux)`. `pullback(cotangents)`, called at most once, takes a structure like `output`
-            and returns a tuple of gradients, one for each primal and of its structure.
+            `(output, pullback, aux)`. `pullback(cotangents)` takes a structure like `output` and returns a tuple of
+            gradients, one for each primal and with its structure. It may be called once.
         """
 
     def jit(self, function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
@@ -53,27 +54,27 @@ class Engine(Protocol):
         """
 
     def to_device(self, tree: Any) -> Any:
-        """Turn a nested structure of NumPy arrays into tensors where the engine computes."""
+        """Copy a nested structure of NumPy arrays to the device, as tensors."""
 
     def to_host(self, tree: Any) -> Any:
-        """Turn a nested structure of tensors into NumPy arrays, waiting for what is still being computed."""
+        """Copy a nested structure of tensors to NumPy arrays, after all pending computation."""
 
     def device(self) -> str:
-        """Say in a word or two what the engine computes on."""
+        """Return the device in a word or two, such as "CPU" or "2 GPU"."""
 
 
 def select_backend() -> None:
-    """Tell Keras which engine to use, before it is loaded. Loads nothing, and leaves complaints to `current`."""
+    """Set `KERAS_BACKEND` to the chosen engine, unless Keras is loaded. Loads nothing; `current` raises the errors."""
     if "keras" not in sys.modules:
         with contextlib.suppress(EngineError):
             os.environ["KERAS_BACKEND"] = choose()
 
 
 def current() -> Engine:
-    """Load Keras and return the engine that it computes with.
+    """Load Keras and return the engine of its backend.
 
     Raises:
-        EngineError: none is installed, or the chosen one is not, or Keras was told to use another backend.
+        EngineError: No engine is installed, the chosen one is not, or Keras uses another backend.
     """
     if "keras" not in sys.modules:
         choose()
@@ -90,7 +91,7 @@ def current() -> Engine:
 
 @contextlib.contextmanager
 def _quiet_loading() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ says when it is loaded (no setting of its own does), unless loading fails."""
+    """Suppress what TensorFlow's C++ code writes while it is loaded, whatever its settings, unless loading fails."""
     if "pippin.engines.tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
@@ -100,27 +101,27 @@ def _quiet_loading() -> Iterator[None]:
 
 
 def choose() -> str:
-    """Name the engine that Keras is to use, by Keras' own means: `KERAS_BACKEND`, then `keras.json`.
+    """Choose the engine: by `KERAS_BACKEND`, then by `keras.json`, then the best installed one for the hardware.
 
-    Keras writes a `keras.json` that names TensorFlow by itself, so an engine named there but not installed is taken
-    for that default and not for somebody's wish. If nothing is chosen: the best installed one for the hardware.
+    Keras itself writes a `keras.json` that names TensorFlow. So an engine that is named there but not installed is
+    taken for that default, not for the user's choice.
 
     Returns:
         One of `ENGINES`.
 
     Raises:
-        EngineError: see `current`.
+        EngineError: See `current`.
     """
-    wish = os.environ.get("KERAS_BACKEND")
-    if wish:
-        if wish not in ENGINES:
-            raise EngineError(f"Pippin trains on {', '.join(ENGINES)}. Received: KERAS_BACKEND={wish}")
-        if not _installed(ENGINES[wish]):
-            raise EngineError(f"KERAS_BACKEND={wish}, but {wish} is not installed. Install it with {INSTALL}")
-        return wish
-    written = _keras_json()
-    if written in ENGINES and _installed(ENGINES[written]):
-        return written
+    chosen = os.environ.get("KERAS_BACKEND")
+    if chosen:
+        if chosen not in ENGINES:
+            raise EngineError(f"Pippin trains on {', '.join(ENGINES)}. Received: KERAS_BACKEND={chosen}")
+        if not _installed(ENGINES[chosen]):
+            raise EngineError(f"KERAS_BACKEND={chosen}, but {chosen} is not installed. Install it with {INSTALL}")
+        return chosen
+    configured = _keras_json()
+    if configured in ENGINES and _installed(ENGINES[configured]):
+        return configured
     for name in _preference():
         if _installed(ENGINES[name]):
             return name
@@ -132,6 +133,7 @@ def _installed(module: str) -> bool:
 
 
 def _keras_json() -> str | None:
+    """Return the backend that `keras.json` names."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         return json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
@@ -140,7 +142,7 @@ def _keras_json() -> str | None:
 
 
 def _preference() -> list[str]:
-    """Order the engines for this hardware without loading any of them."""
+    """Return the engines from the best one for this hardware to the worst, without loading any."""
     nvidia = Path("/dev/nvidiactl").exists()
     if _installed("libtpu") or (nvidia and (_installed("jax_cuda13_plugin") or _installed("jax_cuda12_plugin"))):
         return ["jax", "torch", "tensorflow"]

@@ -1,4 +1,4 @@
-"""What compiled code says on standard error past every setting."""
+"""Suppressing standard error, for compiled code that writes there whatever its settings are."""
 
 import contextlib
 import os
@@ -9,22 +9,22 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def suppressed_stderr(replay: bool) -> Iterator[None]:
-    """Hold back what this process writes to standard error, by whichever code.
+    """Suppress everything that this process writes to standard error, from Python or from compiled code.
 
     Args:
-        replay: whether to say it after all when an exception ends the block.
+        replay: Whether to write it after all when an exception ends the block.
     """
     sys.stderr.flush()
-    outside = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except BaseException:
             if replay:
-                held.seek(0)
-                os.write(outside, held.read())
+                captured.seek(0)
+                os.write(original, captured.read())
             raise
         finally:
-            os.dup2(outside, 2)
-            os.close(outside)
+            os.dup2(original, 2)
+            os.close(original)

@@ -13,28 +13,28 @@ from pippin.host.cores import available_cores
 
 name = "tensorflow"
 
-# The remapper stumbles over the derivative of a leaky ReLU that follows a sum and complains on standard error, past
-# every log level. It merges layers for inference; in the training step it finds nothing to merge.
+# The remapper fails on the derivative of a leaky ReLU that follows a sum, and writes that to standard error at every
+# log level. It fuses layers for inference; in the training step it finds nothing to fuse.
 tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
-def _work_side_by_side() -> None:
-    """Let two operations run at a time, each on half of the cores, where nobody has chosen otherwise.
+def _run_two_operations_at_a_time() -> None:
+    """Let two operations run at a time, each on half of the cores, unless the user has chosen otherwise.
 
-    A step of a small batch is made of many small operations, most of which have another one that waits for nothing: the
-    gradients by input and by weights, the real and the painted pictures, the heads. So side by side they take less time
-    than one after the other, each on all cores.
+    A step of a small batch consists of many small operations, most of which are independent of another one: the
+    gradients with respect to inputs and weights, real and generated images, the discriminator heads. Two at a time take
+    less time than one after the other on all cores.
     """
     cores = available_cores()
     chosen = any(os.environ.get(f"TF_NUM_{kind}OP_THREADS") for kind in ("INTRA", "INTER"))
     if cores == 1 or chosen or tf.config.list_physical_devices("GPU"):
         return
-    with contextlib.suppress(RuntimeError):  # TensorFlow has been at work in this process, and can no more be told
+    with contextlib.suppress(RuntimeError):  # TensorFlow is already running and does not accept it any more
         tf.config.threading.set_intra_op_parallelism_threads(cores // 2)
         tf.config.threading.set_inter_op_parallelism_threads(2)
 
 
-_work_side_by_side()
+_run_two_operations_at_a_time()
 
 
 def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any], Any]:
@@ -70,6 +70,6 @@ def to_host(tree: Any) -> Any:
 
 def device() -> str:
     """See `pippin.engines.Engine.device`."""
-    tf.constant(0)  # wakes the runtime, which may then have something to say
+    tf.constant(0)  # starts the runtime, which may write to standard error
     gpus = tf.config.list_physical_devices("GPU")
     return f"{len(gpus)} GPU" if gpus else "CPU"

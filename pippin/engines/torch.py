@@ -14,7 +14,7 @@ name = "torch"
 def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any], Any]:
     """See `pippin.engines.Engine.vjp`.
 
-    A pullback called while an outer `vjp` runs its function is itself recorded; the outermost one is not.
+    A pullback that is called inside the function of an outer `vjp` is recorded; the outermost one is not.
     """
     tracked = keras_tree.map_structure(_track, primals)
     with torch.enable_grad():
@@ -36,6 +36,7 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any
 
 
 def _track(tensor: Any) -> Any:
+    """Return a tensor that requires a gradient."""
     return tensor if tensor.requires_grad else tensor.detach().requires_grad_(True)
 
 
