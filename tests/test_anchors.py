@@ -1,4 +1,4 @@
-"""Which latents real pictures are given, and how a batch is painted from them."""
+"""The latents assigned to training images, and batches that are generated from them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from pippin.networks import Networks
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
 
-NO_PROJECTOR = Networks(None, None)  # nothing else is asked of the networks
+NO_PROJECTOR = Networks(None, None)  # anchors need no other network
 
 
 def pictures(count, seed=0, size=32):
@@ -22,7 +22,7 @@ def half_dark(count):
     return images
 
 
-def test_each_latent_is_spread_like_a_standard_normal_variable():
+def test_each_dimension_is_distributed_like_a_standard_normal_variable():
     found = anchors.assign(NO_PROJECTOR, pictures(400), 256)
     assert (found.latents.shape, found.latents.dtype) == ((400, 128), np.float32)
     np.testing.assert_array_equal(found.pictures, np.arange(400))
@@ -32,24 +32,24 @@ def test_each_latent_is_spread_like_a_standard_normal_variable():
 
 
 @pytest.mark.parametrize(("count", "latent_dim", "dimensions"), [(20, 64, 19), (2, 64, 1), (50, 8, 8)])
-def test_few_pictures_and_few_latents_fix_fewer(count, latent_dim, dimensions):
+def test_few_images_and_few_latents_fix_fewer_dimensions(count, latent_dim, dimensions):
     assert anchors.assign(NO_PROJECTOR, pictures(count), latent_dim).latents.shape == (count, dimensions)
 
 
 @pytest.mark.parametrize("features", ["none", "efficientnet-lite0"])
-def test_what_differs_most_between_pictures_is_the_first_latent(features):
-    eyes = NO_PROJECTOR if features == "none" else networks.build("standard", 32, 4, features=features)
-    first = anchors.assign(eyes, half_dark(40), 4).latents[:, 0]
+def test_the_first_dimension_is_what_differs_most_between_images(features):
+    built = NO_PROJECTOR if features == "none" else networks.build("standard", 32, 4, features=features)
+    first = anchors.assign(built, half_dark(40), 4).latents[:, 0]
     assert (first[:20] > 0).all() != (first[20:] > 0).all()
 
 
-def test_equal_pictures_are_not_told_apart_by_chance():
+def test_equal_images_have_reproducible_anchors():
     once, again = (anchors.assign(NO_PROJECTOR, np.zeros((6, 16, 16, 3), np.uint8), 8).latents for _ in range(2))
     assert np.isfinite(once).all()
     np.testing.assert_array_equal(once, again)
 
 
-def test_of_many_pictures_some_are_drawn(monkeypatch):
+def test_a_random_subset_of_a_large_dataset_has_anchors(monkeypatch):
     monkeypatch.setattr(anchors, "MAX_IMAGES", 30)
     found = anchors.assign(NO_PROJECTOR, pictures(100), 8)
     assert len(found.pictures) == len(set(found.pictures)) == len(found.latents) == 30
@@ -66,12 +66,12 @@ def test_principal_components_are_those_of_a_singular_value_decomposition():
     assert (got.max(axis=0) == np.abs(got).max(axis=0)).all()
 
 
-def test_normalising_keeps_the_order():
+def test_normal_scores_keep_the_order():
     values = np.random.default_rng(2).normal(size=(50, 3)) ** 3
     np.testing.assert_array_equal(anchors.normal_scores(values).argsort(axis=0), values.argsort(axis=0))
 
 
-def test_the_first_pictures_of_a_batch_are_tied_and_the_others_left_as_they_were():
+def test_only_the_first_latents_of_a_batch_are_replaced_by_anchors():
     latents = np.arange(20, dtype="float32").reshape(10, 2) + 100
     some = Anchors(np.arange(10) * 7, latents)
     free, drawn = (draws.step_draws(3, 5, 8, 6) for _ in range(2))
@@ -85,7 +85,7 @@ def test_the_first_pictures_of_a_batch_are_tied_and_the_others_left_as_they_were
         np.testing.assert_array_equal(values[:8], free["augment"][kind][:8])
 
 
-def test_each_anchor_is_painted_from_once_before_any_is_again():
+def test_each_anchor_is_used_once_per_epoch():
     some = Anchors(np.arange(12), np.zeros((12, 2), "float32"))
     seen = [anchors.insert(some, 4, 0, n, draws.step_draws(0, n, 8, 4)) for n in range(3)]
     assert sorted(np.concatenate(seen)) == list(range(12))

@@ -28,7 +28,7 @@ def run(engine, images, draws, strength, blur=0, blur_floor=0, shift=None):
 
 
 def only(kind, count=COUNT, **values):
-    """Draws that open one kind's gate at strength 0.5, and leave the rest shut."""
+    """Draws that apply only one kind at strength 0.5."""
     draws = augmentation_draws(1, 0, count)
     draws["gates"] = np.ones((count, len(KINDS)), "float32")
     draws["gates"][:, KINDS.index(kind)] = 0
@@ -44,7 +44,7 @@ def test_shut_gates_augment_nothing(engine, images):
     np.testing.assert_array_equal(run(engine, images, draws, 0.5), images)
 
 
-def test_the_probability_of_a_shift_is_its_own_where_it_is_given(engine, images):
+def test_translation_can_have_a_probability_of_its_own(engine, images):
     draws = {**augmentation_draws(0, 0, COUNT), "gates": np.full((COUNT, 4), 0.5, "float32"), "blur": np.zeros(COUNT)}
     draws = {name: np.float32(values) for name, values in draws.items()}
     got = run(engine, images, draws, 0, shift=1.0)
@@ -53,7 +53,7 @@ def test_the_probability_of_a_shift_is_its_own_where_it_is_given(engine, images)
     assert (got != images).any()
 
 
-def test_flip_mirrors_every_second_picture_that_it_may(engine, images):
+def test_a_flip_depends_on_its_draw(engine, images):
     flip = [0.1, 0.49, 0.5, 0.9, 0.0, 0.7]
     got = run(engine, images, only("flip", flip=flip), 0.5)
     for index, value in enumerate(flip):
@@ -62,7 +62,7 @@ def test_flip_mirrors_every_second_picture_that_it_may(engine, images):
 
 
 def shifted(image, down, right):
-    """The picture moved by whole pixels, zeros moving in."""
+    """The image translated by whole pixels; zeros move in."""
     moved = np.zeros_like(image)
     h, w, _ = image.shape
     for row in range(h):
@@ -138,7 +138,7 @@ def test_a_blurred_dot_is_a_gaussian(engine):
         np.testing.assert_allclose(got[index], expected, atol=1e-6)
 
 
-def test_the_floor_blurs_every_picture_at_least_so_much(engine, images):
+def test_the_floor_is_the_least_blur_of_every_image(engine, images):
     draws = {**augmentation_draws(0, 0, COUNT), "blur": np.float32([0, 0.1, 0.5, 0.5, 0.9, 1])}
     floored = run(engine, images, draws, 0, blur=2, blur_floor=1)
     for index, sigma in enumerate((1, 1, 1, 1, 1.8, 2)):
@@ -146,7 +146,7 @@ def test_the_floor_blurs_every_picture_at_least_so_much(engine, images):
         np.testing.assert_allclose(floored[index], alone[index], atol=1e-5)
 
 
-def test_blur_darkens_nothing_at_the_edges(engine):
+def test_blur_does_not_darken_the_edges(engine):
     even = np.full((COUNT, SIDE, SIDE, 3), 0.7, "float32")
     np.testing.assert_allclose(
         run(engine, even, augmentation_draws(0, 0, COUNT), 0, blur=3, blur_floor=3), even, atol=1e-6
@@ -154,7 +154,7 @@ def test_blur_darkens_nothing_at_the_edges(engine):
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.6, 1.0])
-def test_the_strength_is_the_share_of_pictures_that_each_kind_changes(engine, strength):
+def test_the_strength_is_the_share_of_images_that_each_kind_changes(engine, strength):
     count = 2000
     image = np.random.default_rng(4).uniform(-1, 1, (1, 8, 8, 3)).astype("float32")
     for index, kind in enumerate(KINDS):
@@ -181,7 +181,7 @@ def test_gradients_pass_through(engine, images):
         return ops.sum(augment.augment(images, draws, strength) * weight), None
 
     value, pullback, _ = engine.vjp(total, engine.to_device(images))
-    (slopes,) = engine.to_host(pullback(ops.ones_like(value)))
+    (gradients,) = engine.to_host(pullback(ops.ones_like(value)))
     difference = engine.to_host(total(engine.to_device(other))[0]) - engine.to_host(value)
-    assert (slopes * (other - images)).sum() == pytest.approx(float(difference), rel=1e-3)
-    assert np.abs(slopes).sum() > 0
+    assert (gradients * (other - images)).sum() == pytest.approx(float(difference), rel=1e-3)
+    assert np.abs(gradients).sum() > 0

@@ -27,7 +27,7 @@ print("equal")
 
 
 @pytest.mark.slow
-def test_written_out_for_jax_it_is_keras_own_layer_and_so_is_its_gradient(monkeypatch):
+def test_shifted_products_on_jax_equal_keras_layer_and_its_gradient(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    said = subprocess.run([sys.executable, "-c", CHECK], capture_output=True, text=True, check=False)
-    assert said.stdout.strip() == "equal", said.stderr
+    done = subprocess.run([sys.executable, "-c", CHECK], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "equal", done.stderr

