@@ -1,8 +1,8 @@
 """What is measured under every engine, for tests that compare the numbers.
 
 Keras computes with one engine a process, so each has a worker of its own: `KERAS_BACKEND=jax python
-tests/across_engines.py FOLDER`. It runs every function in `MEASUREMENTS`, says "ready", goes on from each checkpoint
-of another engine that it is told of, and writes all it found to `FOLDER/jax.npz`. `ask` starts all workers at once.
+tests/across_engines.py FOLDER`. It runs every function in `MEASUREMENTS`, says "ready", resumes from each checkpoint
+of another engine whose name it reads, and writes all results to `FOLDER/jax.npz`. `ask` starts all workers at once.
 """
 
 import copy
@@ -93,11 +93,11 @@ def ask(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     try:
         for name, worker in workers.items():
             if "ready\n" not in worker.stdout:
-                raise RuntimeError(f"{name}'s worker fell over:\n{noises[name].read_text()}")
+                raise RuntimeError(f"{name}'s worker failed:\n{noises[name].read_text()}")
         for name, worker in workers.items():
             worker.communicate("\n".join(other for other in INSTALLED if other != name))
             if worker.returncode:
-                raise RuntimeError(f"{name}'s worker fell over:\n{noises[name].read_text()}")
+                raise RuntimeError(f"{name}'s worker failed:\n{noises[name].read_text()}")
     finally:
         for worker in workers.values():
             worker.kill()
@@ -118,8 +118,8 @@ def pictures(count: int = 12, image_size: int = 16) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, image_size, image_size, 3), dtype=np.uint8)
 
 
-def critic(*middle: keras.Layer) -> keras.Model:
-    """Somebody's own `Sequential` discriminator for 16×16 pictures.
+def small_discriminator(*middle: keras.Layer) -> keras.Model:
+    """A user's own `Sequential` discriminator for 16×16 pictures.
 
     Without a bias at its end: that moves no relativistic loss, so its gradient is rounding, which Adam makes large.
     """
@@ -136,7 +136,7 @@ def critic(*middle: keras.Layer) -> keras.Model:
     )
 
 
-def painter(*middle: keras.Layer, activation: str = "leaky_relu") -> keras.Model:
+def small_generator(*middle: keras.Layer, activation: str = "leaky_relu") -> keras.Model:
     first = [keras.Input((LATENT_DIM,)), layers.Dense(8 * 8 * 4), *middle, layers.Activation(activation)]
     last = layers.Conv2D(3, 3, padding="same", activation="tanh")
     return keras.Sequential([*first, layers.Reshape((8, 8, 4)), layers.UpSampling2D(), last])
@@ -211,7 +211,7 @@ def first_step(bench: Bench, players: Networks | None = None) -> dict:
 
 def many_steps(bench: Bench) -> dict:
     """`STEPS` steps of a tiny pair, with a checkpoint half-way to `EXACT_STEPS`; and how often Python ran the step."""
-    engine, pair = bench.engine, (painter(), critic())
+    engine, pair = bench.engine, (small_generator(), small_discriminator())
     trainer = bench.trainer(*pair)
     folder = pippin.runs.folder.Folder.create(bench.folder / engine.name, bench.choice, ABOUT, pair)
     calls, call = [], trainer.generator.stateless_call
@@ -237,12 +237,12 @@ def many_steps(bench: Bench) -> dict:
 
 def resumed(bench: Bench) -> dict:
     """The other half of `EXACT_STEPS` by a new trainer, whose networks have other weights until it loads."""
-    bench.heir = bench.trainer(painter(), critic())
-    return go_on(bench, bench.engine.name)
+    bench.resuming = bench.trainer(small_generator(), small_discriminator())
+    return resume(bench, bench.engine.name)
 
 
-def go_on(bench: Bench, name: str) -> dict:
-    run, trainer = pippin.runs.run.open_run(bench.folder / name), bench.heir
+def resume(bench: Bench, name: str) -> dict:
+    run, trainer = pippin.runs.run.open_run(bench.folder / name), bench.resuming
     trainer.load(*run.folder.load_checkpoint(trainer.state_on_host()))
     begun, seconds = trainer.batches, trainer.seconds
     for _ in range(EXACT_STEPS // 2):
@@ -264,32 +264,34 @@ def two_passes(bench: Bench, players: Networks | None = None) -> dict:
     parts = slice(BATCH), slice(BATCH, None)
     halves = [{key: value[part] for key, value in batch["augment"].items()} for part in parts]
 
-    def see(images, half):
+    def inputs_of(images, half):
         by = schedule_at(recipe, 0.0, 0)
         seen = augment(images, halves[half], by["augment_p"], by["blur"], by["blur_floor"], by["shift_p"])
         return [seen] if projector is None else projector(seen)
 
-    def judge(weights, maps):
+    def discriminate(weights, maps):
         seen = maps if len(maps) > 1 else maps[0]
         return discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)[0]
 
-    def paint(weights):
+    def generate(weights):
         return generator.stateless_call(weights, state["generator"]["stats"], batch["latents"], training=True)[0]
 
     def g_loss(weights):
-        own, maps = state["discriminator"]["weights"], see(paint(weights), 1)
+        own, maps = state["discriminator"]["weights"], inputs_of(generate(weights), 1)
         apart = [ops.mean((fake[:count] - real[:count]) ** 2) for real, fake in zip(real_maps, maps, strict=True)]
         off = sum(apart) / len(apart) * count / BATCH
-        return ops.mean(ops.softplus(judge(own, real_maps) - judge(own, maps))) + recipe.reconstruction * off
+        return (
+            ops.mean(ops.softplus(discriminate(own, real_maps) - discriminate(own, maps))) + recipe.reconstruction * off
+        )
 
-    real_maps = see(real_images, 0)
-    fake_maps = engine.to_device(engine.to_host(see(paint(state["generator"]["weights"]), 1)))
+    real_maps = inputs_of(real_images, 0)
+    fake_maps = engine.to_device(engine.to_host(inputs_of(generate(state["generator"]["weights"]), 1)))
 
     def d_loss(weights):
-        loss = ops.mean(ops.softplus(judge(weights, fake_maps) - judge(weights, real_maps)))
+        loss = ops.mean(ops.softplus(discriminate(weights, fake_maps) - discriminate(weights, real_maps)))
         for maps in (real_maps, fake_maps):
-            slopes = derivative(lambda maps: ops.sum(judge(weights, maps)), list(maps))
-            loss = loss + recipe.gamma / 2 * sum(ops.sum(slope**2) for slope in slopes) / BATCH / len(maps)
+            gradients = derivative(lambda maps: ops.sum(discriminate(weights, maps)), list(maps))
+            loss = loss + recipe.gamma / 2 * sum(ops.sum(gradient**2) for gradient in gradients) / BATCH / len(maps)
         return loss
 
     return {
@@ -299,12 +301,12 @@ def two_passes(bench: Bench, players: Networks | None = None) -> dict:
 
 
 def projected_first_step(bench: Bench) -> dict:
-    """The same where the discriminator judges a projector's maps."""
+    """The same where the discriminator takes a projector's maps."""
     return first_step(bench, bench.projected)
 
 
 def projected_two_passes(bench: Bench) -> dict:
-    """The same where the discriminator judges a projector's maps."""
+    """The same where the discriminator takes a projector's maps."""
     return two_passes(bench, bench.projected)
 
 
@@ -328,28 +330,30 @@ def derivative(function, tensors: list) -> list:
 
 
 def finite_difference(bench: Bench) -> dict:
-    """The slope of L_D with both penalties along its own gradient, for a smooth pair.
+    """The directional derivative of L_D with both penalties along its own gradient, for a smooth pair.
 
     (Where a ReLU bends, ‖∇D‖² jumps, and differences say nothing.)
     """
     from pippin.training.step import build_step
 
     smooth = [keras.Input((16, 16, 3)), layers.Conv2D(4, 3, strides=2, activation="tanh"), layers.Flatten()]
-    pair = painter(activation="tanh"), keras.Sequential([*smooth, layers.Dense(1)])
+    pair = small_generator(activation="tanh"), keras.Sequential([*smooth, layers.Dense(1)])
     engine, start, gamma = bench.engine, numpy_state(*pair), 3.0
     step = build_step(engine, Networks(*pair), "relativistic")
     batch = engine.to_device(step_batch(gamma=gamma))
     own = start["discriminator"]["weights"]
 
-    def look(weights):
+    def evaluate(weights):
         state = {**start, "discriminator": {**start["discriminator"], "weights": weights}}
         state, measures = engine.to_host(step(engine.to_device(copy.deepcopy(state)), batch))
         penalty = np.float64(measures["r1_penalty"]) + measures["r2_penalty"]
         return np.float64(measures["d_loss"]) + gamma / 2 * penalty, state["discriminator"]["first_moment"]
 
-    _, gradients = look(own)
+    _, gradients = evaluate(own)
     length = np.linalg.norm(flat(gradients))
-    losses = [look([w + sign * 1e-2 / length * g for w, g in zip(own, gradients, strict=True)])[0] for sign in (1, -1)]
+    losses = [
+        evaluate([w + sign * 1e-2 / length * g for w, g in zip(own, gradients, strict=True)])[0] for sign in (1, -1)
+    ]
     return {"expected": length, "measured": (losses[0] - losses[1]) / 2e-2}
 
 
@@ -373,22 +377,25 @@ def derivatives(bench: Bench) -> dict:
     def cube(a, b):
         return ops.sum(a**3), {"seen": a}
 
-    def slope(a):
+    def gradient(a):
         total, pullback, _ = engine.vjp(cube, a, b)
         return ops.sum(pullback(ops.ones_like(total))[0]), None
 
     total, pullback, aux = engine.vjp(cube, a, b)
     once = engine.to_host(pullback(ops.ones_like(total)))
-    total_slope, pullback, _ = engine.vjp(slope, a)
-    (twice,) = engine.to_host(pullback(ops.ones_like(total_slope)))
+    total_gradient, pullback, _ = engine.vjp(gradient, a)
+    (twice,) = engine.to_host(pullback(ops.ones_like(total_gradient)))
     value, seen = engine.to_host(total), engine.to_host(aux["seen"])
     return {"value": value, "a": once[0], "b": once[1]["b"], "seen": seen, "twice": twice}
 
 
 def own_networks(bench: Bench) -> dict:
-    """Three steps of somebody's own discriminators: one normalises the batch, one pools with a maximum."""
-    own = {"normalising": critic(layers.BatchNormalization()), "pooling": critic(layers.MaxPooling2D())}
-    generators = {"normalising": painter(layers.BatchNormalization()), "pooling": painter()}
+    """Three steps of a user's own discriminators: one normalises the batch, one pools with a maximum."""
+    own = {
+        "normalising": small_discriminator(layers.BatchNormalization()),
+        "pooling": small_discriminator(layers.MaxPooling2D()),
+    }
+    generators = {"normalising": small_generator(layers.BatchNormalization()), "pooling": small_generator()}
     found = {}
     for name, discriminator in own.items():
         trainer = Trainer(bench.engine, bench.choice.settings, Networks(generators[name], discriminator), pictures())
@@ -403,7 +410,7 @@ def own_networks(bench: Bench) -> dict:
     for preset in networks.BUILDERS:
         found[f"{preset}/alone"] = networks.treats_images_independently(networks.build(preset, 16, LATENT_DIM)[1])
     found["projected/alone"] = networks.treats_images_independently(bench.projected.discriminator)
-    found["forgetting/alone"] = networks.treats_images_independently(critic(layers.Dropout(0.5)))
+    found["forgetting/alone"] = networks.treats_images_independently(small_discriminator(layers.Dropout(0.5)))
     return found
 
 
@@ -469,7 +476,7 @@ def work(folder: Path) -> None:
         note(measure.__name__, measure, bench)
     print("ready", flush=True)
     for line in sys.stdin:
-        note(f"from_{line.strip()}", go_on, bench, line.strip())
+        note(f"from_{line.strip()}", resume, bench, line.strip())
     np.savez(folder / f"{engine.name}.npz", **found)
 
 

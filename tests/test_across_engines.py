@@ -35,14 +35,14 @@ def distance(a, b):
 
 
 @engine_pairs
-@pytest.mark.parametrize("judged", ["", "projected_"], ids=["pixels", "features"])
-def test_the_first_step_agrees(found, one, other, judged):
-    a, b = results(found, one, f"{judged}first_step"), results(found, other, f"{judged}first_step")
+@pytest.mark.parametrize("prefix", ["", "projected_"], ids=["pixels", "features"])
+def test_the_first_step_agrees(found, one, other, prefix):
+    a, b = results(found, one, f"{prefix}first_step"), results(found, other, f"{prefix}first_step")
     assert a.keys() == b.keys()
     assert {"d_loss", "g_loss", "r1_penalty", "r2_penalty", "generator_gradients"} < a.keys()
     for name in a:
-        # A bend of one of the features' fifty ReLUs that rounds to its other side is a jump in what lies behind it.
-        through_features = judged and name in ("generator_gradients", "g_gradient")
+        # One of the features' fifty ReLUs may round to the other side of 0, which changes the gradients behind it.
+        through_features = prefix and name in ("generator_gradients", "g_gradient")
         assert distance(a[name], b[name]) < (5e-4 if through_features else 1e-4), name
 
 
@@ -58,7 +58,7 @@ def test_twenty_steps_stay_together(found, one, other):
 
 
 @engine_names
-def test_stopping_and_going_on_changes_nothing(found, engine):
+def test_stopping_and_resuming_changes_nothing(found, engine):
     whole, halves = results(found, engine, "many_steps"), results(found, engine, "resumed")
     assert halves.pop("begun") == EXACT_STEPS // 2
     assert halves.pop("seconds") == 1.5
@@ -72,7 +72,7 @@ def test_stopping_and_going_on_changes_nothing(found, engine):
 
 
 @pytest.mark.parametrize(("begun_on", "ended_on"), list(itertools.permutations(engines.ENGINES, 2)))
-def test_a_run_goes_on_under_another_engine(found, begun_on, ended_on):
+def test_a_run_resumes_under_another_engine(found, begun_on, ended_on):
     results(found, begun_on, "many_steps")
     whole, halves = results(found, ended_on, "many_steps"), results(found, ended_on, f"from_{begun_on}")
     assert halves["begun"] == EXACT_STEPS // 2
@@ -81,7 +81,7 @@ def test_a_run_goes_on_under_another_engine(found, begun_on, ended_on):
 
 
 @engine_names
-def test_what_was_taken_to_the_host_stays_as_it_was(found, engine):
+def test_arrays_on_the_host_do_not_change_later(found, engine):
     assert results(found, engine, "many_steps")["untouched"]
 
 
@@ -97,16 +97,16 @@ def test_the_step_is_compiled_once(found, engine):
 
 @engine_names
 @pytest.mark.parametrize("player", PLAYERS)
-@pytest.mark.parametrize("judged", ["", "projected_"], ids=["pixels", "features"])
-def test_one_pass_gives_the_gradients_of_two(found, engine, player, judged):
-    one, two = results(found, engine, f"{judged}first_step"), results(found, engine, f"{judged}two_passes")
+@pytest.mark.parametrize("prefix", ["", "projected_"], ids=["pixels", "features"])
+def test_one_pass_gives_the_gradients_of_two(found, engine, player, prefix):
+    one, two = results(found, engine, f"{prefix}first_step"), results(found, engine, f"{prefix}two_passes")
     assert distance(one[f"{player}_gradients"], two[f"{player}_gradients"]) < 1e-5
 
 
 @engine_names
-def test_the_penalised_loss_has_the_slope_that_differences_measure(found, engine):
-    slope = results(found, engine, "finite_difference")
-    assert slope["measured"] == pytest.approx(float(slope["expected"]), rel=1e-3)
+def test_the_gradient_of_the_penalised_loss_is_that_of_finite_differences(found, engine):
+    derivative = results(found, engine, "finite_difference")
+    assert derivative["measured"] == pytest.approx(float(derivative["expected"]), rel=1e-3)
 
 
 @engine_names
@@ -134,11 +134,11 @@ def test_convolution_is_the_articles_formula(found, engine):
     np.testing.assert_allclose(got["Δb"], by_bias, rtol=1e-5)
 
 
-# -- somebody's own discriminators -----------------------------------------------------------------------------------
+# -- the user's own discriminators -----------------------------------------------------------------------------------
 
 
 @engine_names
-def test_which_discriminators_treat_pictures_alone(found, engine):
+def test_which_discriminators_treat_images_independently(found, engine):
     got = results(found, engine, "own_networks")
     alone = {name.removesuffix("/alone"): bool(value) for name, value in got.items() if name.endswith("/alone")}
     assert alone.pop("normalising") is False
@@ -157,7 +157,7 @@ def test_own_discriminators_train_by_the_rule_that_holds_for_them(found, engine,
 
 @engine_names
 @pytest.mark.parametrize("player", [*PLAYERS, "ema_generator"])
-def test_batch_statistics_are_carried_along(found, engine, player):
+def test_batch_statistics_are_part_of_the_state(found, engine, player):
     stats = results(found, engine, "own_networks")[f"normalising/{player}_stats"]
     for before, after in itertools.pairwise(stats):
         assert (before != after).any()

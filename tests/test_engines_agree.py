@@ -15,12 +15,12 @@ TESTS = Path(__file__).parent
 SCRIPT = """
 import copy, sys
 import numpy as np
-from across_engines import by_part, critic, numpy_state, painter, step_batch
+from across_engines import by_part, small_discriminator, numpy_state, small_generator, step_batch
 from pippin import engines
 from pippin.networks import Networks
 from pippin.training.step import build_step
 
-engine, pair, results = engines.current(), (painter(), critic()), {}
+engine, pair, results = engines.current(), (small_generator(), small_discriminator()), {}
 for rule in ("relativistic", "alternating"):
     step, state = build_step(engine, Networks(*pair), rule), numpy_state(*pair)
     for n in range(2):

@@ -3,7 +3,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from across_engines import critic, painter
+from across_engines import small_discriminator, small_generator
 from keras import layers
 
 from pippin import engines, networks
@@ -134,7 +134,7 @@ class Subclassed(keras.Model):
 
 
 def subclassed():
-    model = Subclassed(critic())
+    model = Subclassed(small_discriminator())
     model(np.zeros((1, 16, 16, 3), "float32"))
     return model
 
@@ -146,65 +146,75 @@ def two_headed():
 
 
 def test_checking_a_pair_that_fits_returns_its_latent_dim():
-    assert networks.check(networks.Networks(painter(), critic()), 16) == 8
+    assert networks.check(networks.Networks(small_generator(), small_discriminator()), 16) == 8
 
 
 def test_a_fully_convolutional_discriminator_fits():
     stack = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(1), layers.Reshape(())]
-    critic = keras.Sequential([keras.Input((None, None, 3)), *stack])
-    assert networks.check(networks.Networks(painter(), critic), 16) == 8
+    discriminator = keras.Sequential([keras.Input((None, None, 3)), *stack])
+    assert networks.check(networks.Networks(small_generator(), discriminator), 16) == 8
 
 
 @pytest.mark.parametrize(
     ("generator", "discriminator", "image_size", "message"),
     [
-        (painter, critic, 32, r"generator must return images of shape \(B, 32, 32, 3\)\. Received: .*\(B, 16, 16, 3\)"),
         (
-            lambda: keras.Sequential([painter(), layers.Conv2D(1, 1)]),
-            critic,
+            small_generator,
+            small_discriminator,
+            32,
+            r"generator must return images of shape \(B, 32, 32, 3\)\. Received: .*\(B, 16, 16, 3\)",
+        ),
+        (
+            lambda: keras.Sequential([small_generator(), layers.Conv2D(1, 1)]),
+            small_discriminator,
             16,
             r"generator must return images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 16, 16, 1\)",
         ),
-        (critic, critic, 16, r"generator must take latents of shape \(B, latent_dim\)"),
+        (small_discriminator, small_discriminator, 16, r"generator must take latents of shape \(B, latent_dim\)"),
         (
-            painter,
+            small_generator,
             lambda: keras.Sequential([keras.Input((16, 16, 1)), layers.Flatten(), layers.Dense(1)]),
             16,
             r"discriminator must take images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 16, 16, 1\)",
         ),
         (
-            painter,
+            small_generator,
             lambda: keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(1)]),
             16,
             r"discriminator must take images of shape \(B, 16, 16, 3\)\. Received: .*\(B, 32, 32, 3\)",
         ),
         (
-            painter,
+            small_generator,
             lambda: keras.Sequential([keras.Input((16, 16, 3)), layers.Flatten(), layers.Dense(2)]),
             16,
             r"discriminator must return one logit per image, shape \(B, 1\)\. Received: .*\(B, 2\)",
         ),
-        (painter, two_headed, 16, r"discriminator must return one logit per image"),
+        (small_generator, two_headed, 16, r"discriminator must return one logit per image"),
         (
-            painter,
-            lambda: keras.Sequential([*critic().layers[:-1], layers.Dense(1, activation="sigmoid")]),
+            small_generator,
+            lambda: keras.Sequential([*small_discriminator().layers[:-1], layers.Dense(1, activation="sigmoid")]),
             16,
             r"discriminator must end without a sigmoid: the losses take logits",
         ),
         (
-            painter,
-            lambda: keras.Sequential([critic(), layers.Activation("sigmoid")]),
+            small_generator,
+            lambda: keras.Sequential([small_discriminator(), layers.Activation("sigmoid")]),
             16,
             r"discriminator must end without a sigmoid: the losses take logits",
         ),
         (
             lambda: keras.Sequential([layers.Dense(3)]),
-            critic,
+            small_discriminator,
             16,
             r"generator must be a built Keras model.*keras\.Input",
         ),
-        (painter, lambda: "critic", 16, r"discriminator must be a built Keras model.*Received: str"),
-        (painter, subclassed, 16, r"discriminator must be Sequential or functional"),
+        (
+            small_generator,
+            lambda: "a string",
+            16,
+            r"discriminator must be a built Keras model.*Received: str",
+        ),
+        (small_generator, subclassed, 16, r"discriminator must be Sequential or functional"),
     ],
     ids=[
         "size",
@@ -254,7 +264,7 @@ class Deviation(layers.Layer):
     ids=["plain", "dropout", "pooling", "layer norm", "batch norm", "dropout and batch norm", "minibatch deviation"],
 )
 def test_which_discriminators_treat_images_independently(middle, alone):
-    discriminator = critic(*[make() for make in middle])
+    discriminator = small_discriminator(*[make() for make in middle])
     before = [numpy(variable.value).copy() for variable in discriminator.variables]
     assert networks.treats_images_independently(discriminator) is alone
     for variable, old in zip(discriminator.variables, before, strict=True):

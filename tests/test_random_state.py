@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tiny
-from across_engines import critic
+from across_engines import small_discriminator
 from keras import layers
 
 import pippin
@@ -97,7 +97,7 @@ def test_no_two_layers_have_the_same_seed(build):
 
 
 def test_trying_a_discriminator_leaves_the_global_generators_alone():
-    discriminator = critic(layers.Dropout(0.5), layers.GaussianNoise(1.0))
+    discriminator = small_discriminator(layers.Dropout(0.5), layers.GaussianNoise(1.0))
     with unchanged_generators():
         networks.treats_images_independently(discriminator)
 
@@ -112,7 +112,7 @@ class GlobalNoise(layers.Layer):
 
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX has no global generator to draw from inside a compiled function")
 def test_noise_from_a_global_generator_does_not_make_images_dependent():
-    discriminator = critic(GlobalNoise())
+    discriminator = small_discriminator(GlobalNoise())
     with unchanged_generators():
         assert networks.treats_images_independently(discriminator)
 

@@ -1,11 +1,11 @@
-"""The training step against the same written out in NumPy, for a pair small enough to do so."""
+"""The training step of a linear pair against the same step written in NumPy."""
 
 import copy
 
 import keras
 import numpy as np
 import pytest
-from across_engines import critic, numpy_state, painter, pictures, step_batch
+from across_engines import numpy_state, pictures, small_discriminator, small_generator, step_batch
 from keras import layers
 
 from pippin import engines
@@ -27,13 +27,13 @@ def engine():
 
 
 class Linear:
-    """A generator x̂ = z·W + c and a critic D(x) = x·w + b."""
+    """A generator x̂ = z·W + c and a discriminator D(x) = x·w + b."""
 
     def __init__(self, engine):
         self.engine = engine
-        paint = [keras.Input((LATENT_DIM,)), layers.Dense(PIXELS), layers.Reshape((SIDE, SIDE, 3))]
-        judge = [keras.Input((SIDE, SIDE, 3)), layers.Flatten(), layers.Dense(1)]
-        self.pair = keras.Sequential(paint), keras.Sequential(judge)
+        generate = [keras.Input((LATENT_DIM,)), layers.Dense(PIXELS), layers.Reshape((SIDE, SIDE, 3))]
+        discriminate = [keras.Input((SIDE, SIDE, 3)), layers.Flatten(), layers.Dense(1)]
+        self.pair = keras.Sequential(generate), keras.Sequential(discriminate)
         self.compiled = build_step(engine, Networks(*self.pair), "relativistic")
         self.start = numpy_state(*self.pair)
 
@@ -91,7 +91,7 @@ def step_in_numpy(state, batch):
     return state, losses
 
 
-def test_several_steps_are_those_written_out_in_numpy(linear):
+def test_several_steps_equal_those_written_in_numpy(linear):
     state = expected = linear.start
     for n in range(5):
         rates = {"learning_rate": 0.01 / (n + 1), "discriminator_rate": 0.3}
@@ -106,12 +106,12 @@ def test_several_steps_are_those_written_out_in_numpy(linear):
         if isinstance(parts, dict):
             for part, arrays in parts.items():
                 for got, array in zip(state[player][part], arrays, strict=True):
-                    # the critic's bias moves no loss, so its gradient is rounding alone, which Adam makes large
+                    # the discriminator's bias moves no loss, so its gradient is rounding alone, which Adam makes large
                     if array.shape != (1,):
                         np.testing.assert_allclose(got, array, rtol=1e-4, atol=1e-6, err_msg=f"{player} {part}")
 
 
-def test_both_penalties_of_a_linear_critic_are_its_squared_length(linear):
+def test_both_penalties_of_a_linear_discriminator_are_its_squared_norm(linear):
     length = np.sum(linear.start["discriminator"]["weights"][0] ** 2)
     _, measures = linear.step(linear.start, linear_batch())
     assert measures["r1_penalty"] == pytest.approx(length, rel=1e-5)
@@ -153,7 +153,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(linear, broken):
         np.testing.assert_array_equal(got, old)
 
 
-def test_a_good_step_after_a_bad_one_is_as_if_that_had_not_been(linear):
+def test_a_finite_step_after_one_that_is_not_has_the_same_result_as_without_it(linear):
     bad = linear_batch(0)
     bad["latents"][:] = np.nan
     state, _ = linear.step(linear.start, bad)
@@ -165,11 +165,13 @@ def test_a_good_step_after_a_bad_one_is_as_if_that_had_not_been(linear):
 
 def new_trainer(engine, discriminator, **settings):
     settings = {"batches": 3, "batch_size": 4, "latent_dim": 8, "warmup": 0, **settings}
-    return Trainer(engine, choose("standard", 16, **settings).settings, Networks(painter(), discriminator), pictures())
+    return Trainer(
+        engine, choose("standard", 16, **settings).settings, Networks(small_generator(), discriminator), pictures()
+    )
 
 
-def test_the_trainer_tells_which_steps_were_not_finite_and_keeps_the_weights(engine):
-    trainer = new_trainer(engine, critic(), learning_rate=0.25)
+def test_the_trainer_reports_which_steps_were_not_finite_and_keeps_the_weights(engine):
+    trainer = new_trainer(engine, small_discriminator(), learning_rate=0.25)
     state = trainer.state_on_host()
     state["discriminator"]["weights"] = [weight + np.float32(1e30) for weight in state["discriminator"]["weights"]]
     trainer.load(state, 0.0, Health())
@@ -181,8 +183,8 @@ def test_the_trainer_tells_which_steps_were_not_finite_and_keeps_the_weights(eng
             np.testing.assert_array_equal(got, old)
 
 
-def test_the_means_are_of_the_finite_steps_alone(engine):
-    trainer = new_trainer(engine, critic())
+def test_the_means_are_those_of_the_finite_steps(engine):
+    trainer = new_trainer(engine, small_discriminator())
     step, latents = trainer.step, draws.step_draws
 
     def spoilt(seed, n, *sizes):
@@ -202,7 +204,7 @@ def test_health_changes_the_step(engine):
     """Half the rate is half the step: the length of Adam's first one is its rate."""
     moved = []
     for rate in (1.0, 0.5):
-        trainer = new_trainer(engine, critic(), beta_1=0.0)
+        trainer = new_trainer(engine, small_discriminator(), beta_1=0.0)
         trainer.health = Health(rate=rate)
         before = trainer.state_on_host()["generator"]["weights"][0]
         trainer.step()
@@ -210,8 +212,8 @@ def test_health_changes_the_step(engine):
     assert moved[1] == pytest.approx(moved[0] / 2, rel=1e-3)
 
 
-def test_a_restored_trainer_has_the_old_weights_and_goes_on_counting(engine):
-    trainer = new_trainer(engine, critic())
+def test_a_restored_trainer_has_the_old_weights_and_keeps_counting(engine):
+    trainer = new_trainer(engine, small_discriminator())
     old = trainer.state_on_host()
     trainer.step()
     trainer.restore(old)
@@ -232,12 +234,12 @@ def test_a_restored_trainer_has_the_old_weights_and_goes_on_counting(engine):
 )
 def test_the_rule_is_chosen_by_the_discriminator(engine, middle, wish, rule):
     arguments = {layers.Dropout: {"rate": 0.5}}
-    discriminator = critic(*[layer(**arguments.get(layer, {})) for layer in middle])
+    discriminator = small_discriminator(*[layer(**arguments.get(layer, {})) for layer in middle])
     assert new_trainer(engine, discriminator, rule=wish).rule == rule
 
 
-def test_the_alternating_rule_moves_the_generator_by_the_discriminator_that_has_learnt(linear):
-    """With a great step for the discriminator its new weights decide the generator's gradient."""
+def test_the_alternating_rule_updates_the_generator_against_the_updated_discriminator(linear):
+    """With a large learning rate its new weights decide the generator's gradient."""
     engine, batch = linear.engine, linear_batch(learning_rate=0.1)
     step = build_step(engine, Networks(*linear.pair), "alternating")
     new, measures = engine.to_host(step(*engine.to_device((copy.deepcopy(linear.start), batch))))
@@ -253,8 +255,8 @@ def test_the_alternating_rule_moves_the_generator_by_the_discriminator_that_has_
     np.testing.assert_allclose(new["generator"]["first_moment"][0], batch["latents"].T @ by_fake, rtol=1e-3, atol=1e-6)
 
 
-def test_the_averaged_generator_averages_what_normalises_it_too(engine):
-    pair = painter(layers.BatchNormalization()), critic()
+def test_the_moving_average_includes_the_statistics_of_batch_normalisation(engine):
+    pair = small_generator(layers.BatchNormalization()), small_discriminator()
     start = numpy_state(*pair)
     step = build_step(engine, Networks(*pair), "relativistic")
     new = engine.to_host(step(*engine.to_device((copy.deepcopy(start), step_batch(ema_decay=0.75))))[0])
