@@ -178,7 +178,7 @@ def test_anchors_are_computed_once_and_reused_on_resuming(tmp_path, monkeypatch)
     found = whole.folder.load_anchors()
     assert (found.pictures.tolist(), found.latents.shape) == (list(range(12)), (12, tiny.LATENT_DIM))
     tiny.train_until(30, tmp_path / "parts", **settings)
-    monkeypatch.setattr(anchors, "find", None)  # stored anchors are not computed again
+    monkeypatch.setattr(anchors, "assign", None)  # stored anchors are not computed again
     assert tiny.same(tiny.state(tiny.train(tmp_path / "parts", **settings)), tiny.state(whole))
     assert all(entry["reconstruction"] > 0 for entry in whole.log())
 
