@@ -187,7 +187,7 @@ def test_with_a_few_held_out_images_the_references_are_training_images(run_with_
     assert len(found.memorisation.real_distances) == 250
     assert found.lines()[5].startswith(f"Only {held_out} image")
     curated = pippin.curate(run, 2)
-    assert "realism among 250 real" in curated.summary
+    assert "realism score against 250 real" in curated.summary
     (note,) = run.about["notes"]
     assert note.startswith(f"Checkups compare with training images: {held_out} picture")
 
