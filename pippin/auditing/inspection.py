@@ -8,8 +8,9 @@ import numpy as np
 
 from pippin import engines
 from pippin.auditing.outliers import MIN_IMAGES, THRESHOLD, outlier_scores
+from pippin.host.text import printable
 from pippin.pictures import Dataset, Preparation, prepare
-from pippin.pictures.verdicts import NAMED_IN_SUMMARY, Entry, listed, printable
+from pippin.pictures.verdicts import NAMED_IN_SUMMARY, Entry, listed
 
 MAX_COMPARED = 4096
 """Largest number of pictures that are compared. Of a larger source, a random sample of this size is compared, because

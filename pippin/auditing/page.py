@@ -15,8 +15,9 @@ from PIL import Image, ImageFile
 
 from pippin.auditing.inspection import Inspection
 from pippin.host.files import output_path
+from pippin.host.text import printable
 from pippin.pictures.decoding import PIXEL_LIMIT
-from pippin.pictures.verdicts import Entry, printable
+from pippin.pictures.verdicts import Entry
 from pippin.show import grid
 
 SHEET_IMAGES = 144

@@ -1,10 +1,12 @@
 """The command line. Each verb parses its arguments, calls the library and prints the result."""
 
 import sys
+from typing import Any
 
 import typer
 
 from pippin.cli import collect, edit, evaluate, export, prepare, sample, train
+from pippin.cli.printing import accept_any_character, discard_unwritten_output, print_error
 from pippin.errors import PippinError
 
 __all__ = ["app", "main"]
@@ -32,7 +34,6 @@ VERBS = (
 
 app = typer.Typer(
     help="Train a generator (GAN) on a folder of pictures, and generate new pictures like them.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -42,9 +43,38 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run the command line. A `PippinError` becomes one line on standard error and exit code 2."""
+    """Run the command line. A `PippinError` and wrong arguments become one line on standard error and exit code 2."""
+    accept_any_character()
+    code: Any = 0
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="pippin", standalone_mode=False)
     except PippinError as problem:
-        print(f"pippin: {problem}", file=sys.stderr)
-        sys.exit(2)
+        print_error(str(problem))
+        code = 2
+    except typer.Abort:
+        code = 130
+    except OSError as problem:
+        received = problem.filename or "standard output"
+        print_error(f"A file cannot be read or written: {problem.strerror or problem}. Received: {received}")
+        code = 2
+    except MemoryError:
+        print_error("There is not enough memory; close other programs, or use fewer or smaller images")
+        code = 2
+    except Exception as problem:
+        if not hasattr(problem, "format_message"):
+            raise
+        print_error(_usage_error(problem))
+        code = 2
+    discard_unwritten_output()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_error(problem: Any) -> str:
+    """Return one line for an error that the parser of the command line found."""
+    text = " ".join(problem.format_message().split()).replace("Value error, ", "").rstrip(".")
+    found: list[Any] = getattr(problem.__cause__, "errors", list)()  # the causes by which Typer names no value
+    received = f". Received: {found[0]['input']}" if found and "input" in found[0] else ""
+    context = getattr(problem, "ctx", None)
+    command = context.command_path if context else "pippin"
+    usage = f" {' '.join(context.get_usage().split())}" if context else ""
+    return f"{text}{'' if text.endswith('?') else '.'}{usage}; see {command} --help{received}"

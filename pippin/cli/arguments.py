@@ -1,11 +1,10 @@
-"""Arguments and tables that several verbs share."""
+"""Arguments that several verbs share, and the settings as rows of a table."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 if TYPE_CHECKING:
     from pippin.settings import Settings
@@ -17,16 +16,6 @@ Source = Annotated[
     ),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
-
-
-def table(rows: Iterator[tuple[str, ...]]) -> Table:
-    """Return a table of rows with the first column in bold."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
 
 
 def setting_rows(settings: "Settings", reasons: dict[str, str]) -> Iterator[tuple[str, str, str]]:

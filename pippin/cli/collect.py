@@ -7,6 +7,7 @@ import typer
 
 import pippin
 from pippin.cli.console import console_reporter
+from pippin.cli.printing import print_lines
 
 
 def collect(
@@ -38,4 +39,4 @@ def collect(
         except KeyboardInterrupt:
             reporter.print_line("Stopped. All pictures so far are complete and credited; the same command resumes.")
             raise typer.Exit(130) from None
-    print("\n".join(collection.lines()))
+    print_lines(collection.lines())

@@ -5,9 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
+from pippin.cli.printing import print_line, stdout_console
+from pippin.errors import PippinError
+from pippin.host.text import printable
 from pippin.session.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -29,8 +32,9 @@ class ConsoleReporter(Reporter):
         self.run: Run | None = None
 
     def print_line(self, text: str) -> None:
-        """Print one line."""
-        print(text, flush=True)
+        """Print one line. If it cannot be printed, training continues without."""
+        with contextlib.suppress(OSError, PippinError):
+            print_line(text)
 
     def progress(self, task: str) -> Callable[[int, int], None]:
         """Return a function that prints the progress of a task; called as `progress(done, total)`."""
@@ -52,7 +56,8 @@ class ConsoleReporter(Reporter):
 
     def on_prepare_end(self, dataset: "Dataset") -> None:
         """Print the status of the files and the number of images."""
-        self.print_line(dataset.summary())
+        for line in dataset.summary().split("\n"):
+            self.print_line(line)
         self.print_line(f"{len(dataset):,} pictures prepared at {dataset.image_size}×{dataset.image_size} pixels")
 
     def on_train_begin(self, run: "Run", rule: str, resumed: bool) -> None:
@@ -122,13 +127,14 @@ class ProgressBarReporter(ConsoleReporter):
 
     def print_line(self, text: str) -> None:
         """Print one line above the bar."""
-        self.bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.bars.console.print(Text(printable(text)), soft_wrap=True)
 
     def update_bar(self, description: str, completed: float, total: float, text: str) -> None:
         """Draw the bar, for the first time or again."""
         if self.task is None:
-            self.task = self.bars.add_task(description, total=total, text=text)
-        self.bars.update(self.task, description=description, completed=completed, total=total, text=text)
+            self.task = self.bars.add_task(description, total=total, text="")
+        shown = printable(text)
+        self.bars.update(self.task, description=description, completed=completed, total=total, text=shown)
 
     def progress(self, task: str) -> Callable[[int, int], None]:
         """Return a function that shows the progress of a task in the bar; called as `progress(done, total)`."""
@@ -184,7 +190,11 @@ def console_reporter() -> Iterator[ConsoleReporter]:
     if not console.is_terminal:
         yield ConsoleReporter()
         return
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}")
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+    )
     with Progress(*columns, console=console) as bars:
         yield ProgressBarReporter(bars)
 
@@ -202,8 +212,3 @@ def format_duration(seconds: float) -> str:
 def format_losses(measures: dict[str, Any]) -> str:
     """Return both losses with three decimals."""
     return f"d_loss {measures['d_loss']:.3f} g_loss {measures['g_loss']:.3f}"
-
-
-def stdout_console() -> Console:
-    """Return a console for the current standard output, which tests and notebooks may replace."""
-    return Console(highlight=False)

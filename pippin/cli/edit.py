@@ -8,6 +8,7 @@ import typer
 import pippin
 from pippin.cli.arguments import RunFolder
 from pippin.cli.console import console_reporter
+from pippin.cli.printing import print_line
 from pippin.cli.sample import Truncation
 
 STRENGTHS = (-4, -2, 0, 2, 4)
@@ -38,9 +39,9 @@ def find(
         inversion = opened.find(photo, steps=steps, progress=reporter.progress("searching"))
     Provenance.of(opened, latents=inversion.latent[None]).save(output, opened)
     sheet = save_picture(inversion.sheet(), output.with_stem(f"{output.stem}-beside"))
-    print(inversion.verdict)
-    print(f"Generated picture:  {output} (to edit it: pippin sample {run} --from {output} --edit 1=+2)")
-    print(f"Next to the photo:  {sheet}")
+    print_line(inversion.verdict)
+    print_line(f"Generated picture:  {output} (to edit it: pippin sample {run} --from {output} --edit 1=+2)")
+    print_line(f"Next to the photo:  {sheet}")
 
 
 def directions(
@@ -85,9 +86,11 @@ def directions(
     rows = images.reshape(len(found.vectors), -1, *images.shape[1:])
     headings = [f"{strength:+d}" if strength else f"seed {seed}" for seed in chosen for strength in STRENGTHS]
     save_picture(titled_rows(rows, found.titles(), headings), output)
-    print(f"{len(rows)} directions in {output}; name one with --name 1=WORD, use one with pippin sample --edit 1=+2")
+    print_line(
+        f"{len(rows)} directions in {output}; name one with --name 1=WORD, use one with pippin sample --edit 1=+2"
+    )
     if found.names:
-        print("Named: " + ", ".join(f"{number} {word}" for word, number in found.names.items()))
+        print_line("Named: " + ", ".join(f"{number} {word}" for word, number in found.names.items()))
 
 
 def mix(
@@ -121,4 +124,6 @@ def mix(
         progress = reporter.progress("generating")
         images = opened.mix(layouts, styles, side=side, truncation=truncation, progress=progress)
     Provenance.of(opened, layouts, truncation, fine=styles, side=side).save(output, opened, images)
-    print(f"{len(layouts)} × {len(styles)} pictures in {output}; style exchanged in maps of {side}×{side} and larger")
+    print_line(
+        f"{len(layouts)} × {len(styles)} pictures in {output}; style exchanged in maps of {side}×{side} and larger"
+    )

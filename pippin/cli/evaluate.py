@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import pippin
-from pippin.cli.arguments import RunFolder, setting_rows, table
-from pippin.cli.console import format_duration, format_losses, stdout_console
+from pippin.cli.arguments import RunFolder, setting_rows
+from pippin.cli.console import format_duration, format_losses
+from pippin.cli.printing import print_line, print_lines, print_table
 from pippin.errors import SettingsError, SourceError
 from pippin.settings import SCORING_NETWORK
 
@@ -43,9 +44,9 @@ def evaluate(
 ) -> None:
     """Score the pictures of RUN or SOURCE against real ones, and test whether RUN memorises training images."""
     found = pippin.evaluate(subject, against, n=n, features=features.value, image_size=image_size, seed=seed)
-    print("\n".join(found.lines()))
+    print_lines(found.lines())
     if found.pairs is not None:
-        print(f"Nearest pairs: {Path(subject) / 'nearest.png'}")
+        print_line(f"Nearest pairs: {Path(subject) / 'nearest.png'}")
 
 
 def report(run: RunFolder) -> None:
@@ -57,16 +58,16 @@ def report(run: RunFolder) -> None:
         try:
             pippin.evaluate(opened)
         except (SettingsError, SourceError) as problem:
-            print(f"Not evaluated: {problem}")
+            print_line(f"Not evaluated: {problem}")
     EventLog(opened).close()
-    print(f"The report:      {write_page(opened)}")
-    print(f"For TensorBoard: tensorboard --logdir {run}")
+    print_line(f"The report:      {write_page(opened)}")
+    print_line(f"For TensorBoard: tensorboard --logdir {run}")
 
 
 def info(run: RunFolder) -> None:
     """Print a summary of RUN: its training set, settings, progress and files."""
     opened = pippin.open_run(run)
-    stdout_console().print(table(_summary(opened)))
+    print_table(_summary(opened))
 
 
 def _summary(run: "Run") -> Iterator[tuple[str, str]]:

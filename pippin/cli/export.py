@@ -8,6 +8,7 @@ import typer
 
 import pippin
 from pippin.cli.arguments import RunFolder
+from pippin.cli.printing import print_line
 from pippin.errors import SettingsError
 
 
@@ -55,7 +56,7 @@ def diagram(
     drawn = pippin.diagram(subject, format=format, theme=theme.value, image_size=image_size)
     from pippin.show.diagram import save
 
-    print(f"Both networks: {save(drawn, output)}")
+    print_line(f"Both networks: {save(drawn, output)}")
 
 
 def export(
@@ -75,9 +76,11 @@ def export(
     if push:
         huggingface.require_huggingface_hub()
     written = opened.export(to.value, output)
-    print(f"{_DESCRIPTIONS[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})")
+    print_line(
+        f"{_DESCRIPTIONS[to]}: {written / 'index.html' if to is Format.web else written} ({_megabytes(written)})"
+    )
     if push:
-        print(f"Uploaded: {huggingface.push(written, push)}")
+        print_line(f"Uploaded: {huggingface.push(written, push)}")
 
 
 def _megabytes(path: Path) -> str:

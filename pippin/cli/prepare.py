@@ -12,6 +12,7 @@ import typer
 import pippin
 from pippin.cli.arguments import Source
 from pippin.cli.console import console_reporter
+from pippin.cli.printing import print_line, print_lines
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -132,11 +133,11 @@ def audit(
             outliers=not quick,
             progress=reporter.on_prepare_progress,
         )
-    print("\n".join(inspection.lines()))
+    print_lines(inspection.lines())
     if report is not None:
         from pippin.auditing import write_page
 
-        print(f"The report: {write_page(inspection, report)}")
+        print_line(f"The report: {write_page(inspection, report)}")
 
 
 @with_preparation
@@ -158,7 +159,7 @@ def prepare(
             source, image_size, progress=reporter.on_prepare_progress, preparation=options, shard=shard
         )
     if shard is None:
-        print(dataset.summary())
+        print_lines(dataset.summary().split("\n"))
     else:
-        print(f"Shard {shard}: {plural(len(dataset.audit.entries), dataset.audit.noun)} prepared")
-        print("When all shards are prepared in the same cache folder, run the command without --shard")
+        print_line(f"Shard {shard}: {plural(len(dataset.audit.entries), dataset.audit.noun)} prepared")
+        print_line("When all shards are prepared in the same cache folder, run the command without --shard")

@@ -9,6 +9,7 @@ import typer
 import pippin
 from pippin.cli.arguments import RunFolder
 from pippin.cli.console import console_reporter, format_duration
+from pippin.cli.printing import print_line
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def sample(
     else:
         provenance.save(output, opened, images)
     if summary:
-        print(summary)
-    print(f"{plural(len(chosen), 'picture')} in {output}")
+        print_line(summary)
+    print_line(f"{plural(len(chosen), 'picture')} in {output}")
 
 
 def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
@@ -117,7 +118,7 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
     latents = provenance.generator_inputs(opened)
     with console_reporter() as reporter:
         provenance.save(output, opened, opened.generate(latents, reporter.progress("generating")))
-    print(f"{plural(len(latents), 'picture')} in {output}")
+    print_line(f"{plural(len(latents), 'picture')} in {output}")
 
 
 def _save_each(provenance: "Provenance", run: "Run", images: "np.ndarray", output: Path) -> Path:
@@ -143,7 +144,7 @@ def again(
     with console_reporter() as reporter:
         result = pippin.again(picture, output, run, progress=reporter.progress("generating"))
     verdict = "identical to the byte" if result.same else "not identical"
-    print(f"{result.path}: {verdict}" + (f" ({result.differences})" if result.differences else ""))
+    print_line(f"{result.path}: {verdict}" + (f" ({result.differences})" if result.differences else ""))
 
 
 def walk(
@@ -172,7 +173,7 @@ def walk(
         progress = reporter.progress("generating")
         images = opened.walk(chosen, frames, truncation=truncation, label=label, latents=latents, progress=progress)
     save_video(images, output, fps)
-    print(f"{len(images)} frames, {format_duration(len(images) / fps)}, in {output}")
+    print_line(f"{len(images)} frames, {format_duration(len(images) / fps)}, in {output}")
 
 
 def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
@@ -199,4 +200,4 @@ def story(
     check_video(output, fps)
     snapshots = pippin.open_run(run).snapshots()
     save_video(film(snapshots, fps, seconds), output, fps)
-    print(f"{len(snapshots)} snapshots, from batch {min(snapshots):,} to {max(snapshots):,}, in {output}")
+    print_line(f"{len(snapshots)} snapshots, from batch {min(snapshots):,} to {max(snapshots):,}, in {output}")

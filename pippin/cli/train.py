@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import pippin
-from pippin.cli.arguments import Source, setting_rows, table
-from pippin.cli.console import console_reporter, format_duration, stdout_console
+from pippin.cli.arguments import Source, setting_rows
+from pippin.cli.console import console_reporter, format_duration
 from pippin.cli.prepare import with_preparation
+from pippin.cli.printing import print_line, print_table
 from pippin.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def plan(
             ),
         )
         reporter.on_prepare_end(made.dataset)
-    stdout_console().print(table(setting_rows(made.settings, made.choice.reasons)))
+    print_table(setting_rows(made.settings, made.choice.reasons))
     for line in _expectations(made):
-        print(line, flush=True)
+        print_line(line)
 
 
 @with_preparation

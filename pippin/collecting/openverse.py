@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from pippin.collecting.web import Client, TemporaryError
 from pippin.errors import SettingsError, SourceError
+from pippin.host.text import printable
 from pippin.pictures.colour import Refused
-from pippin.pictures.verdicts import printable
 
 API = "https://api.openverse.org/v1/images/"
 

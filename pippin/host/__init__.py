@@ -1,1 +1,1 @@
-"""The operating system: atomic file writes and processor cores."""
+"""The machine: atomic file writes, text made safe to print, and processor cores."""

@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
+from pippin.host.text import printable
 from pippin.pictures.packed import Packed
 
 KEPT, MENDED, REFUSED = "kept", "mended", "refused"
@@ -252,12 +253,6 @@ def name_refused(refused: Sequence[Entry]) -> str:
     named = [f"{printable(entry.path)} ({entry.reasons[0]})" for entry in refused[:NAMED_IN_SUMMARY]]
     more = len(refused) - len(named)
     return ", ".join(named) + (f" and {more:,} more" if more else "")
-
-
-def printable(path: str) -> str:
-    """Return a file's name so that every terminal can show it: file names may hold bytes that are not text."""
-    text = path.encode("utf-8", "replace").decode("utf-8")
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def listed(counts: Mapping[str, int]) -> str:

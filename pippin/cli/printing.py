@@ -1,0 +1,107 @@
+"""Everything that the command line prints passes through here, so that no text from a file controls the terminal."""
+
+import codecs
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pippin.errors import PippinError
+from pippin.host.text import printable
+
+SUBSTITUTES = {"×": "x", "–": "-", "−": "-", "…": "...", "·": "*", "²": "2", "→": "->", "‖": "|"}
+"""Plain substitutes for characters of Pippin's messages, for an output whose encoding does not have them."""
+
+MAX_WIDTH = 2**16
+"""Width of a table in a file or a pipe, in characters: a line in which a path is broken cannot be searched for it."""
+
+MAX_ERROR = 1000
+"""Largest number of characters of an error message. Some contain what was received, such as a number of 5,000 digits;
+then its middle is left out."""
+
+
+def print_line(text: str) -> None:
+    """Print one line to standard output. Whatever could control the terminal is escaped; see `printable`.
+
+    Raises:
+        PippinError: standard output cannot be written, such as a file on a full disk.
+        BrokenPipeError: the program that read standard output has ended.
+    """
+    try:
+        print(printable(text), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise PippinError(f"Standard output cannot be written; redirect it elsewhere. Received: {reason}") from None
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print several lines with `print_line`."""
+    for line in lines:
+        print_line(line)
+
+
+def print_error(message: str) -> None:
+    """Print an error message to standard error, in one line."""
+    if len(message) > MAX_ERROR:
+        message = f"{message[: MAX_ERROR // 2]}…{message[-MAX_ERROR // 2 :]}"
+    with suppress(OSError):
+        print(f"pippin: {printable(message)}", file=sys.stderr, flush=True)
+
+
+def print_table(rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table of rows with the first column in bold. Lines are wrapped on a terminal only."""
+    console = stdout_console()
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = MAX_WIDTH
+    with console.capture() as captured:
+        console.print(table)
+    print_lines(line.rstrip() for line in captured.get().splitlines())
+
+
+def stdout_console() -> Console:
+    """Return a console for the current standard output, which tests and notebooks may replace."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def accept_any_character() -> None:
+    """Let standard output and standard error substitute characters that their encoding does not have.
+
+    A log file in ASCII, or a terminal in a national encoding, would otherwise end the program at the first "×".
+    """
+    codecs.register_error("pippin", _substitute)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):  # no stream, one that holds text, or a closed one
+            stream.reconfigure(errors="pippin")  # type: ignore[union-attr]
+
+
+def _substitute(problem: UnicodeError) -> tuple[str, int]:
+    """Return plain characters for those that an encoding does not have, as an error handler of `codecs`."""
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    characters = problem.object[problem.start : problem.end]
+    escapes = (character.encode("ascii", "backslashreplace").decode("ascii") for character in characters)
+    return "".join(map(SUBSTITUTES.get, characters, escapes)), problem.end
+
+
+def discard_unwritten_output() -> None:
+    """Discard what standard output buffers if it cannot be written, so that Python does not report it a second time."""
+    try:
+        sys.stdout.flush()
+    except AttributeError:  # there is no standard output
+        pass
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
