@@ -1,5 +1,6 @@
 """Video files, and the film of a run's snapshots."""
 
+import os
 import re
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pippin.errors import PippinError, SettingsError
-from pippin.show import GAP, film, grid, save_video
+from pippin.show import GAP, film, grid, save_picture, save_video
 from pippin.show.timeline import TEXT
 
 
@@ -118,3 +119,112 @@ def test_a_film_without_snapshots_or_time_is_refused():
         next(film({}))
     with pytest.raises(SettingsError, match="seconds must be from"):
         next(film(SNAPSHOTS, seconds=0))
+
+
+# -- files that are not written whole ------------------------------------------------------------------------------
+
+
+def fake_ffmpeg(folder, monkeypatch, script):
+    """Replace FFmpeg by a shell script, in which `real` calls FFmpeg and `$last` is the output."""
+    program = folder / "ffmpeg"
+    real = imageio_ffmpeg.get_ffmpeg_exe()
+    program.write_text(
+        f'#!/bin/bash\nreal() {{ "{real}" "$@"; }}\nlast="${{@: -1}}"; last="${{last#file:}}"\n{script}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+
+
+FAILURES = {
+    "it fails at once": ("echo boom >&2; exit 1", r"FFmpeg failed \(boom\)"),
+    "it fails silently": ("cat >/dev/null; exit 3", r"FFmpeg failed \(exit status 3\)"),
+    "it is killed": ("kill -9 $$", r"FFmpeg failed \(exit status -9\)"),
+    "it writes nothing and reports success": ('[ "$last" = - ] || exit 0; real "$@"', "FFmpeg failed"),
+    "it leaves out the index": (
+        'if [ "$last" = - ]; then real "$@"; else real "$@"; truncate -s 2000 "$last"; fi',
+        r"FFmpeg failed|incomplete",
+    ),
+    "it leaves out frames": (
+        'if [ "$last" = - ]; then real "$@"; else real "${@:1:$#-1}" -frames:v 4 "${@: -1}"; exit 0; fi',
+        r"incomplete: it has 4 of 6 frames",
+    ),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for FFmpeg is a shell script")
+@pytest.mark.parametrize("failure", FAILURES)
+def test_an_incomplete_mp4_is_an_error_and_the_older_file_stays(tmp_path, monkeypatch, failure):
+    script, message = FAILURES[failure]
+    (tmp_path / "bin").mkdir()
+    fake_ffmpeg(tmp_path / "bin", monkeypatch, script)
+    path = tmp_path / "out" / "a.mp4"
+    path.parent.mkdir()
+    path.write_bytes(b"older")
+    with pytest.raises(PippinError, match=rf"The video cannot be written: .*({message}).*Received: .*a\.mp4"):
+        save_video(frames(), path)
+    assert path.read_bytes() == b"older"
+    assert [file.name for file in path.parent.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of file sizes are POSIX's")
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png"])
+def test_a_file_that_does_not_fit_is_an_error_and_the_older_file_stays(tmp_path, name):
+    import resource
+
+    (tmp_path / name).write_bytes(b"older")
+    noise = np.random.default_rng(0).integers(0, 256, (6, 256, 256, 3), np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(PippinError, match=rf"The (video|picture) cannot be written: .*Received: .*{name}"):
+            save_picture(noise[0], tmp_path / name) if name == "a.png" else save_video(noise, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / name).read_bytes() == b"older"
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+def test_an_incomplete_animation_is_an_error_and_the_older_file_stays(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"older")
+    save = Image.Image.save
+
+    def cut(self, path, *args, **kwargs):
+        save(self, path, *args, **{**kwargs, "append_images": list(kwargs["append_images"])[:-1]})
+
+    monkeypatch.setattr(Image.Image, "save", cut)
+    with pytest.raises(PippinError, match=r"incomplete: it lasts [\d,]+ instead of [\d,]+ ms"):
+        save_video(frames(), tmp_path / name)
+    assert (tmp_path / name).read_bytes() == b"older"
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp"])
+@pytest.mark.parametrize("fps", [1, 7.5, 24, 29.97, 33, 60])
+def test_equal_frames_and_any_frame_rate_count_as_complete(tmp_path, name, fps):
+    same = np.zeros((5, 16, 16, 3), np.uint8)
+    assert save_video(same, tmp_path / name, fps).stat().st_size > 100
+    assert save_video(np.concatenate([same, frames(3, 16, 16)]), tmp_path / name, fps).stat().st_size > 100
+
+
+@pytest.mark.parametrize("folder", ["a:b", "-a", "http:", "写真", "%03d"])
+def test_any_folder_name_is_a_file_for_ffmpeg(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    save_video(frames(2), f"{folder}/a.mp4")
+    assert (tmp_path / folder / "a.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_a_video_without_frames_is_refused(tmp_path, name):
+    with pytest.raises(SettingsError, match="A video needs at least one frame"):
+        save_video([], tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_while_generating_ends_ffmpeg(tmp_path):
+    def interrupted():
+        yield from frames(2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_video(interrupted(), tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []

@@ -1,19 +1,18 @@
 """Video files from frames."""
 
-import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from pippin.errors import SettingsError
 from pippin.host.files import output_path
 from pippin.pictures import GREY
+from pippin.show import ffmpeg
 from pippin.show.backgrounds import on_white
 from pippin.show.files import check_suffix
 
@@ -26,6 +25,10 @@ MAX_FPS = 60
 MIN_SIDE = 256
 """Smallest shorter side of a video, in pixels. Smaller frames are enlarged, because players do not enlarge them, and
 because the chroma of an MP4 has half the resolution."""
+
+
+GIF_STEP = 10
+"""Unit of a frame's duration in a GIF, in milliseconds."""
 
 
 def check_video(path: str | os.PathLike[str], fps: float) -> Path:
@@ -42,6 +45,8 @@ def check_video(path: str | os.PathLike[str], fps: float) -> Path:
 def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: float = 24) -> Path:
     """Write frames to a video file atomically: MP4 (H.264), or an animated WebP or GIF that loops.
 
+    The new file replaces an older one only after it was decoded and has every frame.
+
     Args:
         frames: at least one frame, uint8 (H, W, 1 | 3 | 4), all of the same size. WebP keeps transparency; in the other
             formats the background is white.
@@ -52,19 +57,17 @@ def save_video(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: 
         The path.
 
     Raises:
-        SettingsError: the suffix is not one of `VIDEO_SUFFIXES`, or `fps` is out of range.
+        SettingsError: the suffix is not one of `VIDEO_SUFFIXES`, `fps` is out of range, or there are no frames.
         PippinError: the file cannot be written there.
     """
     path = check_video(path, fps)
     convert = (lambda frame: frame) if path.suffix.lower() == ".webp" else on_white
     pictures = (_enlarged(convert(frame)) for frame in frames)
+    if (first := next(pictures, None)) is None:
+        raise SettingsError(f"A video needs at least one frame. Received: no frames for {path}")
+    write = ffmpeg.write_mp4 if path.suffix.lower() == ".mp4" else _write_animation
     with output_path(path, "video") as part:
-        if path.suffix.lower() == ".mp4":
-            _write_mp4(pictures, part, fps)
-        else:
-            options: dict[str, Any] = {"quality": 90, "method": 4} if path.suffix.lower() == ".webp" else {}
-            first = next(pictures)
-            first.save(part, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0, **options)
+        write(itertools.chain([first], pictures), part, fps)
     return path
 
 
@@ -75,22 +78,30 @@ def _enlarged(frame: np.ndarray) -> Image.Image:
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
 
 
-def _write_mp4(pictures: Iterator[Image.Image], path: Path, fps: float) -> None:
-    """Encode an MP4 with the FFmpeg of `imageio-ffmpeg`. Sides must be even, so an odd side repeats its last line."""
-    first = next(pictures)
-    padding = ((0, first.height % 2), (0, first.width % 2), (0, 0))
-    size = first.width + first.width % 2, first.height + first.height % 2
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        size,
-        fps=fps,
-        codec="libx264",
-        quality=None,
-        output_params=["-crf", "16", "-movflags", "+faststart"],
-        macro_block_size=1,
-        ffmpeg_log_level="error",
-    )
-    with contextlib.closing(writer):
-        writer.send(None)
-        for picture in itertools.chain([first], pictures):
-            writer.send(np.ascontiguousarray(np.pad(np.asarray(picture), padding, mode="edge")))
+def _write_animation(pictures: Iterator[Image.Image], path: Path, fps: float) -> None:
+    """Write an animated WebP or GIF, decode it again, and raise an OSError if a part is missing."""
+    step = GIF_STEP if path.suffix.lower() == ".gif" else 1
+    options: dict[str, Any] = {"quality": 90, "method": 4} if path.suffix.lower() == ".webp" else {}
+    duration, frames = step * round(1000 / fps / step), _Counted(pictures)
+    next(frames).save(path, save_all=True, append_images=frames, duration=duration, loop=0, **options)
+    with Image.open(path) as animation:
+        found = 0
+        for frame in ImageSequence.Iterator(animation):
+            frame.load()
+            found += round(frame.info.get("duration", 0))
+        moving = getattr(animation, "n_frames", 1) > 1
+    expected = frames.count * duration  # not the number of frames, because equal ones are merged
+    if moving and found != expected:
+        raise OSError(f"the file is incomplete: it lasts {found:,} instead of {expected:,} ms")
+
+
+class _Counted(Iterator[Image.Image]):
+    """Yields pictures and counts them."""
+
+    def __init__(self, pictures: Iterator[Image.Image]) -> None:
+        self._pictures, self.count = pictures, 0
+
+    def __next__(self) -> Image.Image:
+        picture = next(self._pictures)
+        self.count += 1
+        return picture
