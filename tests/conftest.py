@@ -23,6 +23,16 @@ def photos():
 
 
 @pytest.fixture(scope="session")
+def cases():
+    """The folder of small inputs that other tools get wrong, which are not part of the project."""
+    named = os.environ.get("PIPPIN_CASES")
+    folder = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("no such inputs here: name their folder in PIPPIN_CASES")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def found(tmp_path_factory):
     """What the workers of `across_engines` measured: engine → name → array."""
     import across_engines

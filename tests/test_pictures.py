@@ -444,8 +444,8 @@ def test_a_source_that_cannot_be_read_now_is_named_and_not_recorded_as_damaged(f
         patch.setattr("pippin.pictures.decoding.Image.open", failing(Image.open, number, "b.png"))
         with pytest.raises(SourceError) as error:
             prepare(folder, 16)
-    assert str(error.value).startswith(f"The pictures cannot be read ({os.strerror(number)}); try again.")
-    assert str(error.value).endswith(f"Received: {folder / 'b.png'}")
+    assert str(error.value).startswith("Too many pictures could not be read now (1 of 2 files); check the drive and")
+    assert str(error.value).endswith(f"with b.png (could not be read now: {os.strerror(number)})")
     monkeypatch.setattr(files, "read_picture", lambda path, *rest: (steps.append(path.name), read(path, *rest))[1])
     assert prepare(folder, 16).audit.counts == {"kept": 2, "mended": 0, "refused": 0}
     assert steps == ["b.png"]  # the preparation was resumed
@@ -474,7 +474,8 @@ def test_a_file_that_is_deleted_meanwhile_is_refused(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "advice"), [(errno.ENOSPC, "name another folder in PIPPIN_CACHE"), (errno.EMFILE, "try again")]
+    ("number", "advice"),
+    [(errno.ENOSPC, "name another folder in PIPPIN_CACHE"), (errno.EMFILE, "close other")],
 )
 def test_an_error_of_writing_names_the_cache(folder, cache, monkeypatch, number, advice):
     def full(journal, entry, squares):
@@ -483,7 +484,7 @@ def test_an_error_of_writing_names_the_cache(folder, cache, monkeypatch, number,
     monkeypatch.setattr("pippin.pictures.journal.Journal.add", full)
     with pytest.raises(SourceError) as error:
         prepare(folder, 16)
-    assert str(error.value).startswith(f"The prepared pictures cannot be written ({os.strerror(number)}); {advice}.")
+    assert str(error.value).startswith(f"The prepared pictures cannot be written ({os.strerror(number)}); {advice}")
     assert str(cache) in str(error.value)
 
 
@@ -502,7 +503,7 @@ def test_a_temporary_error_in_an_archive_is_not_recorded_as_damage(folder, tmp_p
     archive = shutil.make_archive(str(tmp_path / "set"), "zip", folder)
     with monkeypatch.context() as patch:
         patch.setattr("pippin.pictures.sources.archives.zipfile.ZipFile.open", fails)
-        with pytest.raises(SourceError, match=r"The pictures cannot be read \(Too many open files\)"):
+        with pytest.raises(SourceError, match=r"Too many pictures could not be read now \(2 of 2 files\)"):
             prepare(archive, 16)
     assert prepare(archive, 16).audit.counts == {"kept": 2, "mended": 0, "refused": 0}
 

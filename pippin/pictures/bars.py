@@ -76,10 +76,11 @@ def find_bars(pixels: np.ndarray) -> Bars:
     """
     height, width = pixels.shape[:2]
     step = max(1, max(height, width) // WORKING_SIDE)
-    rows, columns = height // step, width // step
+    rows, columns = max(1, height // step), max(1, width // step)
     small = pixels
     if step > 1:
-        small = np.asarray(Image.fromarray(pixels).reduce(step, (0, 0, columns * step, rows * step)))
+        whole = (0, 0, min(width, columns * step), min(height, rows * step))
+        small = np.asarray(Image.fromarray(pixels).reduce(step, whole))
 
     left, top, right, bottom = 0, 0, columns, rows
     for _ in range(2):  # the second pass finds bars within bars, and bars on all four sides

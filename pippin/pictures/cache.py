@@ -17,10 +17,13 @@ from filelock import FileLock
 
 from pippin.errors import SourceError
 from pippin.pictures.dataset import Dataset
-from pippin.pictures.os_errors import is_temporary, why
+from pippin.pictures.os_errors import is_temporary, what_to_do, why
 
 WORKING_PREFIX = "making-"
 """Prefix of a folder that holds an unfinished preparation."""
+
+REPLACED_PREFIX = "replaced-"
+"""Prefix of a folder that holds a preparation that was replaced and could not be removed at once."""
 
 SHARD_PREFIX = "shard-"
 """Prefix of a folder that holds a part of a preparation: its squares and entries, copies included."""
@@ -59,7 +62,12 @@ def reopen(dataset_dir: Path) -> Dataset | None:
 
 
 def publish(working_dir: Path, dataset_dir: Path) -> None:
-    """Rename a finished preparation, so that other processes see all of it or nothing."""
+    """Rename a finished preparation, so that other processes see all of it or nothing. It replaces an earlier one."""
+    if dataset_dir.exists():
+        replaced = dataset_dir.with_name(f"{REPLACED_PREFIX}{dataset_dir.name}")
+        shutil.rmtree(replaced, ignore_errors=True)
+        dataset_dir.rename(replaced)
+        shutil.rmtree(replaced, ignore_errors=True)
     working_dir.rename(dataset_dir)
 
 
@@ -87,8 +95,9 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(
-            f"The prepared pictures cannot be read ({why(error)}); nothing was removed. Try again, or delete their "
-            f"folder to prepare them again. Received: {error.filename or path}"
+            f"The prepared pictures cannot be read ({why(error)}); nothing was removed. "
+            f"{what_to_do(error, 'try again, or delete their folder to prepare them again').capitalize()}. "
+            f"Received: {error.filename or path}"
         ) from error
 
 
@@ -98,7 +107,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = "try again" if is_temporary(error) else "name another folder in PIPPIN_CACHE"
+        advice = what_to_do(error, "try again" if is_temporary(error) else "name another folder in PIPPIN_CACHE")
         raise SourceError(
             f"The prepared pictures cannot be written ({why(error)}); {advice}. Received: {error.filename or path}"
         ) from error

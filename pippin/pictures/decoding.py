@@ -1,14 +1,18 @@
 """One file of any kind → an upright RGB picture, or the reason why there is none."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import pi_heif
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from pippin.pictures.camera_raw import TIFF_SIGNATURES, first_bytes, full_page, refuse_camera_raw
 from pippin.pictures.colour import Refused, to_rgb
 from pippin.pictures.deep_tiff import read_deep_tiff
-from pippin.pictures.os_errors import is_temporary
+from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 
 Image.preinit()  # Pillow tries the decoders one after the other; this puts those of common formats first
@@ -17,11 +21,14 @@ pi_heif.register_heif_opener()  # adds HEIC to Pillow, which reads AVIF by itsel
 MIN_SIDE = 8
 """Least side of a picture in pixels. Smaller ones are spacers or tracking pixels."""
 
+MAX_RATIO = 50
+"""Largest ratio of a picture's sides. A square shows so little of a longer strip that it is no picture of it, and
+enlarging its short side would take much memory."""
+
 PIXEL_LIMIT = 89_478_485
 """Largest number of pixels. It is Pillow's own limit against decompression bombs: a quarter of a gibibyte as RGB."""
 
 PICTURE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"\x00\x00\x01\x00")
-TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 HEIF_BRANDS = (b"ftyphei", b"ftypmif", b"ftyphev", b"ftypavi", b"ftypmsf")
 """First bytes of formats. For a file that cannot be read, they distinguish a damaged picture from another kind of
 file."""
@@ -29,7 +36,7 @@ file."""
 NOT_ANIMATED = ("MPO", "HEIF", "TIFF")
 """Formats that may hold several pictures that are not an animation: other views, thumbnails, pages."""
 
-DELETED = "deleted since the folder was listed"
+FULL_PAGE = "full page of a TIFF used, and not its reduced first page"
 
 
 class Decoded(NamedTuple):
@@ -76,42 +83,53 @@ def read_picture(
         Refused: If the file holds no picture that can be used; the message is the reason.
         OSError: If the file cannot be read for a reason that may be temporary, such as too many open files.
     """
-    name = name or (file.name if isinstance(file, Path) else "")
+    suffix = os.path.splitext(name or (file.name if isinstance(file, Path) else ""))[1]
     try:
         try:
-            with Image.open(file) as image:
-                return _decode(image, Path(name).suffix, needed_side, preparation, frame)
+            with _opened(file, suffix) as image:
+                return _decode(image, suffix, needed_side, preparation, frame)
         except UnidentifiedImageError:
-            return _read_deep(file, needed_side, preparation)
+            refuse_camera_raw(file, suffix, None)
+            return _read_deep(full_page(file) or file, needed_side, preparation)
     except Refused:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused(f"too large: more than {PIXEL_LIMIT:,} pixels") from None
-    except FileNotFoundError:
-        raise Refused(DELETED) from None
-    except PermissionError:
-        raise Refused("no permission to read it") from None
     except MemoryError:
         raise Refused("too large for this machine's memory") from None
     except Exception as error:  # damaged files lead decoders to errors of any kind, from KeyError to struct.error
-        if is_temporary(error):
+        if could_not_be_read(error):
             raise
-        text = " ".join(str(error).split())
+        text = why(error)
         if "truncated" in text.lower():
             raise Refused("truncated: the end of the file is missing") from None
-        raise Refused(f"damaged: {text or type(error).__name__}") from None
+        raise Refused(f"damaged: {text}") from None
+
+
+@contextmanager
+def _opened(file: Path | BinaryIO, suffix: str) -> Iterator[Image.Image]:
+    """Open a picture; of a TIFF with a reduced first page, the full page. Refuse camera raws."""
+    with Image.open(file) as image:
+        refuse_camera_raw(file, suffix, image.format)
+        page = full_page(file) if image.format == "TIFF" else None
+        if page is None:
+            yield image
+            return
+    with Image.open(page) as image:
+        image.info[FULL_PAGE] = True
+        yield image
 
 
 def _read_deep(file: Path | BinaryIO, needed_side: int, preparation: Preparation) -> Decoded:
     """Read a file that Pillow does not recognise, if it is a TIFF of deep colour."""
     content = None
-    if _first_bytes(file).startswith(TIFF_SIGNATURES):
+    if first_bytes(file).startswith(TIFF_SIGNATURES):
         try:
             content = read_deep_tiff(file, PIXEL_LIMIT, needed_side)
         except (Refused, MemoryError) as problem:
             raise Refused(str(problem) or "too large for this machine's memory") from None
         except Exception as error:  # damaged files lead to errors of any kind
-            if is_temporary(error):
+            if could_not_be_read(error):
                 raise
     if content is None:
         raise Refused(_unreadable_reason(file))
@@ -132,7 +150,7 @@ def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Prep
         raise Refused(f"measurements or a drawing ({image.format}), not a picture made of pixels")
     _check_size(width, height)
 
-    reasons = []
+    reasons = [FULL_PAGE] if FULL_PAGE in image.info else []
     named = Image.registered_extensions().get(suffix.lower())
     if named and named != image.format and not {named, image.format} <= {"JPEG", "MPO"}:  # MPO is several JPEGs
         reasons.append(f"wrong extension (named {suffix}, but {image.format})")
@@ -162,6 +180,8 @@ def _check_size(width: int, height: int, size: str | None = None) -> None:
         raise Refused(f"too large: {size} is more than {PIXEL_LIMIT:,} pixels")
     if min(width, height) < MIN_SIDE:
         raise Refused(f"too small: {size} pixels, the least is {MIN_SIDE}×{MIN_SIDE}")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise Refused(f"too thin: {size} pixels, the longer side is more than {MAX_RATIO} times the shorter")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -173,20 +193,9 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _first_bytes(file: Path | BinaryIO) -> bytes:
-    """Return the first 16 bytes of a file."""
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            return opened.read(16)
-    file.seek(0)
-    beginning = file.read(16)
-    file.seek(0)
-    return beginning
-
-
 def _unreadable_reason(file: Path | BinaryIO) -> str:
     """Return why no decoder recognised a file, by its first bytes."""
-    beginning = _first_bytes(file)
+    beginning = first_bytes(file)
     if not beginning:
         return "the file is empty"
     if beginning.startswith(TIFF_SIGNATURES):

@@ -13,7 +13,7 @@ CENTRE = 0.5
 
 WORKING_SIDE = 48
 """Shorter side in pixels of the reduced copy in which edges are measured. It removes noise and texture and keeps the
-shapes of things."""
+shapes of things. A picture whose shorter side is smaller is measured as it is, and not enlarged."""
 
 NOISE = 16
 """Of 255. Smaller differences between neighbouring pixels count as no edge."""
@@ -48,9 +48,10 @@ def focus_position(picture: Image.Image, box: tuple[int, int, int, int]) -> floa
     """
     if box[2] - box[0] == box[3] - box[1]:
         return CENTRE
-    profile = _edge_profile(picture, box)
+    side = min(WORKING_SIDE, box[2] - box[0], box[3] - box[1])
+    profile = _edge_profile(picture, box, side)
     cumulative = np.concatenate([[0.0], np.cumsum(profile)])
-    edges = cumulative[WORKING_SIDE:] - cumulative[:-WORKING_SIDE]  # in a square at each offset
+    edges = cumulative[side:] - cumulative[:-side]  # in a square at each offset
     last, total, most = len(edges) - 1, cumulative[-1], edges.max(initial=0.0)
     if last < 1 or total == 0:
         return CENTRE
@@ -59,17 +60,15 @@ def focus_position(picture: Image.Image, box: tuple[int, int, int, int]) -> floa
     central = (edges[last // 2] + edges[(last + 1) // 2]) / 2
     density_left_out = (1 - most / total) / (last / len(profile))
     evident = (
-        density_left_out <= MAX_DENSITY
-        and most >= MIN_GAIN * central
-        and abs(offset - last / 2) >= MIN_SHIFT * WORKING_SIDE
+        density_left_out <= MAX_DENSITY and most >= MIN_GAIN * central and abs(offset - last / 2) >= MIN_SHIFT * side
     )
     return float(offset / last) if evident else CENTRE
 
 
-def _edge_profile(picture: Image.Image, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Return the sum of edges across each pixel of the longer side of a reduced copy: float64 (L,)."""
+def _edge_profile(picture: Image.Image, box: tuple[int, int, int, int], side: int) -> np.ndarray:
+    """Return the sum of edges across each pixel of the longer side of a copy with this shorter side: float64 (L,)."""
     width, height = box[2] - box[0], box[3] - box[1]
-    scale = WORKING_SIDE / min(width, height)
+    scale = side / min(width, height)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
     small = np.asarray(picture.resize(size, Image.Resampling.BOX, box), np.int16)
     edges = np.zeros(small.shape[:2])

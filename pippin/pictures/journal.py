@@ -83,7 +83,10 @@ class Journal:
             write_header(file, self.count, self.image_size, self.channels)
 
     def _resume(self, total: int) -> None:
-        """Read what an earlier process left, and cut off what is incomplete: a power cut may damage any of it."""
+        """Read what an earlier process left, and cut off what is incomplete: a power cut may damage any of it.
+
+        From the first file on that could not be read, everything is read again.
+        """
         size = self.image_size**2 * self.channels
         self._pixels.seek(0)
         self._lines.seek(0)
@@ -94,7 +97,8 @@ class Journal:
                 squares = self._pixels.read(size * len(entry.rows))
             except (ValueError, TypeError, KeyError):
                 break
-            if not line.endswith(b"\n") or (entry.index is not None and entry.digest != digest_of(squares)):
+            is_whole = line.endswith(b"\n") and (entry.index is None or entry.digest == digest_of(squares))
+            if not is_whole or entry.is_unread:
                 break
             intact += len(line)
             if entry.digest is not None:

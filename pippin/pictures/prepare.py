@@ -40,11 +40,12 @@ from pippin.pictures.sources import Sharing, Source, SourceItem, open_source
 from pippin.pictures.sources.base import reading_source
 from pippin.pictures.sources.files import FileSource
 from pippin.pictures.sources.moving import expand_frames
+from pippin.pictures.unread import any_readable_again, stop_if_many
 from pippin.pictures.verdicts import Audit, Entry, name_refused, plural
 from pippin.pictures.workers import map_in_order
 from pippin.settings import check_image_size
 
-PREPARATION_VERSION = 5
+PREPARATION_VERSION = 6
 """Part of every key in the cache. Raise it when the same file is prepared to other pixels or hashes than before, so
 that everything is prepared again."""
 
@@ -103,12 +104,12 @@ def _open_or_prepare(
         name = short_hash([source.stamp()])
     source_dir = cache_dir / key
     dataset_dir, lock = source_dir / name, f"{source_dir}.lock"
-    if (dataset := reopen(dataset_dir)) is not None:
+    if (dataset := _reopen_complete(dataset_dir, source)) is not None:
         return dataset
     if shard is not None:
         dataset_dir, lock = source_dir / f"{SHARD_PREFIX}{name}-{shard}", f"{source_dir}-{shard}.lock"
     with locked(source_dir, lock):
-        if (dataset := reopen(dataset_dir)) is not None:
+        if (dataset := _reopen_complete(dataset_dir, source)) is not None:
             return dataset
         working_dir = source_dir / (WORKING_PREFIX + dataset_dir.name)
         earlier = ReusableEntries(source_dir, name)
@@ -119,6 +120,12 @@ def _open_or_prepare(
                 remove_others(dataset_dir)
         with reading(dataset_dir):
             return Dataset(np.load(dataset_dir / PICTURES_FILE, mmap_mode="r"), manifest, entries)
+
+
+def _reopen_complete(dataset_dir: Path, source: Source) -> Dataset | None:
+    """Return a dataset that was prepared before; None if there is none, or if files can be read now that it lacks."""
+    dataset = reopen(dataset_dir)
+    return None if dataset is None or any_readable_again(dataset, source) else dataset
 
 
 def _prepare_in(
@@ -144,7 +151,8 @@ def _prepare_in(
     with journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit reports
         left = items[len(journal.entries) :] if journal.entries else items
-        for entry, squares in _prepare_items(source, left, image_size, preparation, earlier):
+        results = _prepare_items(source, left, image_size, preparation, earlier)
+        for entry, squares in stop_if_many(results, source, len(items), journal.entries):
             with writing(folder):
                 journal.add(entry, squares)
             if progress is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pippin.errors import SettingsError
-from pippin.pictures.cache import SHARD_PREFIX, WORKING_PREFIX, reading, reopen
+from pippin.pictures.cache import REPLACED_PREFIX, SHARD_PREFIX, WORKING_PREFIX, reading, reopen
 from pippin.pictures.dataset import Dataset
 from pippin.pictures.sources import SourceItem
 from pippin.pictures.verdicts import Entry
@@ -44,7 +44,7 @@ class ReusableEntries:
 
     Args:
         source_dir: The source's folder in the cache.
-        name: The hash of the source's present state. A shard of this state is reusable for every kind of source;
+        name: The hash of the present state of the source. What was prepared of it is reusable for every kind of source;
             anything else only for files, whose size and modification time tell whether they have changed.
     """
 
@@ -54,9 +54,9 @@ class ReusableEntries:
         with reading(source_dir):
             folders = sorted(source_dir.iterdir())
         for folder in folders:
-            if folder.name.startswith(WORKING_PREFIX) or (dataset := reopen(folder)) is None:
+            if folder.name.startswith((WORKING_PREFIX, REPLACED_PREFIX)) or (dataset := reopen(folder)) is None:
                 continue
-            is_current = folder.name.startswith(SHARD_PREFIX + name)
+            is_current = folder.name == name or folder.name.startswith(SHARD_PREFIX + name)
             for n, entry in enumerate(dataset.files):
                 if (is_current or entry.mtime_ns) and entry.path not in self._current:
                     self._known[entry.path] = dataset, n
@@ -71,8 +71,8 @@ class ReusableEntries:
             return False
         dataset, n = self._known[item.path]
         entry = dataset.files[n]
-        if entry.copy is not None and entry.index is None:
-            return False  # it was left out as a copy, and its original may be gone
+        if entry.is_unread or (entry.copy is not None and entry.index is None):
+            return False  # a copy was left out, and its original may be gone
         return item.path in self._current or (entry.bytes, entry.mtime_ns) == (item.bytes, item.mtime_ns)
 
     def __getitem__(self, item: SourceItem) -> tuple[Entry, np.ndarray | None]:

@@ -15,10 +15,10 @@ from pippin.pictures.duplicates import perceptual_hash
 from pippin.pictures.framing import make_squares, read_trimmed
 from pippin.pictures.journal import digest_of
 from pippin.pictures.labels import FOLDERS, NO_FOLDER
-from pippin.pictures.os_errors import why
+from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 from pippin.pictures.sources import Source, SourceItem
-from pippin.pictures.verdicts import BLANK, ENLARGED, KEPT, MENDED, REFUSED, Entry
+from pippin.pictures.verdicts import BLANK, DELETED, ENLARGED, KEPT, MENDED, REFUSED, UNREAD, Entry
 from pippin.pictures.workers import TIME_LIMIT
 
 VISIBLE_DIFFERENCE = 16
@@ -45,23 +45,38 @@ def prepare_item(
 
     Returns:
         The entry, without its index, and the squares: uint8 `(crops, image_size, image_size, 3 | 4)`, or None if the
-        item was refused.
-
-    Raises:
-        OSError: If the item cannot be read now for a reason that may be temporary.
+        item was refused. If it could not be read now, `Entry.is_unread` is true.
     """
     if item.problem is not None:
         return _refused(item, item.problem), None
     if preparation.labels == FOLDERS and "/" not in item.path:
         return _refused(item, NO_FOLDER), None
+    try:
+        return _prepare_readable(item, source, image_size, preparation)
+    except Exception as error:  # whatever goes wrong in one file concerns only this file
+        return _refused(item, refusal_reason(error)), None
+
+
+def refusal_reason(error: Exception) -> str:
+    """Return the reason to refuse a file, from the error that it led to."""
+    if isinstance(error, Refused):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "too large for this machine's memory"
+    if isinstance(error, FileNotFoundError):
+        return DELETED
+    if could_not_be_read(error):
+        return f"{UNREAD}: {why(error)}"
+    return f"cannot be prepared: {type(error).__name__}: {why(error)}"
+
+
+def _prepare_readable(item: SourceItem, source: Source, image_size: int, preparation: Preparation) -> Prepared:
+    """Return what `prepare_item` does, for an item without a problem so far. It may raise any error."""
 
     def read(needed_side: int) -> Decoded:
         return source.read(item, image_size, needed_side, preparation)
 
-    try:
-        decoded, box, trimming = read_trimmed(read, image_size, preparation, source.trims_bars)
-    except Refused as refusal:
-        return _refused(item, str(refusal)), None
+    decoded, box, trimming = read_trimmed(read, image_size, preparation, source.trims_bars)
     squares, framing = make_squares(decoded.image, box, image_size, preparation)
     reasons = (*decoded.reasons, *trimming, *framing)
     notes = [ENLARGED] if min(decoded.width, decoded.height) < image_size else []
@@ -112,10 +127,10 @@ def prepare_one_photo(
                 preparation,
                 trim=True,
             )
-    except (Refused, OSError) as error:
-        reason = "there is no such file" if not Path(path).exists() else why(error)
+            squares, _ = make_squares(decoded.image, box, image_size, dataclasses.replace(preparation, crops=1))
+    except Exception as error:  # damaged files lead to errors of any kind
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else refusal_reason(error)
         raise SourceError(f"The photograph cannot be read: {reason}. Received: {path}") from None
-    squares, _ = make_squares(decoded.image, box, image_size, dataclasses.replace(preparation, crops=1))
     return squares[0][..., : preparation.channels]
 
 

@@ -12,6 +12,12 @@ from pippin.pictures.packed import Packed
 KEPT, MENDED, REFUSED = "kept", "mended", "refused"
 EXACT, NEAR = "exact", "near"
 
+UNREAD = "could not be read now"
+"""Beginning of the reason to refuse a file that may be readable later. It is followed by the reason of the system."""
+
+DELETED = "deleted since the folder was listed"
+"""Reason to refuse a file that was listed and is gone. A network drive may show it again a minute later."""
+
 NAMED_IN_SUMMARY = 5
 """Number of refused files that a summary names. More would fill the terminal."""
 
@@ -83,6 +89,11 @@ class Entry:
     def is_blank(self) -> bool:
         """Whether nearly all of the picture has one colour."""
         return any(warning.startswith("blank") for warning in self.warnings)  # older caches word it differently
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the file could not be read at that time. It is no statement about the file, and not remembered."""
+        return self.verdict == REFUSED and self.reasons[0].startswith((UNREAD, DELETED))
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the manifest holds it, without fields that have their default."""
@@ -265,10 +276,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+_PARTICULAR = ("too ", "damaged", "a zip bomb", UNREAD, "cannot be prepared")
+"""Beginnings of reasons that are particular to a file from their colon on."""
+
+
 def general_reason(reason: str) -> str:
     """Return a reason without what is particular to one file (in brackets, or after a colon), for counting."""
     general = reason.partition(" (")[0]
-    return general.partition(":")[0] if general.startswith(("too ", "damaged", "a zip bomb")) else general
+    return general.partition(":")[0] if general.startswith(_PARTICULAR) else general
 
 
 def size_class(side: int) -> str:

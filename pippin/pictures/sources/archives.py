@@ -9,7 +9,7 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.os_errors import is_temporary, why
+from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp
 from pippin.pictures.sources.moving import is_video
@@ -82,7 +82,7 @@ class ArchiveSource(EncodedSource):
         except Refused:
             raise
         except Exception as error:  # a damaged archive leads to errors of many kinds: zlib.error, EOFError, BadZipFile
-            if is_temporary(error):
+            if could_not_be_read(error):
                 raise
             raise Refused(f"damaged in its archive: {why(error)}") from None
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import to_rgb
-from pippin.pictures.decoding import MIN_SIDE, Decoded
+from pippin.pictures.decoding import MAX_RATIO, MIN_SIDE, Decoded
 from pippin.pictures.os_errors import why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
@@ -39,10 +39,15 @@ class ArraySource:
     def __init__(self, array: np.ndarray, name: str, location: str, stamp: str) -> None:
         self.array, self.name, self.location, self._stamp = array, name, location, stamp
         channels = array.shape[3] if array.ndim == 4 else 1
-        if array.ndim not in (3, 4) or channels not in (1, 3, 4) or min(array.shape[1:3]) < MIN_SIDE:
+        sides = array.shape[1:3]
+        if array.ndim not in (3, 4) or channels not in (1, 3, 4) or min(sides) < MIN_SIDE:
             raise SourceError(
                 "An array of pictures must have the shape (N, H, W) or (N, H, W, 1|3|4), "
                 f"with H and W at least {MIN_SIDE}. Received: shape={array.shape}"
+            )
+        if max(sides) > MAX_RATIO * min(sides):
+            raise SourceError(
+                f"The pictures of an array must not be thinner than {MAX_RATIO} to 1. Received: shape={array.shape}"
             )
         self._black = self._black_level()
         each = array.nbytes // max(1, len(array))

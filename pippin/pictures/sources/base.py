@@ -13,9 +13,10 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from pippin.errors import SourceError
+from pippin.pictures.camera_raw import refuse_camera_raw
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
-from pippin.pictures.os_errors import why
+from pippin.pictures.os_errors import what_to_do, why
 from pippin.pictures.preparation import Preparation
 
 
@@ -114,8 +115,8 @@ def reading_source(location: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(
-            f"The pictures cannot be read ({why(error)}); try again. Nothing that is prepared was removed. "
-            f"Received: {error.filename or location}"
+            f"The pictures cannot be read ({why(error)}); {what_to_do(error, 'try again')}. Nothing that is prepared "
+            f"was removed. Received: {error.filename or location}"
         ) from error
 
 
@@ -123,6 +124,7 @@ def shorter_side(file: Path | io.BytesIO) -> int | None:
     """Return the shorter side of a picture from the header of its file; None if that cannot be read."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(file) as picture:
+            refuse_camera_raw(file, "", picture.format)
             return min(picture.size)
     except Exception:  # the preparation reports it
         return None

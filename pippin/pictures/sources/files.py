@@ -8,7 +8,7 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.decoding import DELETED, Decoded, read_picture
+from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.os_errors import is_temporary, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
@@ -56,10 +56,7 @@ class FileSource:
             decoded = read_frame(path, item, needed_side, preparation)
         else:
             decoded = read_picture(path, needed_side, preparation)
-        try:
-            now = path.stat()
-        except FileNotFoundError:
-            raise Refused(DELETED) from None
+        now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (item.bytes, item.mtime_ns):
             raise Refused("changed while the folder was read: prepare again when it is complete")
         return decoded

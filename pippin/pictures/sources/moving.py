@@ -13,10 +13,11 @@ from PIL import Image
 
 from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import NOT_ANIMATED, PIXEL_LIMIT, Decoded, read_picture
-from pippin.pictures.os_errors import is_temporary, why
+from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import SourceItem
+from pippin.pictures.verdicts import UNREAD
 from pippin.pictures.workers import map_in_order
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi")
@@ -92,6 +93,8 @@ def _frames(item: SourceItem, folder: Path, frames: str) -> list[SourceItem]:
         count, seconds = _video_length(path) if is_video(item.path) else (_count(path), 0.0)
     except Refused as refusal:
         return [SourceItem(item.path, item.bytes, item.mtime_ns, str(refusal))]
+    except OSError as error:
+        return [SourceItem(item.path, item.bytes, item.mtime_ns, f"{UNREAD}: {why(error)}")]
     if count < 2 and not is_video(item.path):
         return [item]
     count_used = {"auto": VIDEO_FRAMES, "first": 1, "all": MAX_FRAMES}.get(frames) or int(frames)
@@ -118,7 +121,7 @@ def _count(path: Path) -> int:
                 return 1
             return int(getattr(image, "n_frames", 1))
     except Exception as error:  # damaged files lead decoders to errors of any kind
-        if is_temporary(error):
+        if could_not_be_read(error):
             raise
         return 1
 
@@ -138,7 +141,12 @@ def _video_length(path: Path) -> tuple[int, float]:
 
 
 def _input(path: Path) -> tuple[str, ...]:
-    """Return the options that name the input file."""
+    """Return the options that name the input file.
+
+    Raises:
+        OSError: If it cannot be opened. FFmpeg's message would read like damage.
+    """
+    path.open("rb").close()
     return (*FFMPEG_SAFETY, "-i", f"file:{path}")
 
 
@@ -149,9 +157,7 @@ def _ffmpeg(*words: str) -> bytes:
         done = subprocess.run(command, capture_output=True, check=False, timeout=FFMPEG_TIMEOUT)
     except subprocess.TimeoutExpired:
         raise Refused(f"a video that cannot be read within {FFMPEG_TIMEOUT} s") from None
-    except OSError as error:
-        if is_temporary(error):
-            raise
+    except (FileNotFoundError, PermissionError) as error:
         raise Refused(f"a video, and FFmpeg does not run here ({why(error)})") from None
     if b"matches no streams" in done.stderr:
         raise Refused("a video without frames")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.os_errors import is_temporary
+from pippin.pictures.os_errors import could_not_be_read
 from pippin.pictures.packed import Packed
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp, hashed
 
@@ -75,7 +75,7 @@ class ParquetSource(EncodedSource):
                 with parquet.ParquetFile(self.files[file]) as opened:
                     cells = opened.read_row_group(group, columns=[self.column]).column(0)
             except Exception as error:
-                if is_temporary(error):
+                if could_not_be_read(error):
                     raise
                 raise Refused(f"damaged in its parquet file: {' '.join(str(error).split())}") from None
             cached = self._group = (file, group, cells)
