@@ -1,14 +1,30 @@
 """The architectures of a run's networks on disk, as Keras' JSON."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
+from keras.src.backend.common import global_state
 
 from pippin.errors import NetworkError, RunError
-from pippin.host.files import damaged, write_text
+from pippin.host.files import write_text
+from pippin.networks import graph
 from pippin.networks.random_state import preserved_random_state
+from pippin.runs.network_check import checked_network
+
+MAX_FILE_BYTES = 64 * 2**20
+"""Largest size of a network's file. The files of the presets are smaller than half a megabyte; Keras needs about thirty
+times as much memory while it reads one."""
+
+MAX_WEIGHT_BYTES = 4 * 2**30
+"""Largest size of a network's weights, in bytes of float32. The largest preset network has 0.1 GB."""
+
+MAX_MAP_BYTES = 2**30
+"""Largest size of one feature map of one image, in bytes of float32. A map of 256×256 with 512 channels has 0.13 GB."""
 
 
 def write_network(path: Path, model: keras.Model) -> None:
@@ -20,21 +36,27 @@ def write_network(path: Path, model: keras.Model) -> None:
     write_text(path, json.dumps(json.loads(model.to_json()), indent=1))
 
 
-def read_network(path: Path) -> keras.Model:
+def read_network(path: Path, check: Callable[[keras.Model], None] = lambda model: None) -> keras.Model:
     """Build a model with new weights from the architecture in a file.
 
+    The file may come from anyone: what it names is checked before Keras reads it (see
+    `pippin.runs.network_check.checked_network`), and the sizes of its weights and feature maps before any memory is
+    allocated for them.
+
+    Args:
+        path: the file.
+        check: called with the model before its weights exist; it may read their shapes and raise an error.
+
     Raises:
-        RunError: the file is missing or damaged.
+        RunError: the file is missing, damaged or refused.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"it is larger than {MAX_FILE_BYTES / 2**20:.0f} MiB")
         with preserved_random_state():  # Keras seeds initialisers from the user's global random generators
-            model = keras.models.model_from_json(text)
-        if not isinstance(model, keras.Model):
-            raise ValueError(f"it holds a {type(model).__name__}")
-        return model
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
-        raise RunError(damaged(path, problem)) from None
+            return _build(json.loads(path.read_text(encoding="utf-8")), check)
+    except (OSError, ValueError, RecursionError) as problem:
+        raise RunError(_refused(path.name, problem, path)) from None
 
 
 def check_rebuildable(models: Iterable[keras.Model]) -> None:
@@ -42,7 +64,72 @@ def check_rebuildable(models: Iterable[keras.Model]) -> None:
     for model in models:
         try:
             with preserved_random_state():
-                keras.models.model_from_json(model.to_json())
+                _build(json.loads(model.to_json()))
         except Exception as problem:
-            message = f"The {model.name} cannot be rebuilt from its configuration; register its own classes: {problem}"
+            message = (
+                f"The {model.name} cannot be rebuilt from its configuration; use Keras' own layers, or name your "
+                f"classes in a keras.saving.custom_object_scope: {problem}"
+            )
             raise NetworkError(" ".join(message.split())) from None
+
+
+def _build(value: Any, check: Callable[[keras.Model], None] = lambda model: None) -> keras.Model:
+    """Return the model that the JSON describes; raise a `ValueError` if it is refused or Keras cannot build it."""
+    checked = checked_network(value)
+    with _deferred_variables():
+        try:
+            model = keras.models.model_from_json(json.dumps(checked))
+        except Exception as problem:  # Keras and the engines raise errors of many classes for odd values
+            raise ValueError(f"Keras cannot build it: {_first_line(problem)}") from None
+        _check_sizes(model)
+        check(model)
+    return model
+
+
+@contextmanager
+def _deferred_variables() -> Iterator[None]:
+    """Give the variables that are created in the block values, and memory, only when it ends without an error."""
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+        for variable in global_state.get_global_attribute(_UNINITIALISED, []):
+            variable._deferred_initialize()
+    finally:
+        global_state.set_global_attribute(_UNINITIALISED, [])
+
+
+_UNINITIALISED = "uninitialized_variables"
+"""Key under which Keras keeps the variables that were created in a `StatelessScope`."""
+
+
+def _check_sizes(model: keras.Model) -> None:
+    """Raise a `ValueError` if the weights or a feature map of a model are larger than the limits."""
+    graph.require_graph(model)
+    weights = sum(4 * math.prod(variable.shape) for variable in model.variables)
+    if weights > MAX_WEIGHT_BYTES:
+        raise ValueError(f"its weights would take {_gib(weights)}, and the limit is {_gib(MAX_WEIGHT_BYTES)}")
+
+    def largest(layer: Any, sizes: list[int], outputs: list[Any]) -> list[int]:
+        size = max([*sizes, *(4 * math.prod(side or 1 for side in output.shape) for output in outputs)])
+        return [size] * len(outputs)
+
+    size = max(graph.propagate(model, [0] * len(model.inputs), largest), default=0)
+    if size > MAX_MAP_BYTES:
+        raise ValueError(f"a feature map of one image would take {_gib(size)}, and the limit is {_gib(MAX_MAP_BYTES)}")
+
+
+def _gib(count: int) -> str:
+    """Return a number of bytes in GiB."""
+    return f"{count / 2**30:,.1f} GiB"
+
+
+def _first_line(problem: Exception) -> str:
+    """Return what an exception says in one line; its class if it says nothing."""
+    lines = str(problem).strip().splitlines()
+    return lines[0][:200] if lines else type(problem).__name__
+
+
+def _refused(name: str, problem: Exception, path: Path) -> str:
+    """Return the message for a network's file that Pippin does not open."""
+    why = " ".join(str(problem).split())[:300]
+    return f"{name} is damaged, or holds a network that Pippin does not open: {why}. Received: {path}"
