@@ -1,12 +1,15 @@
 """`pippin audit`: its summary, its report and the search for outliers."""
 
+import os
 import re
+import socket
 import subprocess
 import sys
 
 import numpy as np
 import odd_files
 import pytest
+import test_sources
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -83,6 +86,46 @@ def test_the_report_is_self_contained(folder, tmp_path, fake_features):
     refused = page[page.index("<h2>Refused") :]
     assert refused.count("<img") == 1  # the truncated photograph has a thumbnail, the text file has none
     assert refused.count('class="nothing"') == 1
+
+
+@pytest.mark.parametrize("make", ["zip", "tar"])
+def test_the_report_shows_nothing_that_is_not_in_the_source(tmp_path, make):
+    private = tmp_path / "private.png"
+    odd_files.split(40, 40).save(private)
+    contents = {"a.png": odd_files.encoded(odd_files.split(32, 32), "PNG")}
+    contents["b.png"] = odd_files.encoded(odd_files.split(32, 32).rotate(90), "PNG")
+    contents |= {str(private): b"x", "../private.png": b"x", f"/..{private}": b"x"}
+    contents["cut.jpg"] = odd_files.bad_files()["cut.jpg"][0]
+    archive = tmp_path / f"set.{make}"
+    (test_sources.zipped if make == "zip" else test_sources.tarred)(archive, contents)
+    page = write_page(pippin.audit(archive, image_size=16, outliers=False), tmp_path / "audit.html").read_text("utf-8")
+    refused = page[page.index("<h2>Refused") :]
+    assert refused.count("<tr>") == 4
+    assert refused.count("<img") == 1  # that of cut.jpg, from the archive
+    assert refused.index("cut.jpg") > refused.index("<img")
+
+
+def test_a_pipe_and_a_socket_in_a_folder_do_not_block_the_report(folder, tmp_path):
+    os.mkfifo(folder / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listener:
+        before = os.getcwd()
+        os.chdir(folder)  # the path of a socket must be short
+        try:
+            listener.bind("socket.jpg")
+        finally:
+            os.chdir(before)
+        (folder / "device.png").symlink_to("/dev/zero")
+        inspection = pippin.audit(folder, image_size=16, outliers=False)
+        write_page(inspection, tmp_path / "audit.html")
+    named = {entry.path for entry in inspection.dataset.audit.refused if "pipe, socket or device" in entry.reasons[0]}
+    assert named == {"pipe.png", "socket.jpg", "device.png"}
+
+
+@pytest.mark.parametrize("name", ["set.npy", "set.zip", "set.tar", "set.parquet", "set.txt", "set.png"])
+def test_a_pipe_is_no_source(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(PippinError, match="This is no file, but a pipe, socket or device"):
+        pippin.audit(tmp_path / name)
 
 
 def test_without_the_search_for_outliers_no_engine_is_loaded(folder):

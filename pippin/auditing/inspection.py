@@ -9,7 +9,7 @@ import numpy as np
 from pippin import engines
 from pippin.auditing.outliers import MIN_IMAGES, THRESHOLD, outlier_scores
 from pippin.host.text import printable
-from pippin.pictures import Dataset, Preparation, prepare
+from pippin.pictures import Dataset, Preparation, Source, open_source, prepare
 from pippin.pictures.verdicts import NAMED_IN_SUMMARY, Entry, listed
 
 MAX_COMPARED = 4096
@@ -30,11 +30,13 @@ class Inspection:
             deviations, in descending order.
         compared: number of pictures that were compared to find outliers; 0 if that was switched off, or if there are
             fewer than 50 different pictures.
+        source: the opened source, which the report reads thumbnails of refused files from; None for no thumbnails.
     """
 
     dataset: Dataset
     outliers: tuple[tuple[Entry, float], ...] = ()
     compared: int = 0
+    source: Source | None = None
 
     def lines(self) -> list[str]:
         """Return the result as lines of text for the user."""
@@ -80,13 +82,14 @@ def audit(
         SettingsError: `image_size` is not such a power of two.
         SourceError: there are no pictures, or fewer than two different ones.
     """
+    source = open_source(source)
     dataset = prepare(source, image_size, progress=progress, preparation=preparation or Preparation())
     if not outliers:
-        return Inspection(dataset)
+        return Inspection(dataset, source=source)
     entries = dataset.audit.entries
     candidates = np.array([n for n, entry in enumerate(entries) if entry.index is not None and entry.copy is None])
     if len(candidates) < MIN_IMAGES:
-        return Inspection(dataset)
+        return Inspection(dataset, source=source)
     engines.current()  # loaded after the preparation, because an engine takes half a gibibyte
     from pippin import measure
 
@@ -98,4 +101,4 @@ def audit(
     scores = outlier_scores(measure.extract(images, NETWORK))
     order = np.argsort(-scores, kind="stable")
     found = tuple((compared[n], float(scores[n])) for n in order if scores[n] > THRESHOLD)
-    return Inspection(dataset, found, len(compared))
+    return Inspection(dataset, found, len(compared), source)

@@ -16,7 +16,10 @@ from PIL import Image, ImageFile
 from pippin.auditing.inspection import Inspection
 from pippin.host.files import output_path
 from pippin.host.text import printable
+from pippin.pictures import Source
 from pippin.pictures.decoding import PIXEL_LIMIT
+from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem
+from pippin.pictures.sources.files import FileSource
 from pippin.pictures.verdicts import Entry
 from pippin.show import grid
 
@@ -46,7 +49,8 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
     path, dataset = Path(path), inspection.dataset
     audit = dataset.audit
     shown = np.sort(np.random.default_rng(0).permutation(len(dataset))[:SHEET_IMAGES])
-    folder = Path(dataset.manifest["source"])
+    refused = audit.refused[:MAX_ROWS]
+    thumbnails = _thumbnails(inspection.source, refused)
     warned = (entry for entry in audit.entries if entry.warnings)
     templates = Environment(loader=PackageLoader("pippin.auditing", "."), autoescape=True, trim_blocks=True)
     templates.filters["name"] = printable
@@ -59,7 +63,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
         outliers=[(_strip(dataset.images, [entry]), entry, score) for entry, score in inspection.outliers[:MAX_ROWS]],
         compared=inspection.compared,
         groups=[(_strip(dataset.images, group), group) for group in audit.groups[:MAX_ROWS]],
-        refused=[(_thumbnail(folder / entry.path), entry) for entry in audit.refused[:MAX_ROWS]],
+        refused=[(thumbnails.get(entry.file or entry.path), entry) for entry in refused],
         warned=[(_strip(dataset.images, [entry]), entry) for entry in islice(warned, MAX_ROWS)],
         options=dataset.preparation.non_default(),
     )
@@ -74,9 +78,36 @@ def _strip(images: np.ndarray, entries: Sequence[Entry]) -> str | None:
     return _data_url(grid(images[rows], len(rows))) if rows else None
 
 
-def _thumbnail(path: Path) -> str | None:
-    """Return a thumbnail of a refused file as a data URL, or None if the file cannot be decoded at all."""
-    with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+def _thumbnails(source: Source | None, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return path → thumbnail, as a data URL, of the refused files that can be decoded. Only the source is read."""
+    if source is None or source.sharing is Sharing.SEQUENTIAL:  # going back would unpack everything again
+        return {}
+    paths = {entry.file or entry.path for entry in entries}
+    found = ((item.path, _thumbnail(source, item)) for item in source.items if item.path in paths)
+    return {path: thumbnail for path, thumbnail in found if thumbnail}
+
+
+def _original(source: Source, item: SourceItem) -> Path | io.BytesIO | None:
+    """Return the file of an item, or its content; None if there is no file that can be opened."""
+    if item.problem is not None:
+        return None
+    if isinstance(source, FileSource):
+        path = source.folder / item.path
+        return path if path.is_file() else None  # opening a pipe would block for ever
+    return io.BytesIO(source.content(item)) if isinstance(source, EncodedSource) else None
+
+
+def _thumbnail(source: Source, item: SourceItem) -> str | None:
+    """Return a thumbnail of an item as a data URL, or None if it cannot be decoded at all."""
+    with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
+        original = _original(source, item)
+        return _reduced(original) if original is not None else None
+    return None
+
+
+def _reduced(file: Path | io.BytesIO) -> str | None:
+    """Return a thumbnail of a picture file as a data URL; None if it is too large."""
+    with Image.open(file) as image:
         if image.format == "EPS" or image.width * image.height > PIXEL_LIMIT:
             return None
         before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
@@ -86,7 +117,6 @@ def _thumbnail(path: Path) -> str | None:
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
         return _data_url(np.asarray(image.convert("RGB")))
-    return None
 
 
 def _data_url(image: np.ndarray) -> str:

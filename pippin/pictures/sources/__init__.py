@@ -82,6 +82,8 @@ def _open_directory(path: Path) -> Source:
 
 def _open_file(path: Path) -> Source:
     """Open a single file by its extension."""
+    if not path.is_file():  # opening a pipe would block for ever
+        raise SourceError(f"This is no file, but a pipe, socket or device. Received: source={str(path)!r}")
     name = path.name.lower()
     if name.endswith(ARRAY_SUFFIXES):
         return open_array(path)
