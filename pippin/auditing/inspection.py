@@ -54,6 +54,7 @@ class Inspection:
             named = ", ".join(printable(entry.path) for entry, _ in self.outliers[:NAMED_IN_SUMMARY])
             more = len(self.outliers) - NAMED_IN_SUMMARY
             lines.append(f"outliers, worth checking: {named}" + (f" and {more:,} more" if more > 0 else ""))
+        lines += self.dataset.notes
         return [*lines, *self.dataset.describe_channels(), *self.dataset.describe_labels(), audit.outlook()]
 
 

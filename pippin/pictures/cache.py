@@ -42,8 +42,12 @@ def short_hash(lines: Iterable[str]) -> str:
     return digest.hexdigest()[:24]
 
 
-def reopen(dataset_dir: Path) -> Dataset | None:
+def reopen(dataset_dir: Path, notes: list[str] | None = None) -> Dataset | None:
     """Open what was prepared before. If it is damaged, remove it, so that it is prepared again.
+
+    Args:
+        dataset_dir: The folder of the dataset.
+        notes: Damage is added to this list, in plain words.
 
     Returns:
         The dataset; None if there is none, or a damaged one.
@@ -56,8 +60,10 @@ def reopen(dataset_dir: Path) -> Dataset | None:
             return None
         try:
             return Dataset.open(dataset_dir)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError) as error:
             shutil.rmtree(dataset_dir, ignore_errors=True)
+            if notes is not None:
+                notes.append(f"prepared again, because the earlier prepared pictures were damaged ({why(error)})")
             return None
 
 

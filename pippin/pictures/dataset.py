@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pippin.pictures.channels import GREY, RGB, RGBA
+from pippin.pictures.checksums import check_checksums
 from pippin.pictures.labels import Labels
 from pippin.pictures.listing import read_files, read_header
 from pippin.pictures.packed import Packed
@@ -40,6 +41,7 @@ class Dataset:
         audit: The status of every file with regard to `images`: grey files are not counted as mended if training is
             in grey.
         preparation: How the pictures were prepared.
+        notes: What the user should know about the source or the preparation, in plain words.
     """
 
     def __init__(self, stored: np.ndarray, manifest: dict[str, Any], files: Sequence[Entry]) -> None:
@@ -49,6 +51,7 @@ class Dataset:
         self.fingerprint: str = manifest["fingerprint"]
         self.preparation = Preparation.from_dict(manifest["preparation"])
         self.audit = Audit(files, manifest["noun"])
+        self.notes: tuple[str, ...] = tuple(manifest.get("notes", ()))
         count, side = sum(len(entry.rows) for entry in self.audit.entries), self.image_size
         expected = (count, side, side, self.preparation.stored_channels)
         if stored.shape != expected or stored.dtype != np.uint8:
@@ -74,6 +77,7 @@ class Dataset:
             ValueError: If a file is damaged, or the two do not belong together.
         """
         manifest = folder / MANIFEST_FILE
+        check_checksums(folder, (PICTURES_FILE, MANIFEST_FILE))
         try:
             files = Packed(Entry, map(Entry.from_json, read_files(manifest)))
             return cls(np.load(folder / PICTURES_FILE, mmap_mode="r"), read_header(manifest), files)
@@ -149,7 +153,13 @@ class Dataset:
     def summary(self) -> str:
         """Return a few lines on the files, the channels, the labels, and whether there are enough pictures."""
         return "\n".join(
-            [*self.audit.lines(), *self.describe_channels(), *self.describe_labels(), self.audit.outlook()]
+            [
+                *self.audit.lines(),
+                *self.notes,
+                *self.describe_channels(),
+                *self.describe_labels(),
+                self.audit.outlook(),
+            ]
         )
 
 

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
+from pippin.pictures.checksums import line_checksum
 from pippin.pictures.dataset import PICTURES_FILE, write_header
 from pippin.pictures.packed import Packed
 from pippin.pictures.verdicts import EXACT, REFUSED, Entry
@@ -68,7 +69,8 @@ class Journal:
                 self._pixels.write(squares.tobytes())
                 self._pixels.flush()
                 self.count += len(squares)
-        self._lines.write(json.dumps(entry.to_json()).encode() + b"\n")
+        line = json.dumps(entry.to_json()).encode()
+        self._lines.write(line + b"\t" + line_checksum(line) + b"\n")
         self._lines.flush()
         self.entries.append(entry)
 
@@ -92,12 +94,15 @@ class Journal:
         self._lines.seek(0)
         header, intact = self._pixels.read(self._header_size(total)), 0
         for line in self._lines if header else ():
+            text, _, checksum = line.rpartition(b"\t")
+            if checksum != line_checksum(text) + b"\n":
+                break
             try:
-                entry = Entry.from_json(json.loads(line))
+                entry = Entry.from_json(json.loads(text))
                 squares = self._pixels.read(size * len(entry.rows))
             except (ValueError, TypeError, KeyError):
                 break
-            is_whole = line.endswith(b"\n") and (entry.index is None or entry.digest == digest_of(squares))
+            is_whole = entry.index is None or entry.digest == digest_of(squares)
             if not is_whole or entry.is_unread:
                 break
             intact += len(line)

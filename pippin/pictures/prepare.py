@@ -27,6 +27,7 @@ from pippin.pictures.cache import (
     short_hash,
     writing,
 )
+from pippin.pictures.checksums import write_checksums
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset
 from pippin.pictures.journal import JOURNAL_FILE, Journal
 from pippin.pictures.labels import FOLDERS, from_folders
@@ -104,27 +105,30 @@ def _open_or_prepare(
         name = short_hash([source.stamp()])
     source_dir = cache_dir / key
     dataset_dir, lock = source_dir / name, f"{source_dir}.lock"
-    if (dataset := _reopen_complete(dataset_dir, source)) is not None:
+    notes: list[str] = []
+    if (dataset := _reopen_complete(dataset_dir, source, notes)) is not None:
         return dataset
     if shard is not None:
         dataset_dir, lock = source_dir / f"{SHARD_PREFIX}{name}-{shard}", f"{source_dir}-{shard}.lock"
     with locked(source_dir, lock):
-        if (dataset := _reopen_complete(dataset_dir, source)) is not None:
+        if (dataset := _reopen_complete(dataset_dir, source, notes)) is not None:
             return dataset
         working_dir = source_dir / (WORKING_PREFIX + dataset_dir.name)
-        earlier = ReusableEntries(source_dir, name)
+        earlier = ReusableEntries(source_dir, name, notes)
         manifest, entries = _prepare_in(working_dir, source, image_size, preparation, earlier, progress, shard)
         with writing(dataset_dir):
             publish(working_dir, dataset_dir)
             if shard is None:
                 remove_others(dataset_dir)
         with reading(dataset_dir):
-            return Dataset(np.load(dataset_dir / PICTURES_FILE, mmap_mode="r"), manifest, entries)
+            dataset = Dataset(np.load(dataset_dir / PICTURES_FILE, mmap_mode="r"), manifest, entries)
+    dataset.notes = (*dataset.notes, *dict.fromkeys(notes))
+    return dataset
 
 
-def _reopen_complete(dataset_dir: Path, source: Source) -> Dataset | None:
+def _reopen_complete(dataset_dir: Path, source: Source, notes: list[str]) -> Dataset | None:
     """Return a dataset that was prepared before; None if there is none, or if files can be read now that it lacks."""
-    dataset = reopen(dataset_dir)
+    dataset = reopen(dataset_dir, notes)
     return None if dataset is None or any_readable_again(dataset, source) else dataset
 
 
@@ -174,6 +178,7 @@ def _prepare_in(
     }
     with writing(folder):
         write_listing(folder / MANIFEST_FILE, manifest, (entry.to_json() for entry in entries))
+        write_checksums(folder, (PICTURES_FILE, MANIFEST_FILE))
         (folder / JOURNAL_FILE).unlink()
     return manifest, entries
 

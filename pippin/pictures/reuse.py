@@ -46,15 +46,16 @@ class ReusableEntries:
         source_dir: The source's folder in the cache.
         name: The hash of the present state of the source. What was prepared of it is reusable for every kind of source;
             anything else only for files, whose size and modification time tell whether they have changed.
+        notes: Damage to earlier preparations is added to this list.
     """
 
-    def __init__(self, source_dir: Path, name: str) -> None:
+    def __init__(self, source_dir: Path, name: str, notes: list[str] | None = None) -> None:
         self._known: dict[str, tuple[Dataset, int]] = {}  # path → its dataset, and its number there
         self._current: set[str] = set()  # paths of the source's present state
         with reading(source_dir):
             folders = sorted(source_dir.iterdir())
         for folder in folders:
-            if folder.name.startswith((WORKING_PREFIX, REPLACED_PREFIX)) or (dataset := reopen(folder)) is None:
+            if folder.name.startswith((WORKING_PREFIX, REPLACED_PREFIX)) or (dataset := reopen(folder, notes)) is None:
                 continue
             is_current = folder.name == name or folder.name.startswith(SHARD_PREFIX + name)
             for n, entry in enumerate(dataset.files):

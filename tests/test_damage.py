@@ -1,8 +1,9 @@
-"""Files that could not be read for the moment: never recorded as damaged, and tried again by the next preparation."""
+"""Files that could not be read now, and prepared pictures that are damaged: both are noticed, and prepared again."""
 
 import errno
 import os
 
+import numpy as np
 import pytest
 import tiny
 from PIL import Image
@@ -124,3 +125,69 @@ def test_a_video_that_cannot_be_opened_now_is_not_called_damaged(folder, monkeyp
     monkeypatch.setattr(moving, "_input", fails)
     os.utime(folder / "a.mp4", (1, 1))
     assert prepare(folder, 16).audit.refused[0].reasons == ("could not be read now: Input/output error",)
+
+
+# --- damaged prepared pictures ---
+
+
+def flipped(path, draw):
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[draw.integers(len(content))] ^= 1 << int(draw.integers(8))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("name", "flips"), [("pictures.npy", 60), ("manifest.json", 40), ("checksums.json", 20)])
+def test_every_flipped_bit_in_prepared_pictures_is_noticed_and_they_are_prepared_again(folder, cache, name, flips):
+    draw, first = np.random.default_rng(0), prepare(folder, 16)
+    expected = first.fingerprint, first.audit.to_dict(), first.images.tobytes()
+    for _ in range(flips):
+        (path,) = cache.rglob(name)
+        content = path.read_bytes()
+        flipped(path, draw)
+        dataset = prepare(folder, 16)
+        assert (dataset.fingerprint, dataset.audit.to_dict(), dataset.images.tobytes()) == expected
+        (path,) = cache.rglob(name)
+        assert path.read_bytes() == content
+        (note,) = dataset.notes
+        assert note.startswith("prepared again, because the earlier prepared pictures were damaged (")
+        assert note in dataset.summary()
+    assert prepare(folder, 16).notes == ()
+
+
+def test_black_prepared_pictures_are_noticed(folder, cache):
+    first = prepare(folder, 16)
+    (path,) = cache.rglob("pictures.npy")
+    np.save(path, np.zeros_like(first.stored))
+    dataset = prepare(folder, 16)
+    assert dataset.notes[0].endswith("(pictures.npy differs from its checksum)")
+    assert dataset.fingerprint == first.fingerprint
+    assert dataset.images.max() > 0
+
+
+def test_damage_is_noticed_too_when_some_files_have_changed(folder, cache):
+    prepare(folder, 16)
+    (path,) = cache.rglob("pictures.npy")
+    flipped(path, np.random.default_rng(1))
+    os.utime(folder / "03.png", (1, 1))
+    assert "damaged" in prepare(folder, 16).summary()
+
+
+def test_damage_in_an_unfinished_preparation_is_noticed(folder, cache, tmp_path):
+    class Stopped(Exception):  # noqa: N818 - it stands for a kill
+        pass
+
+    def stop(done, total):
+        if done == 9:
+            raise Stopped
+
+    expected = prepare(folder, 16, cache=tmp_path / "undisturbed")
+    draw = np.random.default_rng(0)
+    for n in range(20):
+        with pytest.raises(Stopped):
+            prepare(folder, 16, progress=stop, cache=tmp_path / str(n))
+        (journal,) = (tmp_path / str(n)).rglob("journal.jsonl")
+        flipped(journal if n % 2 else journal.with_name("pictures.npy"), draw)
+        dataset = prepare(folder, 16, cache=tmp_path / str(n))
+        assert dataset.audit.to_dict() == expected.audit.to_dict()
+        assert dataset.images.tobytes() == expected.images.tobytes()
