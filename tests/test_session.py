@@ -406,9 +406,35 @@ def test_an_unfinished_run_made_with_other_settings_is_left_alone(tmp_path):
 def test_a_run_made_with_other_pictures_is_left_alone(finished, tmp_path, monkeypatch):
     forbid_training(monkeypatch)
     np.save(tmp_path / "others.npy", tiny.pictures(seed=1))
-    with pytest.raises(RunError, match="was made with other pictures; choose another folder with --run") as caught:
+    with pytest.raises(RunError, match=r"made with other pictures \(\d+ changed .*; restore them, or choose") as caught:
         tiny.train(finished.path, source=tmp_path / "others.npy")
     assert f"Received: {tmp_path / 'others.npy'} (the run has array:" in refusal(caught)
+
+
+def test_the_message_says_how_many_pictures_differ_and_names_a_path_once(tmp_path):
+    folder = tiny.save(tmp_path / "pictures", tiny.pictures(12))
+    tiny.train_until(2, tmp_path / "run", source=folder)
+    (folder / "000.png").unlink()
+    (folder / "001.png").rename(folder / "renamed.png")
+    (folder / "002.png").write_bytes(
+        (tiny.save(tmp_path / "others", tiny.pictures(1, seed=5)) / "000.png").read_bytes()
+    )
+    (folder / "new.png").write_bytes((tiny.save(tmp_path / "more", tiny.pictures(1, seed=6)) / "000.png").read_bytes())
+    with pytest.raises(RunError) as caught:
+        tiny.train(tmp_path / "run", source=folder)
+    assert str(caught.value) == (
+        f"The run in {tmp_path / 'run'} was made with other pictures (1 added (new.png), 1 removed (000.png), 1 "
+        "changed (002.png), 1 renamed (renamed.png), 9 pictures the same); restore them, or choose another folder "
+        f"with --run. A new run can start from this one with --from. Received: {folder}"
+    )
+
+
+def test_the_message_names_the_options_of_the_preparation_that_differ(tmp_path):
+    wide = np.concatenate([tiny.pictures(12), tiny.pictures(12, seed=1)], axis=2)
+    folder = tiny.save(tmp_path / "pictures", wide)
+    tiny.train_until(2, tmp_path / "run", source=folder)
+    with pytest.raises(RunError, match=r"\(prepared with fit=squash \(before: crop\); 12 changed"):
+        tiny.train(tmp_path / "run", source=folder, preparation=pippin.Preparation(fit="squash"))
 
 
 def test_the_same_pictures_from_another_path_are_accepted(finished, tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ generator.keras          the averaged generator for plain Keras, when the run is
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,8 +39,8 @@ from pippin.host.files import (
     run_errors,
     write_text,
 )
-from pippin.pictures import RGB, Audit, Preparation
-from pippin.pictures.listing import read_header, write_listing
+from pippin.pictures import RGB, Audit, Entry, Preparation
+from pippin.pictures.listing import read_files, read_header, write_listing
 from pippin.runs import snapshots
 from pippin.runs.checkpoint import StateFiles
 from pippin.runs.network_files import read_network, write_network
@@ -237,6 +237,18 @@ class Folder(StateFiles):
         try:
             return read_header(file) if file.exists() else {}
         except (OSError, ValueError) as problem:
+            raise RunError(damaged(file, problem)) from None
+
+    def audit_entries(self) -> Iterator[Entry]:
+        """Yield the status of every file of the source; nothing if the run does not store it.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        file = self.path / PICTURES
+        try:
+            yield from map(Entry.from_json, read_files(file) if file.exists() else ())
+        except (OSError, ValueError, TypeError, KeyError) as problem:
             raise RunError(damaged(file, problem)) from None
 
     def save_evaluation(self, evaluation: Mapping[str, Any], pairs: np.ndarray | None) -> None:

@@ -4,6 +4,8 @@ import dataclasses
 
 from pippin.errors import RunError
 from pippin.networks import Networks
+from pippin.pictures import Dataset
+from pippin.pictures.comparison import compare, compare_preparations
 from pippin.runs.run import Run
 from pippin.session.plan import Plan
 
@@ -42,15 +44,24 @@ def _check_settings(run: Run, new: Plan) -> None:
 def _check_images(run: Run, new: Plan) -> None:
     """Raise a `RunError` if the run was made with other images, or with other channels of them."""
     if run.about["fingerprint"] != new.dataset.fingerprint:
+        before, now = run.about["source"], new.dataset.manifest["source"]
         raise RunError(
-            f"The run in {run.path} was made with other pictures; choose another folder with --run. "
-            f"Received: {new.dataset.manifest['source']} (the run has {run.about['source']})"
+            f"The run in {run.path} was made with other pictures ({_changes(run, new.dataset)}); restore them, or "
+            "choose another folder with --run. A new run can start from this one with --from. "
+            f"Received: {now}" + (f" (the run has {before})" if before != now else "")
         )
     if run.channels != new.dataset.channels:
         raise RunError(
             f"The run in {run.path} was made with images of {run.channels} channels; resume it with --channels "
             f"{run.channels}, or choose another folder with --run. Received: channels={new.dataset.channels}"
         )
+
+
+def _changes(run: Run, dataset: Dataset) -> str:
+    """Return how a dataset differs from the one that a run was begun with."""
+    options = compare_preparations(run.folder.preparation, dataset.preparation)
+    changes = str(compare(run.folder.audit_entries(), dataset.audit.entries))
+    return f"prepared with {options}; {changes}" if options else changes
 
 
 def _resumed_networks(run: Run, new: Networks) -> Networks:
