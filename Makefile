@@ -19,9 +19,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 SETUP := pyproject.toml constraints.txt
 
-# What an installation downloads and how long it takes, as the messages say it. FIGURE: the time is not measured yet.
-DEMO_INSTALL := about 65 packages (1.9 GB on disk); this takes a few minutes
-TEST_INSTALL := about 95 packages (3.9 GB on disk); this takes several minutes
+# What an installation downloads and how long it takes, as the messages say it: measured on two cores.
+DEMO_INSTALL := about 65 packages (1.9 GB on disk); this takes two to three minutes
+TEST_INSTALL := about 95 packages (3.9 GB on disk); this takes about five minutes
 
 .PHONY: demo test quick lint docs clean
 

@@ -146,6 +146,7 @@ def report(args: argparse.Namespace, work: Path, name: str) -> None:
         "machine": harness.machine(),
         "cores": {method: 1 if method in args.one_core else available_cores() for method in args.methods},
         "versions": harness.versions(["tensorflow"]),
+        "locked": measure.locked(training_set[:]),
         "colours": {
             "real": asdict(real),
             "generated": [
@@ -187,21 +188,21 @@ def score(samples: Samples, held_out: np.ndarray, networks: list[str]) -> list[d
         references = measure.extract(held_out, network)
         for (method, seed), images in samples.items():
             scores = measure.score(measure.extract(images, network), references, network)
-            rows.append({"method": method, "seed": seed, **asdict(scores)})
+            rows.append({"method": method, "seed": seed, **asdict(scores), "locked": measure.locked(images)})
     return rows
 
 
 def print_table(rows: list[dict[str, Any]], networks: list[str], cores: dict[str, int]) -> None:
     """Print the median of the seeds for each feature network and method."""
-    print("| features | method | cores | seeds | KID | FID | precision | recall |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| features | method | cores | seeds | KID | FID | precision | recall | locked |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for network in networks:
         for method, count in cores.items():
             seeds = [row for row in rows if (row["method"], row["network"]) == (method, network)]
-            kid, fid, precision, recall = (
-                statistics.median(row[key] for row in seeds) for key in ("kid", "fid", "precision", "recall")
+            kid, fid, precision, recall, locked = (
+                statistics.median(row[key] for row in seeds) for key in ("kid", "fid", "precision", "recall", "locked")
             )
-            figures = f"{kid:.4f} | {fid:.1f} | {precision:.2f} | {recall:.2f}"
+            figures = f"{kid:.4f} | {fid:.1f} | {precision:.2f} | {recall:.2f} | {locked:.3f}"
             print(f"| {network} | {method} | {count} | {len(seeds)} | {figures} |")
 
 

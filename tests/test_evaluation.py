@@ -81,7 +81,7 @@ def test_a_run_is_scored_against_a_folder(run, tmp_path, capsys):
     app(["evaluate", str(run.path), "--against", str(photos), "-n", "8"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "8 images against 12 reference images, by features of efficientnet-lite1"
-    assert [line.split()[0] for line in lines[1:]] == ["KID", "FID", "precision", "recall", "Colours", "Main"]
+    assert [line.split()[0] for line in lines[1:]] == ["KID", "FID", "precision", "recall", "locked", "Colours", "Main"]
     assert pippin.evaluate(run, photos, n=8) == pippin.evaluate(run.path, photos, n=8)
 
 
@@ -208,7 +208,7 @@ def test_the_saved_result_has_the_keys_of_the_format(run, tmp_path, monkeypatch)
     monkeypatch.setattr(measure, "extract", column_means)
     found = pippin.evaluate(run, tiny.pictures(), n=8)
     saved = pippin.open_run(run.path).evaluation()
-    assert set(saved) == {"batches", "lines", "references", "flattered", "scores", "colours", "memorisation"}
+    assert set(saved) == {"batches", "lines", "references", "flattered", "scores", "colours", "locked", "memorisation"}
     assert saved["lines"] == found.lines()
     assert saved["scores"]["painted"] == 8
     assert set(saved["colours"]) == {"painted", "real"}

@@ -36,6 +36,8 @@ class Evaluation:
     Attributes:
         scores: scores of the images against the reference images.
         colours: colour statistics of the images, and of the reference images.
+        locked: share of the fine detail that is the same at the same place in all images, of the images and of the
+            reference images; see `pippin.measure.locked`.
         references: what a run's images were compared with: "held-out set", "training set", or "" for images of another
             source.
         held_out: number of images held out of the run's training; None if the references are of another source.
@@ -47,6 +49,7 @@ class Evaluation:
 
     scores: Scores
     colours: tuple[Colours, Colours]
+    locked: tuple[float, float]
     references: Literal["", "held-out set", "training set"] = ""
     held_out: int | None = None
     biased: bool = False
@@ -63,6 +66,7 @@ class Evaluation:
             "flattered": self.biased,
             "scores": {"painted" if name == "generated" else name: value for name, value in scores.items()},
             "colours": {"painted": generated, "real": real},
+            "locked": dict(zip(("painted", "real"), self.locked, strict=True)),
         }
         if self.memorisation:
             result["memorisation"] = {"near": self.memorisation.very_near_share, "z": self.memorisation.z}
@@ -81,6 +85,10 @@ class Evaluation:
         if self.biased:
             network = self.scores.network
             lines.append(f"The scores are biased: the run was trained with features of {network} (arXiv 2203.06026)")
+        lines.append(
+            f"locked     {self.locked[0]:.2f}  (share of fine detail that is at the same place in all images; "
+            f"references: {self.locked[1]:.2f})"
+        )
         lines += comparison_lines(*self.colours)
         if self.memorisation:
             lines.append(self.memorisation.verdict)
@@ -145,7 +153,7 @@ def _compare_sources(datasets: list[Dataset], features: str, seed: int) -> Evalu
     """Return the evaluation of one dataset's images against another's."""
     images, references = (_sample(dataset.split(0)[0], seed, dataset) for dataset in datasets)
     scores = _score(measure.extract(images, features), measure.extract(references, features), features, seed)
-    return Evaluation(scores, (colours(images), colours(references)))
+    return Evaluation(scores, *_pixel_statistics(images, references))
 
 
 def _evaluate_run(run: Run, dataset: Dataset, n: int, features: str, seed: int) -> Evaluation:
@@ -156,7 +164,7 @@ def _evaluate_run(run: Run, dataset: Dataset, n: int, features: str, seed: int) 
     if dataset.fingerprint != run.about["fingerprint"]:
         others = _sample(dataset.split(0)[0], seed, dataset)
         scores = _score(generated, measure.extract(others, features), features, seed)
-        return Evaluation(scores, (colours(images), colours(others)), biased=biased)
+        return Evaluation(scores, *_pixel_statistics(images, others), biased=biased)
 
     training_set, held_out_set = dataset.split(run.settings.held_out)
     training_images = _sample(training_set, seed, dataset)
@@ -165,15 +173,24 @@ def _evaluate_run(run: Run, dataset: Dataset, n: int, features: str, seed: int) 
     reference_images = held_out_set[:] if use_held_out else training_images
     references = measure.extract(reference_images, features) if use_held_out else training
     memorised = measure.memorisation(generated, training, references if use_held_out else training[:0])
+    colour_statistics, locked = _pixel_statistics(images, reference_images)
     return Evaluation(
         scores=_score(generated, references, features, seed),
-        colours=(colours(images), colours(reference_images)),
+        colours=colour_statistics,
+        locked=locked,
         references="held-out set" if use_held_out else "training set",
         held_out=len(held_out_set),
         biased=biased,
         memorisation=memorised,
         pairs=pairs_sheet(images, training_images, memorised),
     )
+
+
+def _pixel_statistics(
+    images: np.ndarray, references: np.ndarray
+) -> tuple[tuple[Colours, Colours], tuple[float, float]]:
+    """Return `Evaluation.colours` and `Evaluation.locked` of images and of their references."""
+    return (colours(images), colours(references)), (measure.locked(images), measure.locked(references))
 
 
 def _score(generated: np.ndarray, references: np.ndarray, network: str, seed: int) -> Scores:

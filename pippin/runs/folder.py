@@ -5,7 +5,7 @@ pictures.json            every file of the source: kept, mended or refused
 generator.json           the networks, in Keras' JSON
 discriminator.json
 log.jsonl                one line per tick (progress interval of a training): batches, images/s, losses
-checkups.jsonl           one line per checkup (validation pass): KID, diversity, overfitting, findings and actions
+checkups.jsonl           one line per checkup (validation pass): KID, diversity, locked detail, findings and actions
 checkpoint.safetensors   the training state, from which training resumes
 anchors.npz              the latents assigned to the training images, if the training uses anchors
 best.safetensors         the training state with the lowest KID, whose averaged generator the run uses

@@ -65,6 +65,10 @@ class Validator:
     def _reference_features(self) -> np.ndarray:
         return measure.extract(self.references, SCORING_NETWORK)
 
+    @cached_property
+    def _reference_locked(self) -> float:
+        return measure.locked(self.references)
+
     def validate(self) -> Checkup:
         """Make a checkup of the trainer's current state."""
         images = self.generate(self.latents)
@@ -76,7 +80,8 @@ class Validator:
                 self.mean_logit(self.held_out_images, self._held_out_labels),
                 self.mean_logit(images, self._labels),
             )
-        return Checkup(self.trainer.batches, kid, diversity, overfits, SCORING_NETWORK)
+        locked = measure.locked(images), self._reference_locked
+        return Checkup(self.trainer.batches, kid, diversity, overfits, SCORING_NETWORK, *locked)
 
     def rescore_best(self, files: StateFiles) -> list[Finding]:
         """Score the best state again, if its KID was measured with the features of another network.

@@ -62,6 +62,9 @@ class Checkup:
         overfitting: share of the discriminator's advantage that is memorisation, 0 to 1 (see the function
             `overfitting`); None without held-out images.
         network: the network whose features were used.
+        locked: share of the fine detail that is the same at the same place in all generated images (see
+            `pippin.measure.locked`).
+        locked_real: that share in the real images.
     """
 
     batches: int
@@ -69,6 +72,8 @@ class Checkup:
     diversity: float
     overfitting: float | None
     network: str = SCORING_NETWORK
+    locked: float | None = None
+    locked_real: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ CURVES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Losses", "log", ("d_loss", "g_loss")),
     ("KID (lower is better)", "checkups", ("kid",)),
     ("Diversity, and overfitting of the discriminator", "checkups", ("diversity", "overfitting")),
+    ("Detail locked to one place, of generated and real images", "checkups", ("locked", "locked_real")),
     ("Gradient penalties", "log", ("r1_penalty", "r2_penalty")),
     ("Logits", "log", ("real_logits", "fake_logits")),
     ("Added augmentation, and factor of the learning rate", "checkups", ("augment", "rate")),

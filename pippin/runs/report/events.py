@@ -21,7 +21,7 @@ TAGS = {
     "logits": ("real_logits", "fake_logits"),
     "gradient": ("g_gradient", "d_gradient"),
     "speed": ("images_per_second",),
-    "checkup": ("kid", "diversity", "overfitting", "rate", "augment"),
+    "checkup": ("kid", "diversity", "locked", "overfitting", "rate", "augment"),
 }
 """Group of tags in TensorBoard → the keys of the log and of the checkups in it."""
 
