@@ -36,10 +36,10 @@ def locked(images: np.ndarray) -> float:
     """
     require(2, "Locked detail", images=images)
     count = len(images)
-    total, squares = 0.0, 0.0
+    total, squares = np.zeros((*images.shape[1:3], 3)), 0.0
     for start in range(0, count, _CHUNK):
         detail = fine_detail(to_rgb(images[start : start + _CHUNK]))
-        total = total + detail.sum(axis=0)
+        total += detail.sum(axis=0)
         squares += float((detail**2).sum()) / count
     if squares == 0:
         return 0.0
