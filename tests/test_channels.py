@@ -353,7 +353,7 @@ def test_a_transparent_run_generates_transparent_images(tmp_path, sprites):
     alone = Provenance.of(run, [3]).save(tmp_path / "one.png", run)
     with Image.open(alone) as picture:
         np.testing.assert_array_equal(np.asarray(picture), run.sample(1, 3)[0])
-    assert pippin.again(alone).same
+    assert pippin.again(alone, run=run.path).same
 
 
 def test_a_grey_run_generates_grey_images_and_is_resumed_only_in_grey(tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -248,6 +250,11 @@ def test_info_prints_a_summary_of_a_run(place, call, monkeypatch):
     assert row["trained"].startswith("60 batches in ")
     assert row["trained"].endswith("of 60 batches (finished)")
     assert row["batch_size"] == "4  (given)"
+    assert row["made"].endswith(f"python {platform.python_version()})")
+    assert f"keras {keras.__version__}" in row["made"]
+    assert re.fullmatch(r"fingerprint [0-9a-f]+", row["pictures"])
+    assert row["repeat"].startswith(f"with KERAS_BACKEND={keras.backend.backend()} pippin train ")
+    assert "--preset standard --image-size 16 --batches 60 --batch-size 4 --seed 0" in row["repeat"]
     assert "last losses" in out
     for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "pictures.json"):
         assert os.path.join("run", name) in out

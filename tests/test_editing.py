@@ -265,7 +265,7 @@ def test_an_edited_picture_stores_its_edits_and_is_generated_again(run, tmp_path
     path = Provenance.of(run, [1, 2], edits={"redder": 1.5, "3": -2}).save(tmp_path / "a.png", run)
     assert Provenance.read(path).edits == {2: 1.5, 3: -2.0}
     run.name_direction(4, "redder")  # the picture refers to the direction by number
-    assert pippin.again(path).same
+    assert pippin.again(path, run=run.path).same
     assert path.read_bytes() != Provenance.of(run, [1, 2]).save(tmp_path / "b.png", run).read_bytes()
 
 
@@ -274,7 +274,7 @@ def test_a_found_latent_is_stored_in_its_picture_and_can_be_edited(run, tmp_path
     path = Provenance.of(run, latents=latent).save(tmp_path / "found.png", run, run.generate(latent))
     provenance = Provenance.read(path)
     np.testing.assert_array_equal(provenance.generator_inputs(run), latent)
-    assert pippin.again(path).same
+    assert pippin.again(path, run=run.path).same
     twice = provenance.edited(run, {1: 2}).edited(run, {"1": -0.5, 3: 1})
     assert twice.edits == {1: 1.5, 3: 1.0}
     np.testing.assert_array_equal(twice.generator_inputs(run), run.edited(latent, {1: 1.5, 3: 1}))
@@ -295,7 +295,7 @@ def test_a_walk_passes_found_latents_before_seeds(run):
 def test_a_mixed_picture_is_generated_again(run, tmp_path):
     images = run.mix([1, 2], [3, 4, 5], side=4)
     path = Provenance.of(run, [1, 2], fine=[3, 4, 5], side=4).save(tmp_path / "mix.png", run, images)
-    assert pippin.again(path).same
+    assert pippin.again(path, run=run.path).same
     with pytest.raises(SettingsError, match="has two latents, not one"):
         Provenance.read(path).generator_inputs(run)
     sheet = np.asarray(Image.open(path))
@@ -327,7 +327,7 @@ def test_directions_are_shown_named_and_gone_along(run, tmp_path, invoke):
     assert Provenance.read(tmp_path / "a.png").edits == {2: 1.5}
     invoke("sample", run.path, "--from", tmp_path / "a.png", "--edit", "1=2", "-o", tmp_path / "b.png")
     assert Provenance.read(tmp_path / "b.png").edits == {2: 1.5, 1: 2.0}
-    assert "identical to the byte" in invoke("again", tmp_path / "b.png")
+    assert "identical to the byte" in invoke("again", tmp_path / "b.png", "--run", run.path)
 
 
 @pytest.mark.slow

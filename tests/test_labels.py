@@ -220,7 +220,7 @@ def test_a_picture_stores_its_label_and_is_generated_again(run, tmp_path):
 
     picture = Provenance.of(run, [3, 5], label="star").save(tmp_path / "stars.png", run)
     assert Provenance.read(picture).label == "star"
-    assert pippin.again(picture).same
+    assert pippin.again(picture, run=run.path).same
 
 
 def test_a_run_with_labels_is_resumed_evaluated_and_drawn(run, kinds):

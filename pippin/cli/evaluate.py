@@ -11,7 +11,9 @@ import pippin
 from pippin.cli.arguments import RunFolder, setting_rows
 from pippin.cli.console import format_duration, format_losses
 from pippin.cli.printing import print_line, print_lines, print_table
+from pippin.cli.repeat import training_command
 from pippin.errors import SettingsError, SourceError
+from pippin.host.own_files import is_own_file
 from pippin.settings import SCORING_NETWORK
 
 if TYPE_CHECKING:
@@ -89,9 +91,12 @@ def _summary(run: "Run") -> Iterator[tuple[str, str]]:
     last = next((entry for entry in reversed(run.log()) if "g_loss" in entry), None)
     if last:
         yield "last losses", f"{format_losses(last)}, {last['images_per_second']:.0f} images/s"
-    yield "made with", f"{about['engine']} on {about['machine']}, Keras {about['versions']['keras']}"
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    yield "made with", f"{about['engine']} on {about['machine']} ({versions})"
+    yield "pictures", f"fingerprint {about['fingerprint']}"
+    yield "repeat with", training_command(run)
     for name, value, reason in setting_rows(settings, about["reasons"]):
         yield name, value + (f"  ({reason})" if reason else "")
     for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "checkups.jsonl", "pictures.json"):
-        if (run.path / name).exists():
+        if is_own_file(run.path / name):
             yield "files" if name == "timeline.png" else "", str(run.path / name)

@@ -138,11 +138,18 @@ def again(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File for the result. Default: NAME-again in the same folder.")
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="Folder of the run. Default: the one stored in PICTURE.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run. Default: the one stored in PICTURE, if it is below the current folder."),
+    ] = None,
+    max_images: Annotated[
+        int | None, typer.Option(help="Largest number of images that PICTURE may consist of. Default: 1024.")
+    ] = None,
 ) -> None:
     """Generate PICTURE again from the information stored in it, and say whether the file is identical."""
     with console_reporter() as reporter:
-        result = pippin.again(picture, output, run, progress=reporter.progress("generating"))
+        progress = reporter.progress("generating")
+        result = pippin.again(picture, output, run, progress=progress, max_images=max_images)
     verdict = "identical to the byte" if result.same else "not identical"
     print_line(f"{result.path}: {verdict}" + (f" ({result.differences})" if result.differences else ""))
 

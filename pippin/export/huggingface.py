@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from pippin.errors import ExportError
 from pippin.export import keras_file, onnx_file
@@ -40,7 +41,9 @@ def model_card(trained: TrainedGenerator) -> str:
     """Return the model card: Markdown with the front matter that Hugging Face reads."""
     reasons = trained.about["reasons"]
     settings = [(name, value, reasons.get(name, "")) for name, value in trained.settings.to_dict().items()]
-    templates = Environment(loader=PackageLoader("pippin.export", "."), trim_blocks=True, lstrip_blocks=True)
+    templates = Environment(
+        loader=PackageLoader("pippin.export", "."), finalize=escaped, trim_blocks=True, lstrip_blocks=True
+    )
     return templates.get_template("card.md").render(
         trained=trained,
         about=trained.about,
@@ -49,6 +52,21 @@ def model_card(trained: TrainedGenerator) -> str:
         settings=[setting for setting in settings if setting[1] is not None],
         memorisation=(trained.evaluation or {}).get("memorisation"),
     )
+
+
+def escaped(value: Any) -> Any:
+    """Return a text as Markdown that shows it: no markup, HTML, link or line break of it has an effect.
+
+    Values that are no texts, and texts that the template marks as safe, are returned as they are.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    text = " ".join(value.split()).translate(_ESCAPES)
+    return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
+
+
+_ESCAPES = {ord(mark): f"\\{mark}" for mark in "\\`*_[]|~#!"} | {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;"}
+"""Characters with a meaning in Markdown or HTML → what shows them."""
 
 
 def push(path: Path, repository: str) -> str:

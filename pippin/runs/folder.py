@@ -19,7 +19,6 @@ directions.json          the editing directions and their names
 generator.keras          the averaged generator for plain Keras, when the run is finished
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,30 +32,39 @@ from pippin.host.files import (
     atomic_path,
     damaged,
     is_leftover,
-    read_json,
-    read_lines,
     remove_leftovers,
     run_errors,
     write_text,
 )
+from pippin.host.own_files import is_own_file
 from pippin.pictures import RGB, Audit, Entry, Preparation
 from pippin.pictures.listing import read_files, read_header, write_listing
 from pippin.runs import snapshots
 from pippin.runs.checkpoint import StateFiles
-from pippin.runs.network_files import read_network, write_network
+from pippin.runs.documents import (
+    CheckupEntry,
+    DirectionsFile,
+    EvaluationFile,
+    LogEntry,
+    PicturesFile,
+    SettingsFile,
+    checked,
+    document_text,
+    line_text,
+    read_document,
+    read_entries,
+)
+from pippin.runs.network_files import no_check, read_network, write_network
 from pippin.sampling.directions import Directions
 from pippin.settings import GIVEN, Choice, Settings
 from pippin.show import save_picture
 
-FORMAT = 1
-"""Version of the folder's format. It is raised when an older Pippin cannot open newer runs."""
-
-REQUIRED = ("settings", "reasons", "source", "pictures", "held_out", "fingerprint", "engine", "versions", "machine")
-"""Keys that `settings.json` must hold, besides the format."""
-
 SETTINGS, LOG, CHECKUPS = "settings.json", "log.jsonl", "checkups.jsonl"
 DIRECTIONS, EVALUATION, PICTURES = "directions.json", "evaluation.json", "pictures.json"
 NETWORKS = "generator", "discriminator"
+
+MAX_AUDIT_BYTES = 2**30
+"""Largest size of `pictures.json`. That of a million pictures is smaller than a fifth of it."""
 
 
 class Folder(StateFiles):
@@ -69,6 +77,7 @@ class Folder(StateFiles):
         path: the folder.
         settings: the settings of the training.
         about: all of `settings.json`: settings, reasons, source, engine, versions, fingerprint of the pictures, …
+        preparation: how the training images were prepared.
 
     Raises:
         RunError: `settings.json` is missing, damaged, or of a newer Pippin.
@@ -76,15 +85,15 @@ class Folder(StateFiles):
 
     def __init__(self, path: str | os.PathLike[str]):
         super().__init__(Path(path))
-        self.about = read_json(self.path / SETTINGS)
-        if self.about.get("format") != FORMAT:
-            raise RunError(f"The run has a format that this Pippin does not know. Received: {self.about.get('format')}")
-        if missing := [name for name in REQUIRED if name not in self.about]:
-            raise RunError(f"The run's settings.json is damaged: no {', '.join(missing)}. Received: {self.path}")
+        about = read_document(self.path / SETTINGS, SettingsFile)
+        if about is None:
+            raise RunError(f"There is no run there; `pippin train` makes one. Received: {path}")
+        self.about = about
         try:
-            self.settings = Settings.from_dict(self.about["settings"])
-        except (SettingsError, TypeError) as problem:
-            raise RunError(f"The run's settings.json is damaged: {problem}. Received: {self.path}") from None
+            self.settings = Settings.from_dict(about["settings"])
+            self.preparation = Preparation.from_dict(about.get("preparation"))
+        except (SettingsError, TypeError, ValueError, OverflowError) as problem:
+            raise RunError(damaged(self.path / SETTINGS, problem)) from None
 
     @classmethod
     def create(
@@ -112,7 +121,7 @@ class Folder(StateFiles):
         if path.exists() and (not path.is_dir() or not all(map(_is_incomplete, path.iterdir()))):
             raise RunError(f"The run's folder holds something else; choose another with --run. Received: {path}")
         contents = {
-            "format": FORMAT,
+            "format": SettingsFile.newest,
             "settings": choice.settings.to_dict(),
             "reasons": choice.reasons,
             "given": sorted(choice.given),
@@ -124,7 +133,7 @@ class Folder(StateFiles):
             remove_leftovers(path)
             for name, model in zip(NETWORKS, networks, strict=True):
                 write_network(path / f"{name}.json", model)
-            write_text(path / SETTINGS, json.dumps(contents, indent=1))
+            write_text(path / SETTINGS, document_text(contents))
         return cls(path)
 
     @property
@@ -144,11 +153,6 @@ class Folder(StateFiles):
         """Names of the labels in the order of the one-hot encoding; empty if the run was trained without labels."""
         return list(self.about.get("labels", []))
 
-    @property
-    def preparation(self) -> Preparation:
-        """How the training images were prepared."""
-        return Preparation.from_dict(self.about.get("preparation"))
-
     # -- networks and training state -----------------------------------------------------------------------------------
 
     def build_network(self, name: str) -> keras.Model:
@@ -160,7 +164,18 @@ class Folder(StateFiles):
         Raises:
             RunError: its file is damaged.
         """
-        return read_network(self.path / f"{name}.json")
+        return read_network(self.path / f"{name}.json", self._check_generator if name == "generator" else no_check)
+
+    def _check_generator(self, model: keras.Model) -> None:
+        """Raise a `RunError` unless a generator has the shapes that the settings say."""
+        size, labels = self.settings.image_size, len(self.labels)
+        expected = [(None, self.settings.latent_dim + labels)], [(None, size, size, self.channels)]
+        received = [[tuple(tensor.shape) for tensor in tensors] for tensors in (model.inputs, model.outputs)]
+        if received != list(expected):
+            raise RunError(
+                f"generator.json does not fit settings.json: by the settings, it maps {expected[0]} to {expected[1]}, "
+                f"and it maps {received[0]} to {received[1]}. Received: {self.path}"
+            )
 
     def load_network(self, name: str) -> keras.Model:
         """Build one of the run's networks with the weights of the best checkpoint, or of the last if there is no best.
@@ -179,11 +194,11 @@ class Folder(StateFiles):
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log, one dict per tick."""
-        return read_lines(self.path / LOG)
+        return read_entries(self.path / LOG, LogEntry)
 
     def checkups(self) -> list[dict[str, Any]]:
         """Return the checkups, one dict each: the fields of `pippin.training.health.Checkup`, and `findings`."""
-        return read_lines(self.path / CHECKUPS)
+        return read_entries(self.path / CHECKUPS, CheckupEntry)
 
     def append_log(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Append an entry to the log, and return it."""
@@ -195,17 +210,16 @@ class Folder(StateFiles):
 
     def _append(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
         with run_errors(self.path), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            file.write(line_text(entry) + "\n")
         return entry
 
     def rewind(self) -> None:
         """Remove what a killed process left: temporary files, and log entries after the last checkpoint."""
         with run_errors(self.path):
             remove_leftovers(self.path)
-            for name in (LOG, CHECKUPS):
-                if (self.path / name).exists():
-                    entries = [entry for entry in read_lines(self.path / name) if entry["batches"] <= self.batches]
-                    lines = (json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+            for name, read in ((LOG, self.log), (CHECKUPS, self.checkups)):
+                if entries := read():
+                    lines = (line_text(entry) + "\n" for entry in entries if entry["batches"] <= self.batches)
                     write_text(self.path / name, "".join(lines))
 
     def save_images(self, batches: int, images: np.ndarray, is_snapshot: bool) -> None:
@@ -233,11 +247,11 @@ class Folder(StateFiles):
         Raises:
             RunError: the file is damaged.
         """
-        file = self.path / PICTURES
+        file = self._audit_file()
         try:
-            return read_header(file) if file.exists() else {}
-        except (OSError, ValueError) as problem:
-            raise RunError(damaged(file, problem)) from None
+            return {} if file is None else checked(read_header(file), PicturesFile)
+        except (OSError, ValueError, RecursionError) as problem:
+            raise RunError(damaged(self.path / PICTURES, problem)) from None
 
     def audit_entries(self) -> Iterator[Entry]:
         """Yield the status of every file of the source; nothing if the run does not store it.
@@ -245,37 +259,44 @@ class Folder(StateFiles):
         Raises:
             RunError: the file is damaged.
         """
-        file = self.path / PICTURES
+        file = self._audit_file()
         try:
-            yield from map(Entry.from_json, read_files(file) if file.exists() else ())
-        except (OSError, ValueError, TypeError, KeyError) as problem:
-            raise RunError(damaged(file, problem)) from None
+            yield from map(Entry.from_json, () if file is None else read_files(file))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+            raise RunError(damaged(self.path / PICTURES, problem)) from None
+
+    def _audit_file(self) -> Path | None:
+        """Return the file with the status of every file of the source, or None if the run does not store it."""
+        file = self.path / PICTURES
+        if not is_own_file(file):
+            return None
+        if file.stat().st_size > MAX_AUDIT_BYTES:
+            problem = ValueError(f"it is larger than {MAX_AUDIT_BYTES / 2**20:,.0f} MiB")
+            raise RunError(damaged(file, problem))
+        return file
 
     def save_evaluation(self, evaluation: Mapping[str, Any], pairs: np.ndarray | None) -> None:
         """Write the result of an evaluation, and the sheet of the nearest pairs if there is one."""
-        self.write_text(EVALUATION, json.dumps(evaluation, indent=1, ensure_ascii=False))
+        self.write_text(EVALUATION, document_text(evaluation))
         if pairs is not None:
             save_picture(pairs, self.path / "nearest.png")
 
     def evaluation(self) -> dict[str, Any] | None:
         """Return the last result of an evaluation, or None."""
-        file = self.path / EVALUATION
-        return read_json(file) if file.exists() else None
+        return read_document(self.path / EVALUATION, EvaluationFile)
 
     def save_directions(self, directions: Directions) -> Directions:
         """Write editing directions and their names, and return them."""
-        self.write_text(DIRECTIONS, json.dumps(directions.to_dict()))
+        self.write_text(DIRECTIONS, document_text(directions.to_dict(), indent=None))
         return directions
 
     def load_directions(self) -> Directions | None:
         """Return the editing directions and their names, or None. Raises a `RunError` if they are damaged."""
-        file = self.path / DIRECTIONS
-        if not file.exists():
-            return None
+        values = read_document(self.path / DIRECTIONS, DirectionsFile)
         try:
-            return Directions.from_dict(read_json(file))
-        except (KeyError, TypeError, ValueError) as problem:
-            raise RunError(damaged(file, problem)) from None
+            return None if values is None else Directions.from_dict(values)
+        except ValueError as problem:
+            raise RunError(damaged(self.path / DIRECTIONS, problem)) from None
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file into the folder and return its path. Raises a `RunError` if it cannot be written."""

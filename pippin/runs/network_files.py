@@ -12,8 +12,10 @@ from keras.src.backend.common import global_state
 
 from pippin.errors import NetworkError, RunError
 from pippin.host.files import write_text
+from pippin.host.own_files import read_own
 from pippin.networks import graph
 from pippin.networks.random_state import preserved_random_state
+from pippin.runs.documents import parse
 from pippin.runs.network_check import checked_network
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -36,7 +38,11 @@ def write_network(path: Path, model: keras.Model) -> None:
     write_text(path, json.dumps(json.loads(model.to_json()), indent=1))
 
 
-def read_network(path: Path, check: Callable[[keras.Model], None] = lambda model: None) -> keras.Model:
+def no_check(model: keras.Model) -> None:
+    """Accept a model."""
+
+
+def read_network(path: Path, check: Callable[[keras.Model], None] = no_check) -> keras.Model:
     """Build a model with new weights from the architecture in a file.
 
     The file may come from anyone: what it names is checked before Keras reads it (see
@@ -50,12 +56,13 @@ def read_network(path: Path, check: Callable[[keras.Model], None] = lambda model
     Raises:
         RunError: the file is missing, damaged or refused.
     """
+    contents = read_own(path, MAX_FILE_BYTES)
+    if contents is None:
+        raise RunError(f"The run has no {path.name}, so it is damaged. Received: {path.parent}")
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ValueError(f"it is larger than {MAX_FILE_BYTES / 2**20:.0f} MiB")
         with preserved_random_state():  # Keras seeds initialisers from the user's global random generators
-            return _build(json.loads(path.read_text(encoding="utf-8")), check)
-    except (OSError, ValueError, RecursionError) as problem:
+            return _build(parse(contents), check)
+    except ValueError as problem:
         raise RunError(_refused(path.name, problem, path)) from None
 
 
@@ -73,7 +80,7 @@ def check_rebuildable(models: Iterable[keras.Model]) -> None:
             raise NetworkError(" ".join(message.split())) from None
 
 
-def _build(value: Any, check: Callable[[keras.Model], None] = lambda model: None) -> keras.Model:
+def _build(value: Any, check: Callable[[keras.Model], None] = no_check) -> keras.Model:
     """Return the model that the JSON describes; raise a `ValueError` if it is refused or Keras cannot build it."""
     checked = checked_network(value)
     with _deferred_variables():

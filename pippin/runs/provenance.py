@@ -16,11 +16,15 @@ import numpy as np
 import pippin
 from pippin.engines.inference import Progress, no_progress
 from pippin.errors import RunError, SettingsError
+from pippin.runs.documents import ProvenanceNote, checked, parse
 from pippin.runs.run import Run, is_run, open_run
 from pippin.sampling.edits import format_edits, parse_edits
 from pippin.sampling.generation import fingerprint
 from pippin.sampling.seeds import format_seeds, parse_seeds
 from pippin.show import NOTE_SUFFIXES, check_suffix, grid, read_note, save_picture, titled_rows
+
+MAX_IMAGES = 1024
+"""Largest number of images that `again` generates without being asked for more: a grid of 32 × 32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +133,24 @@ class Provenance:
         """Return the provenance that `to_note` wrote, in this version of Pippin or an earlier one.
 
         Raises:
-            ValueError, TypeError: the note is damaged or of a newer Pippin.
+            ValueError: the note is damaged or of a newer Pippin.
         """
-        values = json.loads(note)
+        values = checked(parse(note), ProvenanceNote)
         for name in ("seeds", "fine"):
             values[name] = tuple(parse_seeds(text)) if (text := values.get(name)) else ()
         edits, latents = values.get("edits"), values.get("latents")
         values["edits"] = {int(number): s for number, s in parse_edits(edits.split(",")).items()} if edits else {}
         values["latents"] = np.frombuffer(base64.b64decode(latents, validate=True), "<f4") if latents else None
-        return cls(**{**values, "side": values.get("side") or None, "label": values.get("label") or None})
+        provenance = cls(**{**values, "side": values.get("side") or None, "label": values.get("label") or None})
+        provenance._check()
+        return provenance
+
+    def _check(self) -> None:
+        """Raise a `ValueError` if the values contradict each other, as Pippin never wrote them."""
+        if bool(self.seeds) == (self.latents is not None):
+            raise ValueError("there must be either seeds or latents")
+        if self.latents is not None and (self.fine or self.labels or not np.isfinite(self.latents).all()):
+            raise ValueError("the latents are not finite, or do not go with mixing or labels")
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Provenance":
@@ -151,10 +164,21 @@ class Provenance:
             raise SettingsError(f"This picture does not say how Pippin generated it. Received: {path}")
         try:
             return cls.from_note(note)
-        except (ValueError, TypeError, AttributeError):
+        except ValueError as problem:
+            why = " ".join(str(problem).split())[:120]
             raise SettingsError(
-                f"The provenance in the picture is damaged, or of a newer Pippin. Received: {path}"
+                f"The provenance in the picture is damaged, or of a newer Pippin ({why}). Received: {path}"
             ) from None
+
+    def count(self, latent_dim: int) -> int:
+        """Return the number of images.
+
+        Args:
+            latent_dim: length of the run's latents.
+        """
+        if self.latents is not None:
+            return self.latents.size // latent_dim
+        return len(self.seeds) * len(self.fine) + len(self.seeds) + len(self.fine) if self.fine else len(self.seeds)
 
     # -- generating the same images ------------------------------------------------------------------------------------
 
@@ -256,21 +280,26 @@ def again(
     output: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
     progress: Progress = no_progress,
+    max_images: int | None = None,
 ) -> Regenerated:
     """Generate a picture again from the provenance inside it.
+
+    A picture may come from anyone, so a run outside the current folder is opened only if `run` names it.
 
     Args:
         picture: a file that `pippin sample`, `find` or `mix` wrote.
         output: the file to write. The default is NAME-again beside the picture.
-        run: the run's folder, if it was moved.
+        run: the run's folder, if it was moved or is outside the current folder.
         progress: Called as `progress(done, total)` with the number of images.
+        max_images: largest number of images to generate; None means `MAX_IMAGES`.
 
     Returns:
         See `Regenerated`.
 
     Raises:
-        SettingsError: the picture is missing or has no provenance, or the output is the picture itself.
-        RunError: the run is missing, or its generator has other weights now.
+        SettingsError: the picture is missing, has no provenance or consists of too many images, or the output is the
+            picture itself.
+        RunError: the run is missing or outside the current folder, or its generator has other weights now.
     """
     picture = Path(picture)
     provenance = Provenance.read(picture)
@@ -278,15 +307,35 @@ def again(
     if output.resolve() == picture.resolve():
         raise SettingsError(f"The output would replace the picture; name another file with -o. Received: {output}")
     path = run or provenance.run
+    if run is None and not _is_below_current_folder(provenance.run):
+        raise RunError(
+            "The picture names a run outside the current folder, and a picture may come from anyone; if you know the "
+            f"run, name it with --run. Received: {provenance.run}"
+        )
     if not is_run(path):
         where = "say where it is with --run" if run is None else "there is no run there"
         raise RunError(f"The run that generated the picture is not at {path}; {where}. Received: {picture}")
     opened = open_run(path)
+    count = provenance.count(opened.settings.latent_dim)
+    most = MAX_IMAGES if max_images is None else max_images
+    if count > most:
+        raise SettingsError(
+            f"The picture consists of {count:,} images, and at most {most:,} are generated without asking; allow "
+            f"more with --max-images {count}. Received: {picture}"
+        )
     provenance.check_weights(opened)
     opened.use_backend(provenance.engine)
     save_picture(provenance.render(opened, progress=progress), output, provenance.to_note())
     same = output.read_bytes() == picture.read_bytes()
     return Regenerated(output, same, _differences(provenance, opened, picture, output))
+
+
+def _is_below_current_folder(path: str) -> bool:
+    """Return whether a path is in the current folder or a folder below it, after following links."""
+    try:
+        return Path(path).resolve().is_relative_to(Path.cwd().resolve())
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or a loop of links
+        return False
 
 
 def _differences(provenance: Provenance, run: Run, picture: Path, output: Path) -> str:

@@ -12,7 +12,7 @@ from pippin.errors import SettingsError
 from pippin.networks import projector
 from pippin.runs.folder import Folder
 from pippin.runs.notebook import run_html
-from pippin.runs.snapshots import LATEST
+from pippin.runs.snapshots import LATEST, read_picture
 from pippin.settings import Settings
 from pippin.show import diagram, film, timeline
 
@@ -141,8 +141,7 @@ class RunRecord:
 
     def _repr_png_(self) -> bytes | None:
         """Return the latest generated images for a notebook; None before the first checkpoint."""
-        file = self.path / LATEST
-        return file.read_bytes() if file.exists() else None
+        return read_picture(self.path / LATEST, self.path)
 
     def _repr_html_(self) -> str:
         """Return the main facts about the run for a notebook, with the latest generated images."""

@@ -13,6 +13,7 @@ from PIL import Image
 from pippin import export as exports
 from pippin.engines.inference import Progress, no_progress
 from pippin.errors import RunError, SettingsError
+from pippin.host.own_files import require_own
 from pippin.pictures import prepare_one_photo
 from pippin.runs.backend import default_backend, make_backend, trained_generator
 from pippin.runs.folder import SETTINGS
@@ -243,6 +244,11 @@ class Run(RunRecord):
         """
         self._require_no_labels("Editing")
         known = None if recompute else self.folder.load_directions()
+        if known is not None and known.vectors.shape[1] != self.latent_dim:
+            raise RunError(
+                f"directions.json holds vectors of {known.vectors.shape[1]} numbers, and this run's latents have "
+                f"{self.latent_dim}; compute them again with `pippin directions --recompute`. Received: {self.path}"
+            )
         if known is not None and known.weights == fingerprint(self.generator):
             return known
         if known is not None and known.names:
@@ -311,13 +317,16 @@ class Run(RunRecord):
             ExportError: see `pippin.export.export`.
             RunError: the run has no checkpoint, or a damaged one.
         """
-        path = self.path / exports.default_name(to) if path is None else path
+        path = require_own(self.path / exports.default_name(to)) if path is None else path
         return exports.export(trained_generator(self), to, path)
 
 
 def is_run(path: str | os.PathLike[str]) -> bool:
     """Return whether a folder holds a run."""
-    return (Path(path) / SETTINGS).exists()
+    try:
+        return os.path.lexists(Path(path) / SETTINGS)
+    except ValueError:  # a name that no file can have
+        return False
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pippin.engines.inference import model_inference, parameters_of
 from pippin.errors import NetworkError, SettingsError
-from pippin.sampling.edits import check_edits
+from pippin.sampling.edits import check_edits, is_number, parse_naming
 from pippin.sampling.generation import fingerprint
 from pippin.sampling.latents import latents_of
 from pippin.training.anchors import principal_components
@@ -56,7 +56,7 @@ class Directions:
         """
         total: dict[int, float] = {}
         for name, strength in check_edits(edits).items():
-            number = self._check_number(int(name) if name.isdecimal() else self.names.get(name), name)
+            number = self._check_number(int(name) if is_number(name) else self.names.get(name), name)
             total[number] = total.get(number, 0.0) + strength
         check_edits(total)
         return total
@@ -89,8 +89,16 @@ class Directions:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Directions":
-        """Return the directions that `to_dict` wrote. Damaged values raise a KeyError, TypeError or ValueError."""
-        return cls(values["weights"], np.array(values["vectors"], np.float32), dict(values["names"]))
+        """Return the directions that `to_dict` wrote. Vectors of different lengths, and names without one or of none of
+        them, are a ValueError."""
+        vectors, names = np.array(values["vectors"], np.float32), dict(values["names"])
+        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+            raise ValueError("its vectors are not rows of finite numbers")
+        for name, number in names.items():
+            if not 1 <= number <= len(vectors):
+                raise ValueError(f"a name stands for direction {number:,}, and there are {len(vectors)}")
+            parse_naming(f"{number}={name}")
+        return cls(values["weights"], vectors, names)
 
     def _check_number(self, number: int | None, received: str) -> int:
         """Return the number of a direction, or raise a `SettingsError` if there is no such direction."""

@@ -26,7 +26,7 @@ def parse_edits(texts: Sequence[str]) -> dict[str, float]:
             edits[name] = edits.get(name, 0.0) + float(strength)
         except ValueError:
             equals = ""
-        if not equals or not (name.isdecimal() or _is_name(name)):
+        if not equals or not (is_number(name) or _is_name(name)):
             raise SettingsError(f"Give an edit as NAME=STRENGTH, such as redder=+1.5 or 3=-2. Received: {text}")
     return check_edits(edits)
 
@@ -65,13 +65,18 @@ def parse_naming(text: str) -> tuple[int, str]:
         SettingsError: the text has another form.
     """
     number, _, name = (part.strip() for part in text.partition("="))
-    if not number.isdecimal() or not _is_name(name):
+    if not is_number(number) or not _is_name(name):
         raise SettingsError(
             f"Name a direction as NUMBER=NAME, such as 3=redder; a name begins with a letter. Received: {text}"
         )
     return int(number), name
 
 
+def is_number(text: str) -> bool:
+    """Return whether a text can be the number of a direction."""
+    return text.isdecimal() and len(text) < 10
+
+
 def _is_name(text: str) -> bool:
     """Return whether a text can be the name of a direction."""
-    return text[:1].isalpha() and not {",", "="} & set(text)
+    return text[:1].isalpha() and text.isprintable() and not {",", "="} & set(text)

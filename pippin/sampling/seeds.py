@@ -18,14 +18,14 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
+        match = re.fullmatch(r"\s*(\d{1,20})\s*(?:-\s*(\d{1,20})\s*)?", part, re.ASCII)
         if not match:
-            raise SettingsError(f"Give seeds as 1,2,3 or as 10-20. Received: {text}")
+            raise SettingsError(f"Give seeds as 1,2,3 or as 10-20. Received: {part[:60]}")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise SettingsError(f"A range of seeds must go from the smaller to the larger. Received: {part.strip()}")
         if len(seeds) + last - first >= MOST:
-            raise SettingsError(f"Give at most {MOST:,} seeds. Received: {text}")
+            raise SettingsError(f"Give at most {MOST:,} seeds. Received: {text[:60]}")
         seeds.extend(range(first, last + 1))
     return check_seeds(seeds)
 

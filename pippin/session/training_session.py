@@ -1,6 +1,7 @@
 """One training session of a run: open it, train, report, validate, save, finish."""
 
 import dataclasses
+import importlib
 import os
 import platform
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 import pippin
 from pippin import engines
@@ -220,6 +222,12 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "labels": list(dataset.labels.names) if dataset.labels else [],
         "fingerprint": dataset.fingerprint,
         "engine": engine.name,
-        "versions": {"pippin": pippin.__version__, "keras": keras.__version__},
+        "versions": {
+            "pippin": pippin.__version__,
+            "keras": keras.__version__,
+            engine.name: str(importlib.import_module(engine.name).__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {engine.device()}",
     }

@@ -114,7 +114,7 @@ def read_note(path: str | os.PathLike[str]) -> str:
         raise SettingsError(
             f"This is not a picture that Pillow can read; give a PNG, JPEG or WebP file. Received: {path}"
         ) from None
-    except (OSError, ValueError, SyntaxError) as problem:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise SettingsError(f"The picture cannot be read: {reason}. Received: {path}") from None
     return note if isinstance(note, str) else ""

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader
 
 from pippin.runs.report.curves import curves
 from pippin.runs.run import Run
+from pippin.runs.snapshots import read_picture
 
 NAME = "report.html"
 """The name of the page in a run's folder."""
@@ -41,11 +42,12 @@ def write_page(run: Run) -> Path:
             *((checkup["batches"], text) for checkup in run.checkups() for text in checkup["findings"]),
         ],
         evaluation=run.evaluation(),
-        pictures={name: _data_url(run.path / f"{name}.png") for name in ("timeline", "latest", "nearest")},
+        pictures={name: _data_url(run, f"{name}.png") for name in ("timeline", "latest", "nearest")},
     )
     return run.folder.write_text(NAME, page)
 
 
-def _data_url(file: Path) -> str | None:
-    """Return a PNG file as a data URL; None if there is no such file."""
-    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}" if file.exists() else None
+def _data_url(run: Run, name: str) -> str | None:
+    """Return a picture of the run as a data URL; None if there is no such file."""
+    contents = read_picture(run.path / name, run.path)
+    return None if contents is None else f"data:image/png;base64,{base64.b64encode(contents).decode()}"
