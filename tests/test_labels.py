@@ -85,8 +85,8 @@ def test_pictures_in_no_folder_are_refused_and_one_folder_is_not_enough(tmp_path
         SourceError, match=r"at least two folders, one for each label; leave out --labels\. Received: disc"
     ):
         prepare(drawn.save_kinds(tmp_path / "one", {"disc": 3}), 16, preparation=FOLDERS)
-    with pytest.raises(SettingsError, match=r"labels must be one of none, folders\. Received: labels=files"):
-        Preparation(labels="files")
+    with pytest.raises(SourceError, match=r"There is no column of this name; leave out --labels, .* labels=files"):
+        prepare(folder, 16, preparation=Preparation(labels="files"))
 
 
 def test_every_label_is_in_the_training_set(tmp_path):

@@ -42,13 +42,6 @@ class Copies(StrEnum):
     near = "near"
 
 
-class Labelling(StrEnum):
-    """The origin of the labels."""
-
-    none = "none"
-    folders = "folders"
-
-
 class Channels(StrEnum):
     """The channels of the images."""
 
@@ -80,7 +73,13 @@ def preparation(
     transparent: Annotated[
         bool, typer.Option("--transparent", help="Keep transparency: the same as --channels 4.")
     ] = False,
-    labels: Annotated[Labelling, typer.Option(help="Labels: the folders in SOURCE, or none.")] = Labelling.none,
+    labels: Annotated[
+        str,
+        typer.Option(
+            help="Labels: none, folders (those in SOURCE), or a column of metadata.csv, metadata.jsonl, dataset.json "
+            "or parquet files."
+        ),
+    ] = "none",
 ) -> "Preparation":
     """Return the preparation that the options describe."""
     if transparent and channels not in (Channels.auto, Channels.rgba):
@@ -95,7 +94,7 @@ def preparation(
         frames=frames,
         focus=focus.value,
         channels=None if chosen is Channels.auto else int(chosen.value),
-        labels=labels.value,
+        labels=labels,
     )
 
 

@@ -1,5 +1,6 @@
 """Labels of pictures, taken from the folders that hold them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,11 @@ from pippin.errors import SourceError
 FOLDERS = "folders"
 
 NO_FOLDER = "in no folder, so it has no label"
+
+_SPLITS = "train|training|val|valid|validation|dev|test|testing|eval"
+SPLIT = re.compile(rf"({_SPLITS})([-_ ]?(set|data|split))?[-_ ]?\d*", re.IGNORECASE)
+"""Names of folders that are splits of a dataset: `train`, `Validation`, `test_set`, `val2017`. A single one of them
+among other names is taken for a label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,22 +77,61 @@ def cycle_labels(numbers: np.ndarray | Sequence[int], count: int) -> np.ndarray:
 
 
 def from_folders(paths: Sequence[str]) -> Labels:
-    """Return the folders of pictures as their labels: for each, the first folder that is not common to all paths.
+    """Return the folders of pictures as their labels; see `folder_labels`. Pictures without one have that of a split.
 
     Args:
         paths: Paths with at least one folder each, with forward slashes.
 
     Raises:
-        SourceError: If all of them are in one folder.
+        SourceError: If all of them are in one folder, or some of the folders are splits.
     """
-    folders = [path.split("/")[:-1] for path in paths]
-    common = len(list(takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))))
-    labels = ["/".join(parts[common : common + 1]) or parts[-1] for parts in folders]
+    labels = [label or path.split("/")[-2] for path, label in zip(paths, folder_labels(paths)[0], strict=True)]
     names = tuple(sorted(set(labels)))
-    if len(names) < 2:
-        raise SourceError(
-            "Labels from folders need at least two folders, one for each label; leave out --labels. "
-            f"Received: {', '.join(names) or 'none'}"
-        )
     numbers = {name: number for number, name in enumerate(names)}
     return Labels(names, np.array([numbers[label] for label in labels], np.int64))
+
+
+def folder_labels(paths: Sequence[str]) -> tuple[list[str | None], tuple[str, ...]]:
+    """Return the label of each picture from its folders, and the names of folders that are splits of the dataset.
+
+    The label is the first folder that is not common to all paths. Splits, such as `train` and `test`, are left out:
+    the labels are the folders below them.
+
+    Args:
+        paths: Paths, with forward slashes or backslashes.
+
+    Returns:
+        A label for each path, None if it is in no folder, or directly in one that is a split; and the splits.
+
+    Raises:
+        SourceError: If all of them are in one folder, or some folders are splits and others beside them are not.
+    """
+    folders = [path.replace("\\", "/").split("/")[:-1] for path in paths]
+    found: dict[str, None] = {}
+    while True:
+        common = len(list(takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))))
+        names = sorted({parts[common] for parts in folders if len(parts) > common})
+        splits = [name for name in names if SPLIT.fullmatch(name)]
+        if len(splits) < 2:
+            break
+        if splits != names:
+            others = ", ".join(name for name in names if name not in splits)
+            raise SourceError(
+                f"Some folders are splits of the dataset ({', '.join(splits)}), and others are not ({others}); give "
+                "one of them as SOURCE, move the others, or leave out --labels. Received: labels=folders"
+            )
+        found.update(dict.fromkeys(splits))
+        folders = [parts[:common] + parts[common + 1 :] for parts in folders]
+    without = [parts[:common] for parts in folders] if found else folders  # a picture directly in a split has no label
+    labels = [
+        parts[common] if len(parts) > common else (shared[-1] if shared and not found else None)
+        for parts, shared in zip(folders, without, strict=True)
+    ]
+    if len(set(labels) - {None}) < 2:
+        received = ", ".join(sorted({label for label in labels if label is not None})) or "none"
+        below = f" below the splits {', '.join(found)}" if found else ""
+        raise SourceError(
+            f"Labels from folders need at least two folders, one for each label; leave out --labels. "
+            f"Received: {received}{below}"
+        )
+    return labels, tuple(found)

@@ -7,13 +7,12 @@ from PIL import ImageColor
 
 from pippin.errors import SettingsError
 from pippin.pictures.channels import GREY, RGB, RGBA
-from pippin.pictures.labels import FOLDERS
 
 FITS = ("crop", "pad", "squash")
 FOCI = ("auto", "centre")
 FRAMES = ("auto", "first", "all")
 DUPLICATES = ("keep", "exact", "near")
-LABELS = ("none", FOLDERS)
+NO_LABELS = "none"
 BLUR = "blur"
 MAX_CROPS = 16
 
@@ -43,7 +42,9 @@ class Preparation:
         focus: With `fit="crop"` and one square, its position in a wide or high picture: `"auto"` is where most of the
             content is, if that is clearly not the centre; `"centre"` is the centre.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA, which keeps transparency). None is 1 if all pictures are grey, else 3.
-        labels: `"folders"` uses the folders of the pictures as labels, `"none"` uses no labels.
+        labels: `"none"` uses no labels, `"folders"` uses the folders of the pictures. Any other text is the name of a
+            column in a table of labels: `metadata.csv`, `metadata.jsonl`, StyleGAN's `dataset.json` (its column is
+            called `label`), a parquet file, or an `.npz` file.
 
     Raises:
         SettingsError: If an option has another value.
@@ -57,13 +58,15 @@ class Preparation:
     frames: str = _option("auto", "Frames of animations and videos: first, all, a number, or auto.")
     focus: str = _option("auto", "Position of the square: auto (where most of the content is) or centre.")
     channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (RGBA); default: 1 if all pictures are grey, else 3.")
-    labels: str = _option("none", "Labels: folders (the folders of the pictures) or none.")
+    labels: str = _option("none", "Labels: none, folders, or the name of a column.")
 
     def __post_init__(self) -> None:
-        for name, known in (("fit", FITS), ("focus", FOCI), ("duplicates", DUPLICATES), ("labels", LABELS)):
+        for name, known in (("fit", FITS), ("focus", FOCI), ("duplicates", DUPLICATES)):
             value = getattr(self, name)
             if value not in known:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}. Received: {name}={value}")
+        if not isinstance(self.labels, str) or not self.labels:
+            raise SettingsError(f"labels must be none, folders or a column. Received: labels={self.labels!r}")
         if self.background != BLUR:
             self.colour()
         frames = str(self.frames)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,10 +31,18 @@ from pippin.pictures.checksums import write_checksums
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset
 from pippin.pictures.journal import JOURNAL_FILE, Journal
 from pippin.pictures.labels import FOLDERS, from_folders
+from pippin.pictures.labels_of_sources import (
+    check_folders,
+    check_number,
+    notes_on_labels,
+    table_labels,
+    with_problems,
+    without_tables,
+)
 from pippin.pictures.listing import write_listing
 from pippin.pictures.near_copies import leave_out_near_copies, mark_near_copies
 from pippin.pictures.packed import Packed
-from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
+from pippin.pictures.preparation import DEFAULT_PREPARATION, NO_LABELS, Preparation
 from pippin.pictures.reuse import ReusableEntries, Shard
 from pippin.pictures.single import Prepared, crashed, prepare_item, timed_out
 from pippin.pictures.sources import Sharing, Source, SourceItem, open_source
@@ -146,6 +154,8 @@ def _prepare_in(
     if isinstance(source, FileSource):
         with reading_source(source.location):
             items = expand_frames(items, source.folder, preparation)
+    with reading_source(source.location):
+        items, labels, notes = _labelled_items(source, items, preparation)
     items = shard.of(items) if shard else items
     keep_copies = shard is not None or preparation.duplicates == "keep"
     with writing(folder):
@@ -166,7 +176,7 @@ def _prepare_in(
     entries: Sequence[Entry] = journal.entries
     del journal  # its digests take as much memory as the entries
     if shard is None:
-        entries = _finish_entries(entries, source, preparation, folder)
+        entries = _finish_entries(entries, source, preparation, labels, folder)
     manifest = {
         "name": source.name,
         "source": source.location,
@@ -174,6 +184,7 @@ def _prepare_in(
         "image_size": image_size,
         "preparation": preparation.to_dict(),
         "preparation_version": PREPARATION_VERSION,
+        "notes": notes,
         "fingerprint": short_hash(chain([str(image_size)], _digests(entries), _labels(entries))),
     }
     with writing(folder):
@@ -202,8 +213,27 @@ def _prepare_items(
             yield earlier[item] if item in earlier else next(results)
 
 
+def _labelled_items(
+    source: Source, items: Sequence[SourceItem], preparation: Preparation
+) -> tuple[Sequence[SourceItem], Mapping[str, str], list[str]]:
+    """Return the items, with a reason to refuse those without a label; the labels of a table; and notes on labels.
+
+    Raises:
+        SourceError: If the source has no such labels.
+    """
+    chosen, labels = preparation.labels, {}
+    if source.label_columns():
+        items = without_tables(items)
+    if chosen == FOLDERS:
+        items = check_folders(source, items)
+    elif chosen != NO_LABELS:
+        labels = table_labels(source, chosen)
+        items = with_problems(items, labels, chosen)
+    return items, labels, notes_on_labels(source, items, chosen)
+
+
 def _finish_entries(
-    entries: Sequence[Entry], source: Source, preparation: Preparation, folder: Path
+    entries: Sequence[Entry], source: Source, preparation: Preparation, labels: Mapping[str, str], folder: Path
 ) -> Sequence[Entry]:
     """Return the entries with near copies and labels.
 
@@ -217,17 +247,22 @@ def _finish_entries(
             entries = leave_out_near_copies(entries, folder / PICTURES_FILE)
     try:
         _check_enough(source, entries)
-        return _with_labels(entries) if preparation.labels == FOLDERS else entries
+        return _with_labels(entries, labels) if preparation.labels != NO_LABELS else entries
     except SourceError:
         with writing(folder):
             shutil.rmtree(folder)
         raise
 
 
-def _with_labels(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """Return the entries with the labels of the pictures that are kept."""
-    labels = from_folders([entry.path for entry in entries if entry.index is not None])
-    names = (labels.names[label] for label in labels.indices)
+def _with_labels(entries: Sequence[Entry], table: Mapping[str, str]) -> Sequence[Entry]:
+    """Return the entries with the labels of the pictures that are kept: from a table, or else from the folders."""
+    kept = [entry.file or entry.path for entry in entries if entry.index is not None]
+    if table:
+        check_number((table[path] for path in kept), "the pictures that are used")
+        names = (table[path] for path in kept)
+    else:
+        labels = from_folders(kept)
+        names = (labels.names[label] for label in labels.indices)
     labelled = (
         dataclasses.replace(entry, label=next(names)) if entry.index is not None else entry for entry in entries
     )

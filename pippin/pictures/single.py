@@ -49,7 +49,7 @@ def prepare_item(
     """
     if item.problem is not None:
         return _refused(item, item.problem), None
-    if preparation.labels == FOLDERS and "/" not in item.path:
+    if preparation.labels == FOLDERS and "/" not in item.path.replace("\\", "/"):
         return _refused(item, NO_FOLDER), None
     try:
         return _prepare_readable(item, source, image_size, preparation)

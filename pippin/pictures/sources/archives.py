@@ -13,6 +13,7 @@ from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp
 from pippin.pictures.sources.moving import is_video
+from pippin.pictures.sources.tables import WithTables
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -29,7 +30,7 @@ ENCRYPTED = 0x1
 """The flag of an encrypted member in a zip archive."""
 
 
-class ArchiveSource(EncodedSource):
+class ArchiveSource(WithTables, EncodedSource):
     """The files in an archive, in the order of their names.
 
     Args:

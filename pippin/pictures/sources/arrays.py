@@ -1,7 +1,9 @@
 """The pictures of an array."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +29,7 @@ class ArraySource:
         name: A short name for messages.
         location: What identifies the array each time it is opened.
         stamp: A string that changes when the array does.
+        columns: Arrays `(N,)` that may be labels, by name.
 
     Raises:
         SourceError: If the array has another shape, type or range.
@@ -36,7 +39,15 @@ class ArraySource:
     trims_bars = False
     sharing = Sharing.THREADS
 
-    def __init__(self, array: np.ndarray, name: str, location: str, stamp: str) -> None:
+    def __init__(
+        self,
+        array: np.ndarray,
+        name: str,
+        location: str,
+        stamp: str,
+        columns: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self._columns = dict(columns or {})
         self.array, self.name, self.location, self._stamp = array, name, location, stamp
         channels = array.shape[3] if array.ndim == 4 else 1
         sides = array.shape[1:3]
@@ -92,6 +103,15 @@ class ArraySource:
         image = Image.fromarray(np.ascontiguousarray(pixels))
         return Decoded(*to_rgb(image, needed_side, preparation), "array", image.mode, *image.size)
 
+    def label_columns(self) -> dict[str, str]:
+        """Return the arrays that may hold labels."""
+        return dict.fromkeys(self._columns, self.name)
+
+    def labels(self, column: str) -> dict[str, Any]:
+        """Return name → value for every picture."""
+        values = self._columns[column].tolist()
+        return {item.path: value for item, value in zip(self.items, values, strict=True)}
+
     def side(self, item: SourceItem) -> int | None:
         """Return the shorter side, which is the same for all pictures."""
         return min(self.array.shape[1:3])
@@ -103,6 +123,7 @@ def open_array(path: Path) -> ArraySource:
     Raises:
         SourceError: If the file cannot be read, or holds no array of pictures.
     """
+    columns: dict[str, np.ndarray] = {}
     try:
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(loaded, np.ndarray):
@@ -110,6 +131,8 @@ def open_array(path: Path) -> ArraySource:
                 names = list(archive.files)
                 chosen = "images" if "images" in names else names[0] if len(names) == 1 else None
                 loaded = archive[chosen] if chosen else None
+                columns = {name: archive[name] for name in names if name != chosen} if chosen else {}
+                columns = {name: array for name, array in columns.items() if _may_be_labels(array, loaded)}
     except Exception as error:  # a damaged file leads NumPy to errors of many kinds: ValueError, EOFError, BadZipFile
         if isinstance(error, OSError) and error.errno:
             raise SourceError(f"The array cannot be read ({why(error)}). Received: source={str(path)!r}") from None
@@ -122,7 +145,12 @@ def open_array(path: Path) -> ArraySource:
             "This .npz file must hold a single array, or one called 'images'. "
             f"Received: source={str(path)!r} with {', '.join(names) or 'no array'}"
         )
-    return ArraySource(loaded, path.stem, str(path.resolve()), file_stamp(path))
+    return ArraySource(loaded, path.stem, str(path.resolve()), file_stamp(path), columns)
+
+
+def _may_be_labels(array: np.ndarray, images: np.ndarray | None) -> bool:
+    """Return whether an array has a number or a text for each image."""
+    return images is not None and array.shape == images.shape[:1] and array.dtype.kind in "iubU"
 
 
 def array_digest(array: np.ndarray) -> str:

@@ -3,12 +3,12 @@
 import hashlib
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -86,6 +86,14 @@ class Source(Protocol):
 
     def side(self, item: SourceItem) -> int | None:
         """Return the shorter side of one picture in pixels without decoding it; None if it is unknown."""
+        ...
+
+    def label_columns(self) -> dict[str, str]:
+        """Return the columns that may hold labels, each with the name of its table. Folders are no column."""
+        ...
+
+    def labels(self, column: str) -> Mapping[str, Any]:
+        """Return path → value for the items that have a value in a column."""
         ...
 
 

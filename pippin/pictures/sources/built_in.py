@@ -1,6 +1,7 @@
 """The source of the built-in image set."""
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -36,6 +37,14 @@ class BuiltInSource:
         """Render one apple at exactly the requested size."""
         rendered = Image.fromarray(built_in.render_apple(built_in.apple_factors(item.row), image_size))
         return Decoded(rendered, [], "rendered", "RGB", image_size, image_size)
+
+    def label_columns(self) -> dict[str, str]:
+        """Return no columns."""
+        return {}
+
+    def labels(self, column: str) -> dict[str, Any]:
+        """Return no labels."""
+        return {}
 
     def side(self, item: SourceItem) -> int | None:
         """Return None, because apples are rendered at any size."""

@@ -14,6 +14,7 @@ from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Sharing, SourceItem, hashed, shorter_side
 from pippin.pictures.sources.moving import read_frame
+from pippin.pictures.sources.tables import WithTables
 
 CREDITS_FILE = "CREDITS.csv"
 """Name of the file with the credits of collected pictures. It is skipped like a hidden file."""
@@ -24,7 +25,7 @@ BROKEN_LINK = "a broken link"
 MISSING = "there is no such file"
 
 
-class FileSource:
+class FileSource(WithTables):
     """Files below a folder.
 
     Args:
@@ -60,6 +61,10 @@ class FileSource:
         if (now.st_size, now.st_mtime_ns) != (item.bytes, item.mtime_ns):
             raise Refused("changed while the folder was read: prepare again when it is complete")
         return decoded
+
+    def content(self, item: SourceItem) -> bytes:
+        """Return the content of one file."""
+        return (self.folder / item.path).read_bytes()
 
     def side(self, item: SourceItem) -> int | None:
         """Return the shorter side of one picture from the header of its file."""

@@ -22,10 +22,10 @@ def open_keras_set(source: str) -> ArraySource:
         known = ", ".join(PREFIX + one for one in SETS)
         raise SourceError(f"The datasets of Keras are {known}. Received: source={source!r}")
     try:
-        (images, _), _ = importlib.import_module(f"keras.datasets.{name}").load_data()
+        (images, labels), _ = importlib.import_module(f"keras.datasets.{name}").load_data()
     except Exception as error:  # Keras raises a bare Exception if the download fails
         raise SourceError(
             f"The dataset cannot be downloaded; connect to the network, or give a folder. Received: source={source!r} "
             f"({' '.join(str(error).split())})"
         ) from None
-    return ArraySource(np.asarray(images), name, source, stamp=f"{images.dtype}{images.shape}")
+    return ArraySource(np.asarray(images), name, source, f"{images.dtype}{images.shape}", {"label": np.ravel(labels)})

@@ -1,12 +1,13 @@
 """The folder of a Hugging Face dataset: parquet files with a column of pictures."""
 
 import bisect
+import json
 from pathlib import Path
 from typing import Any
 
 from pippin.errors import SourceError
 from pippin.pictures.colour import Refused
-from pippin.pictures.os_errors import could_not_be_read
+from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp, hashed
 
@@ -45,6 +46,7 @@ class ParquetSource(EncodedSource):
                 with parquet.ParquetFile(file) as opened:
                     if number == 0:
                         self.column = _picture_column(opened.schema_arrow, file)
+                        self._columns = _label_columns(opened.schema_arrow)
                     for group in range(opened.metadata.num_row_groups):
                         self._starts.append((count, number, group))
                         count += opened.metadata.row_group(group).num_rows
@@ -63,6 +65,27 @@ class ParquetSource(EncodedSource):
     def stamp(self) -> str:
         """Return a hash of the files' names, lengths and times of change."""
         return hashed(f"{file.name}\0{file_stamp(file)}" for file in self.files)
+
+    def label_columns(self) -> dict[str, str]:
+        """Return the columns of numbers and texts."""
+        return dict.fromkeys(self._columns, "the parquet files")
+
+    def labels(self, column: str) -> dict[str, Any]:
+        """Return item → value for every row. Numbers of a `ClassLabel` of Hugging Face are replaced by their names."""
+        import pyarrow.parquet as parquet
+
+        values: list[Any] = []
+        try:
+            for file in self.files:
+                values += parquet.read_table(file, columns=[column]).column(0).to_pylist()
+        except Exception as error:  # pyarrow has its own exceptions for each kind of damage
+            raise SourceError(
+                f"The column {column!r} cannot be read ({why(error)}); choose another one. Received: {str(file)!r}"
+            ) from None
+        names = self._columns[column]
+        if names:
+            values = [_name_of(value, names) for value in values]
+        return {item.path: value for item, value in zip(self.items, values, strict=True)}
 
     def content(self, item: SourceItem) -> bytes:
         """Return the bytes in one row."""
@@ -84,6 +107,27 @@ class ParquetSource(EncodedSource):
         if not isinstance(content, bytes):
             raise Refused("no picture in this row")
         return content
+
+
+def _name_of(value: Any, names: list[str]) -> Any:
+    """Return the name of a class; None for a negative number, which stands for no class."""
+    if isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None
+    return value
+
+
+def _label_columns(schema: Any) -> dict[str, list[str]]:
+    """Return the columns of numbers and texts, each with the names of its classes if it has any."""
+    from pyarrow import types
+
+    names: dict[str, Any] = {}
+    try:
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        names = {name: one["names"] for name, one in features.items() if one.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # not written by `datasets`, so classes have no names
+    scalar = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string, types.is_dictionary)
+    return {field.name: list(names.get(field.name, ())) for field in schema if any(is_(field.type) for is_ in scalar)}
 
 
 def _picture_column(schema: Any, file: Path) -> str:
