@@ -1,7 +1,9 @@
 """Exported files return the same images as Keras, and what cannot be exported gives a one-line error."""
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -370,6 +372,26 @@ def test_the_model_card_states_what_was_not_evaluated():
     assert "The generator was not scored" in huggingface.model_card(trained_generator(tiny.generator()))
     scored = huggingface.model_card(trained_generator(tiny.generator(), {"lines": ["KID 1"], "references": ""}))
     assert "not checked whether the generator has memorised training pictures" in scored
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>\n# Title [a](https://evil.example) ![b](c) `d` | *e* www.evil.example <!-- --> &lt;"
+)
+
+
+def test_text_of_the_run_is_shown_as_text_on_the_model_card():
+    about = {**ABOUT, "engine": HOSTILE, "machine": HOSTILE, "source": f"home/{HOSTILE.replace('/', '|')}"}
+    about |= {"versions": {"keras": HOSTILE, "pippin": HOSTILE}, "reasons": {"seed": HOSTILE}}
+    evaluation = {"lines": [HOSTILE], "memorisation": {}}
+    trained = dataclasses.replace(trained_generator(tiny.generator(), evaluation, about=about), name=HOSTILE)
+    honest = huggingface.model_card(trained_generator(tiny.generator(), {"lines": ["KID 1"], "memorisation": {}}))
+    card = huggingface.model_card(trained)
+    unescaped, expected = (re.sub(r"\\.", "", text) for text in (card, honest))
+    for mark in ("<", ">", "](", "`", "*", "# ", "://", "www."):
+        assert unescaped.count(mark) == expected.count(mark), mark
+    tables = [[line for line in text.splitlines() if line.startswith("| ")] for text in (unescaped, expected)]
+    assert [line.count("|") for line in tables[0]] == [line.count("|") for line in tables[1]]
+    assert "&lt;img src=x onerror=alert(1)&gt; \\# Title \\[a\\](https&#58;//evil.example)" in card
 
 
 def test_the_examples_in_the_model_card_work(tmp_path, monkeypatch):

@@ -46,6 +46,17 @@ def test_the_page_links_only_to_files_in_its_folder(page):
         )
 
 
+def test_the_content_policy_allows_no_connection_and_no_image_from_elsewhere(page):
+    folder, _ = page
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["img-src"] == "data: blob:"
+    nothing = ("connect", "media", "font", "object", "frame")
+    assert {rules[f"{kind}-src"] for kind in nothing} == {"'none'"}
+    assert rules["form-action"] == rules["base-uri"] == "'none'"
+
+
 def test_the_scripts_hold_the_model_and_the_runtime(page):
     folder, _ = page
     model = script_contents((folder / "model.js").read_text())

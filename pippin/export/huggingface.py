@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 
 from pippin.errors import ExportError
 from pippin.export import keras_file, onnx_file
@@ -59,7 +58,7 @@ def escaped(value: Any) -> Any:
 
     Values that are no texts, and texts that the template marks as safe, are returned as they are.
     """
-    if not isinstance(value, str) or isinstance(value, Markup):
+    if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     text = " ".join(value.split()).translate(_ESCAPES)
     return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")

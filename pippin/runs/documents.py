@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
 
 from pippin.errors import RunError
 from pippin.host.own_files import read_own
@@ -30,7 +29,7 @@ def _text(most: int) -> AfterValidator:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or len(value) > most:
-            raise PydanticCustomError("text", "input should be a text of at most {most} characters", {"most": most})
+            raise ValueError(f"input should be a text of at most {most:,} characters")
         return value
 
     return AfterValidator(check)
@@ -248,7 +247,8 @@ def checked(value: Any, kind: type[Document]) -> dict[str, Any]:
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         entry = ".".join(str(part) for part in first["loc"])
-        message = first["msg"][:1].lower() + first["msg"][1:]
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
         raise ValueError(f"{entry}: {message}" if entry else message) from None
 
 
