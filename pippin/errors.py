@@ -44,3 +44,7 @@ class RunError(PippinError):
 
 class TrainingError(PippinError):
     """Training cannot continue, for example because a loss is not finite. The last checkpoint is kept."""
+
+
+class PippinWarning(UserWarning):
+    """Something was wrong, and Pippin continues with something else, such as an earlier checkpoint."""

@@ -133,6 +133,17 @@ def test_non_finite_losses_halve_the_rate_and_in_the_end_fail():
         health.not_finite(9, 0.01)
 
 
+def test_the_best_state_is_restored_if_no_step_was_finite():
+    health = Health(best_kid=0.5, best_batches=30)
+    finding = health.not_finite(50, 0.01, all_steps=True)
+    assert finding.action == "restore"
+    assert finding.text == (
+        "No loss was finite before batch 50: the state of batch 30 was restored and the learning rate halved"
+    )
+    assert health.rate == 0.5
+    assert Health().not_finite(50, 0.01, all_steps=True).action == "none"  # there is no state to restore
+
+
 @pytest.mark.parametrize(
     ("training", "held_out", "generated", "expected"),
     [(2, 2, 0, 0), (2, 0, 0, 1), (2, 1, 0, 0.5), (2, 3, 0, 0), (2, -1, 0, 1), (0, 0, 0, 0), (-1, 0, 0, 0)],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import killed
 import numpy as np
 import pytest
 import tiny
@@ -87,19 +88,31 @@ def test_a_killed_and_resumed_run_is_the_same_as_an_uninterrupted_one(uninterrup
     np.testing.assert_array_equal(run.sample(4), uninterrupted.sample(4))
 
 
+def test_runs_killed_at_random_moments_lose_one_interval_at_most_and_end_the_same(tmp_path):
+    """PIPPIN_KILLS=200 is the long version."""
+    kills = int(os.environ.get("PIPPIN_KILLS", "6"))
+    words = [sys.executable, str(Path(__file__).with_name("killed.py")), str(tmp_path), str(kills), "0"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["kills"] >= kills
+    assert figures["different"] == []
+    assert figures["most_batches_lost"] <= killed.CHECKUP_BATCHES
+
+
 def test_a_kill_while_a_checkpoint_is_written_keeps_the_one_before(uninterrupted, place):
     script = f"""
 import os, signal, sys
-import safetensors.numpy
 from pippin import cli
-save, saves = safetensors.numpy.save_file, []
-def killed(arrays, path, metadata):
-    save(arrays, path, metadata)
+from pippin.runs import state_file
+verify, saves = state_file._verify_on_disk, []
+def killed(path):
+    verify(path)
     saves.append(path)
     if len(saves) == 3:  # at 0, 50 and 100 batches
         os.truncate(path, 1000)
         os.kill(os.getpid(), signal.SIGKILL)
-safetensors.numpy.save_file = killed
+state_file._verify_on_disk = killed
 sys.argv = ["pippin", *{[*COMMAND, "killed"]}]
 cli.main()
 """

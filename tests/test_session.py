@@ -353,7 +353,6 @@ def refusal(caught):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("batches", 261),
         ("batch_size", 5),
         ("seed", 1),
         ("rule", "alternating"),

@@ -6,7 +6,12 @@ from typing import Any
 import typer
 
 from pippin.cli import collect, edit, evaluate, export, prepare, sample, train
-from pippin.cli.printing import accept_any_character, discard_unwritten_output, print_error
+from pippin.cli.printing import (
+    accept_any_character,
+    discard_unwritten_output,
+    print_error,
+    print_warnings_in_one_line,
+)
 from pippin.errors import PippinError
 
 __all__ = ["app", "main"]
@@ -45,6 +50,7 @@ for verb in VERBS:
 def main() -> None:
     """Run the command line. A `PippinError` and wrong arguments become one line on standard error and exit code 2."""
     accept_any_character()
+    print_warnings_in_one_line()
     code: Any = 0
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="pippin", standalone_mode=False)

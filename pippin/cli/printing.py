@@ -3,14 +3,16 @@
 import codecs
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pippin.errors import PippinError
+from pippin.errors import PippinError, PippinWarning
 from pippin.host.text import printable
 
 SUBSTITUTES = {"×": "x", "–": "-", "−": "-", "…": "...", "·": "*", "²": "2", "→": "->", "‖": "|"}
@@ -52,6 +54,26 @@ def print_error(message: str) -> None:
         message = f"{message[: MAX_ERROR // 2]}…{message[-MAX_ERROR // 2 :]}"
     with suppress(OSError):
         print(f"pippin: {printable(message)}", file=sys.stderr, flush=True)
+
+
+def print_warnings_in_one_line() -> None:
+    """Let Python print each `PippinWarning` as `print_error` prints an error."""
+    show = warnings.showwarning
+
+    def show_in_one_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, PippinWarning):
+            print_error(str(message))
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_in_one_line
 
 
 def print_table(rows: Iterable[tuple[str, ...]]) -> None:

@@ -12,7 +12,7 @@ from pippin.cli.arguments import Source, setting_rows
 from pippin.cli.console import console_reporter, format_duration
 from pippin.cli.prepare import with_preparation
 from pippin.cli.printing import print_line, print_table
-from pippin.errors import SettingsError
+from pippin.errors import PippinError, SettingsError
 
 if TYPE_CHECKING:
     from pippin.session.plan import Plan
@@ -74,7 +74,7 @@ def plan(
         )
         reporter.on_prepare_end(made.dataset)
     print_table(setting_rows(made.settings, made.choice.reasons))
-    for line in _expectations(made):
+    for line in [*_expectations(made), *_existing_run(made)]:
         print_line(line)
 
 
@@ -93,7 +93,10 @@ def train(
     *,
     options: Any,
 ) -> None:
-    """Train a generator on the pictures of SOURCE. The same command resumes an interrupted run."""
+    """Train a generator on the pictures of SOURCE. The same command resumes an interrupted run.
+
+    With a larger number of batches or minutes, it trains a finished run for longer.
+    """
     given = _given_settings(
         override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
     )
@@ -153,3 +156,21 @@ def _expectations(made: "Plan") -> Iterator[str]:
     else:
         seconds = (settings.batches or 0) * settings.batch_size / speed
         yield f"Time:   about {format_duration(seconds)} for {settings.batches:,} batches"
+
+
+def _existing_run(made: "Plan") -> Iterator[str]:
+    """Yield a line on what `pippin train` would do with the run in the default folder, if there is one."""
+    from pippin.runs.run import is_run, open_run
+    from pippin.session.resume import changed_length, resumed_plan
+    from pippin.session.train import default_path
+
+    path = default_path(made.dataset, made.settings)
+    if not is_run(path):
+        return
+    try:
+        run = open_run(path)
+        changed = changed_length(run, resumed_plan(run, made).choice)
+        state = "finished" if run.finished else "not finished"
+        yield f"Run:    {path} has trained {run.batches:,} batches and is {state}. {changed or ''}".rstrip()
+    except PippinError as problem:
+        yield f"Run:    {problem}"

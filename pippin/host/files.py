@@ -1,5 +1,6 @@
 """Reading and writing files: atomic writes, and errors of one line."""
 
+import errno
 import json
 import os
 import re
@@ -67,10 +68,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     part.touch(exist_ok=False)
-    mode = part.stat().st_mode
     try:
+        mode = part.stat().st_mode
         yield part
-        part.chmod(mode)  # some libraries replace the file with one that only its owner may read
+        if part.stat().st_mode != mode:  # some libraries replace the file with one that only its owner may read
+            part.chmod(mode)
         _replace(part, path)
     finally:
         with suppress(OSError):
@@ -105,11 +107,65 @@ def atomic_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
             _replace(Path(part) / name, folder / name)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file in UTF-8, and flush it to the disk. After an error, the file is as it was before.
+
+    If a killed process left the last line of the file incomplete, the new line begins after it. No link is followed.
+
+    Args:
+        path: the file. It is created if it does not exist.
+        line: the line, without a line break.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags, 0o666), "rb+", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            line = line if file.read(1) == b"\n" else f"\n{line}"
+        try:
+            unwritten = memoryview(f"{line}\n".encode())
+            while unwritten:
+                unwritten = unwritten[file.write(unwritten) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            with suppress(OSError):
+                file.truncate(size)
+            raise
+
+
 def _replace(part: Path, path: Path) -> None:
-    """Flush a file to the disk and rename it to `path`."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+    """Flush a file to the disk, rename it to `path`, and flush the folder, so that a power failure undoes neither."""
+    flush(part)
     os.replace(part, path)
+    flush_folder(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Flush a file to the disk. Raises an `OSError` if the disk reports an error."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    """Flush the names in a folder to the disk, where the system and the file system can do that."""
+    if os.name == "nt":
+        return
+    try:
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as problem:
+        if problem.errno not in _CANNOT_FLUSH_FOLDERS:
+            raise
+
+
+_CANNOT_FLUSH_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
+"""Error numbers of file systems that cannot flush a folder, or of a folder whose names the user may not list."""
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -152,11 +208,19 @@ def output_path(path: Path, what: str, error: type[PippinError] = PippinError) -
 
 @contextmanager
 def write_errors(path: Path, what: str, error: type[PippinError] = PippinError) -> Iterator[None]:
-    """Turn an OSError of the block into an `error` that says what could not be written, why and where."""
+    """Turn an OSError of the block into an `error` that says what could not be written, why and where.
+
+    The OSError is the error's cause, which `storage_problem` returns.
+    """
     try:
         yield
     except OSError as problem:
-        raise error(f"The {what} cannot be written: {problem.strerror or problem}. Received: {path}") from None
+        raise error(f"The {what} cannot be written: {problem.strerror or problem}. Received: {path}") from problem
+
+
+def storage_problem(error: BaseException) -> OSError | None:
+    """Return the OSError of an error if a file could not be written, or else None."""
+    return error if isinstance(error, OSError) else error.__cause__ if isinstance(error.__cause__, OSError) else None
 
 
 def run_errors(folder: Path) -> AbstractContextManager[None]:

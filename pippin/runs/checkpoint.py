@@ -1,26 +1,41 @@
-"""The state of a training on disk, in safetensors files (no pickle) that every engine can load."""
+"""The states of a training on disk: the last checkpoint, the one before it, and the best one."""
 
-import json
+import os
+import warnings
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from pippin.errors import RunError
+from pippin.errors import PippinWarning, RunError
 from pippin.host.files import atomic_path, damaged, run_errors
+from pippin.host.own_files import is_own_file
+from pippin.runs.state_file import (
+    UnusableStateError,
+    load_state,
+    load_weights,
+    read_arrays,
+    read_metadata,
+    save_state,
+    verify_state,
+)
 from pippin.training.anchors import Anchors
 from pippin.training.health import Health
 from pippin.training.step import State
 
-CHECKPOINT, BEST, ANCHORS = "checkpoint.safetensors", "best.safetensors", "anchors.npz"
+CHECKPOINT, PREVIOUS, BEST = "checkpoint.safetensors", "checkpoint-previous.safetensors", "best.safetensors"
+ANCHORS = "anchors.npz"
+
+T = TypeVar("T")
 
 
 class StateFiles:
     """The files of a run that hold the state of its training.
+
+    The checkpoint before the last one is kept too. It is used, with a `PippinWarning`, if the last one is damaged.
 
     Args:
         path: the folder of the run.
@@ -32,7 +47,7 @@ class StateFiles:
     @property
     def has_checkpoint(self) -> bool:
         """Whether the run has saved a checkpoint."""
-        return self._checkpoint.exists()
+        return bool(self._checkpoints)
 
     @property
     def batches(self) -> int:
@@ -52,8 +67,11 @@ class StateFiles:
     @property
     def best(self) -> tuple[int, float] | None:
         """The batch of the checkpoint with the lowest KID, and that KID; None before the first checkup."""
-        metadata = read_metadata(self._best)
-        return (int(metadata["batches"]), float(metadata["kid"])) if metadata else None
+        try:
+            metadata = read_metadata(self._best)
+        except UnusableStateError:  # missing or damaged; the weights are then those of the last checkpoint
+            return None
+        return int(metadata["batches"]), float(metadata["kid"])
 
     @property
     def generator_batches(self) -> int:
@@ -61,7 +79,7 @@ class StateFiles:
         return self.best[0] if self.best else self.batches
 
     def save_checkpoint(self, state: State, seconds: float, health: Health, finished: bool = False) -> None:
-        """Save the training state, from which training resumes.
+        """Save the training state, from which training resumes, and keep the checkpoint before it.
 
         Args:
             state: see `pippin.training.step.initial_state`, NumPy arrays.
@@ -74,7 +92,7 @@ class StateFiles:
         """
         metadata = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
         with run_errors(self.path):
-            save_state(self._checkpoint, state, {**metadata, "health": health.to_dict()})
+            save_state(self._checkpoint, state, {**metadata, "health": health.to_dict()}, self._previous)
 
     def load_checkpoint(self, like: State) -> tuple[State, float, Health]:
         """Return the training state, the duration of the training in seconds, and the state of the health checks.
@@ -83,10 +101,59 @@ class StateFiles:
             like: a state of the same networks.
 
         Raises:
-            RunError: there is no checkpoint, or it is damaged or belongs to other networks.
+            RunError: there is no usable checkpoint, or it belongs to other networks.
         """
-        health = Health.from_dict(self._metadata().get("health", {}))
-        return load_state(self._checkpoint, like), self.seconds, health
+
+        def load(path: Path) -> tuple[State, float, Health]:
+            metadata = read_metadata(path)
+            health = Health.from_dict(metadata.get("health", {}))
+            return load_state(path, like), float(metadata.get("seconds", 0.0)), health
+
+        return self._first_usable(load, self._checkpoints)
+
+    def reopen(self) -> None:
+        """Say in the last checkpoint of a finished run that it is not finished, so that it can be trained for longer.
+
+        The count of checkups without a better KID starts again, because it may have ended the training.
+        """
+        if not self.finished:
+            return
+        metadata = {**self._metadata(), "finished": False}
+        health = Health.from_dict(metadata.get("health", {}))
+        health.since_best = 0
+        with run_errors(self.path):
+            state = self._first_usable(read_arrays, self._checkpoints)
+            save_state(self._checkpoint, state, {**metadata, "health": health.to_dict()}, self._previous)
+
+    def repair(self) -> list[str]:
+        """Verify the saved states. Replace a damaged checkpoint by the one before it, and remove a damaged best state.
+
+        Call this before training resumes, so that all of the run's files are those of one checkpoint.
+
+        Returns:
+            A sentence for the user about each damaged file.
+
+        Raises:
+            RunError: no checkpoint is usable, or a file cannot be written.
+        """
+        repairs = []
+        with run_errors(self.path):
+            if self._previous.exists():
+                try:
+                    verify_state(self._checkpoint)
+                except UnusableStateError as problem:
+                    verify_state(self._previous)
+                    if self._checkpoint.exists():  # if it is missing, the process was killed between two renamings
+                        batches = int(read_metadata(self._previous)["batches"])
+                        repairs.append(f"{problem}. The checkpoint before it is used, that of batch {batches:,}")
+                    os.replace(self._previous, self._checkpoint)
+            if self._best.exists():
+                try:
+                    verify_state(self._best)
+                except UnusableStateError as problem:
+                    repairs.append(f"{problem}. It was removed; the next checkup chooses the best state again")
+                    self._best.unlink()
+        return repairs
 
     def save_best(self, state: State, kid: float, network: str) -> None:
         """Save the training state with the lowest KID so far.
@@ -104,8 +171,15 @@ class StateFiles:
             save_state(self._best, state, {"batches": int(state["steps"]), "kid": kid, "network": network})
 
     def load_best(self, like: State) -> State | None:
-        """Return the training state with the lowest KID, or None before the first checkup; see `load_checkpoint`."""
-        return load_state(self._best, like) if self._best.exists() else None
+        """Return the training state with the lowest KID; None before the first checkup, or if the file is damaged.
+
+        Raises:
+            RunError: it belongs to other networks.
+        """
+        try:
+            return load_state(self._best, like)
+        except UnusableStateError:
+            return None
 
     def load_weights(self, network: str, model: keras.Model) -> None:
         """Set a model's weights to those of the best checkpoint, or of the last one if there is no best.
@@ -117,7 +191,8 @@ class StateFiles:
         Raises:
             RunError: there is no checkpoint, or it is damaged or belongs to other networks.
         """
-        load_weights(self._best if self._best.exists() else self._checkpoint, network, model)
+        best = [self._best] if self._best.exists() else []
+        self._first_usable(lambda path: load_weights(path, network, model), [*best, *self._checkpoints])
 
     def save_anchors(self, anchors: Anchors) -> None:
         """Save the latents assigned to the training images. Raises a `RunError` if they cannot be written."""
@@ -136,93 +211,38 @@ class StateFiles:
     def _best(self) -> Path:
         return self.path / BEST
 
+    @property
+    def _previous(self) -> Path:
+        return self.path / PREVIOUS
+
+    @property
+    def _checkpoints(self) -> list[Path]:
+        """The last checkpoint and the one before it, as far as they exist."""
+        return [path for path in (self._checkpoint, self._previous) if path.exists()]
+
     def _metadata(self) -> dict[str, Any]:
-        """Return the metadata of the last checkpoint; empty before the first one."""
-        return read_metadata(self._checkpoint)
+        """Return the metadata of the last usable checkpoint; empty before the first one."""
+        return self._first_usable(read_metadata, self._checkpoints) if self.has_checkpoint else {}
 
+    def _first_usable(self, read: Callable[[Path], T], paths: Iterable[Path]) -> T:
+        """Return what `read` returns for the first file that is not damaged, with a warning about those before it.
 
-def save_state(path: Path, state: State, metadata: dict[str, Any]) -> None:
-    """Write a training state, so that at every moment either the old file or the new one is complete.
-
-    Args:
-        path: the file.
-        state: see `pippin.training.step.initial_state`, NumPy arrays. Each array is named by its path in the state,
-            such as `generator/weights/0007`.
-        metadata: further values that JSON can hold; they are stored in the file's metadata.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    _remove_leftovers(path.parent)
-    with atomic_path(path) as part:
-        try:
-            safetensors.numpy.save_file(_flatten(state), part, metadata={"pippin": json.dumps(metadata)})
-        except safetensors.SafetensorError as problem:
-            raise OSError(str(problem)) from None
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that safetensors left when a process was killed while it wrote."""
-    for path in folder.glob(".tmp??????"):
-        if path.is_file() and not path.is_symlink():
-            path.unlink()
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata that `save_state` stored, without reading the state; empty if there is no file.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    if not path.exists():
-        return {}
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {})["pippin"])
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as problem:
-        raise RunError(damaged(path, problem)) from None
-
-
-def load_state(path: Path, like: State) -> State:
-    """Read a training state.
-
-    Args:
-        path: the file.
-        like: a state of the same networks, with the structure, shapes and dtypes that the file must have.
-
-    Returns:
-        The state, NumPy arrays.
-
-    Raises:
-        RunError: the file is missing or damaged, or belongs to other networks.
-    """
-    arrays, expected = _read(path), _flatten(like)
-    if {k: (v.shape, v.dtype) for k, v in arrays.items()} != {k: (v.shape, v.dtype) for k, v in expected.items()}:
-        raise RunError(
-            "The checkpoint was made with other networks, yours or an earlier Pippin's; choose another folder with "
-            f"--run, and start from this run's weights with --from. Received: {path}"
-        )
-    return keras.tree.pack_sequence_as(like, [arrays[name] for name in expected])
-
-
-def load_weights(path: Path, network: str, model: keras.Model) -> None:
-    """Set a model's weights to those of a network in a saved state.
-
-    Args:
-        path: the file.
-        network: "generator", "discriminator" or "ema_generator", the averaged generator.
-        model: a model with the same architecture. Its weights are overwritten.
-
-    Raises:
-        RunError: the file is missing or damaged, or belongs to another network.
-    """
-    arrays = _read(path)
-    for part, variables in (("stats", model.non_trainable_variables), ("weights", model.trainable_variables)):
-        values = [array for name, array in sorted(arrays.items()) if name.startswith(f"{network}/{part}/")]
-        if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-            raise RunError(f"The checkpoint was made with other networks. Received: {path}")
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        Raises:
+            RunError: there is no file, or all of them are damaged; the error is that of the first one.
+        """
+        problems: list[UnusableStateError] = []
+        for path in paths:
+            try:
+                result = read(path)
+            except UnusableStateError as problem:
+                problems.append(problem)
+                continue
+            for skipped in problems:
+                warnings.warn(f"{skipped}. {path.name} is used instead", PippinWarning, stacklevel=3)
+            return result
+        if not problems:
+            raise UnusableStateError(f"The run has no checkpoint yet; train it first. Received: {self.path}")
+        raise problems[0]
 
 
 def save_anchors(path: Path, anchors: Anchors) -> None:
@@ -241,28 +261,10 @@ def load_anchors(path: Path) -> Anchors | None:
     Raises:
         RunError: the file is damaged.
     """
-    if not path.exists():
+    if not is_own_file(path):
         return None
     try:
         with np.load(path) as arrays:
             return Anchors(**arrays)
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as problem:
+    except (OSError, ValueError, TypeError, RuntimeError, EOFError, MemoryError, zipfile.BadZipFile) as problem:
         raise RunError(damaged(path, problem)) from None
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """Return all arrays of a state file, by name."""
-    if not path.exists():
-        raise RunError(f"The run has no checkpoint yet; train it first. Received: {path.parent}")
-    try:
-        return safetensors.numpy.load_file(path)
-    except (OSError, ValueError, safetensors.SafetensorError) as problem:
-        raise RunError(damaged(path, problem)) from None
-
-
-def _flatten(state: State) -> dict[str, np.ndarray]:
-    """Return the arrays of a state, named by their paths in it."""
-    return {
-        "/".join(f"{part:04d}" if isinstance(part, int) else part for part in path): np.asarray(leaf)
-        for path, leaf in keras.tree.flatten_with_path(state)
-    }

@@ -76,6 +76,7 @@ class SettingsFile(Document):
     preparation: dict[str, Any] | None = None
     start: Text = ""
     notes: list[Text] = []
+    changes: list[dict[str, Any]] = []
 
 
 class LogEntry(Document):

@@ -7,6 +7,7 @@ discriminator.json
 log.jsonl                one line per tick (progress interval of a training): batches, images/s, losses
 checkups.jsonl           one line per checkup (validation pass): KID, diversity, locked detail, findings and actions
 checkpoint.safetensors   the training state, from which training resumes
+checkpoint-previous.safetensors   the checkpoint before it, which is used if the last one is damaged
 anchors.npz              the latents assigned to the training images, if the training uses anchors
 best.safetensors         the training state with the lowest KID, whose averaged generator the run uses
 pictures/                snapshots: images of the same latents at batch 0, 50, 100, 250, …
@@ -16,6 +17,8 @@ tensorboard/             log, checkups and snapshots for `tensorboard --logdir R
 report.html              all of this on one page
 evaluation.json          the last result of `pippin evaluate`; nearest.png shows its nearest pairs
 directions.json          the editing directions and their names
+training.lock            during training: the lock of the process that trains the run,
+training.json            and a description of this process
 generator.keras          the averaged generator for plain Keras, when the run is finished
 """
 
@@ -29,6 +32,7 @@ import numpy as np
 
 from pippin.errors import RunError, SettingsError
 from pippin.host.files import (
+    append_line,
     atomic_path,
     damaged,
     is_leftover,
@@ -61,6 +65,7 @@ from pippin.show import save_picture
 
 SETTINGS, LOG, CHECKUPS = "settings.json", "log.jsonl", "checkups.jsonl"
 DIRECTIONS, EVALUATION, PICTURES = "directions.json", "evaluation.json", "pictures.json"
+LOCK, HOLDER = "training.lock", "training.json"
 NETWORKS = "generator", "discriminator"
 
 MAX_AUDIT_BYTES = 2**30
@@ -118,8 +123,7 @@ class Folder(StateFiles):
             RunError: the folder holds other files, or cannot be written.
         """
         path = Path(path)
-        if path.exists() and (not path.is_dir() or not all(map(_is_incomplete, path.iterdir()))):
-            raise RunError(f"The run's folder holds something else; choose another with --run. Received: {path}")
+        check_unused(path)
         contents = {
             "format": SettingsFile.newest,
             "settings": choice.settings.to_dict(),
@@ -135,6 +139,31 @@ class Folder(StateFiles):
                 write_network(path / f"{name}.json", model)
             write_text(path / SETTINGS, document_text(contents))
         return cls(path)
+
+    def change_length(self, choice: Choice) -> None:
+        """Give the run another number of batches or minutes, and say that it is not finished.
+
+        If the process is killed in between, the run is not finished and still has its old length.
+
+        Args:
+            choice: the settings from now on.
+
+        Raises:
+            RunError: a file is damaged or cannot be written.
+        """
+        before, after = self.settings.to_dict(), choice.settings.to_dict()
+        changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+        self.reopen()
+        contents = {
+            **self.about,
+            "settings": after,
+            "reasons": choice.reasons,
+            "given": sorted(choice.given),
+            "derived": sorted(choice.derived),
+            "changes": [*self.about.get("changes", ()), {"at_batch": self.batches, **changed}],
+        }
+        self.write_text(SETTINGS, document_text(contents))
+        self.about, self.settings = contents, choice.settings
 
     @property
     def choice(self) -> Choice:
@@ -209,8 +238,8 @@ class Folder(StateFiles):
         return self._append(CHECKUPS, entry)
 
     def _append(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
-        with run_errors(self.path), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(line_text(entry) + "\n")
+        with run_errors(self.path):
+            append_line(self.path / name, line_text(entry))
         return entry
 
     def rewind(self) -> None:
@@ -305,6 +334,12 @@ class Folder(StateFiles):
         return self.path / name
 
 
+def check_unused(path: Path) -> None:
+    """Raise a `RunError` if a new run cannot be made in a folder, because it is a file or holds other files."""
+    if path.exists() and (not path.is_dir() or not all(map(_is_incomplete, path.iterdir()))):
+        raise RunError(f"The run's folder holds something else; choose another with --run. Received: {path}")
+
+
 def _is_incomplete(path: Path) -> bool:
     """Return whether a file may be in the folder of a run that was killed before its settings were written."""
-    return is_leftover(path) or path.name in {f"{name}.json" for name in NETWORKS}
+    return is_leftover(path) or path.name in {LOCK, HOLDER, *(f"{name}.json" for name in NETWORKS)}

@@ -1,4 +1,4 @@
-"""Interruptions: SIGINT and SIGTERM end a training session after the current batch."""
+"""Interruptions: SIGINT, SIGTERM and SIGHUP end a training session after the current batch."""
 
 import signal
 import threading
@@ -9,7 +9,11 @@ from types import FrameType
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT (Ctrl-C) or SIGTERM sets. A second signal raises a KeyboardInterrupt at once.
+    """Yield an event that SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal) sets.
+
+    A second SIGINT raises a KeyboardInterrupt at once. The other signals do not, because a terminal that closes and a
+    computer that shuts down send several of them, and the checkpoint must be saved meanwhile. SIGHUP stays ignored if
+    it was ignored before, as under `nohup`.
 
     Outside the main thread, Python receives no signals, and the event is never set.
     """
@@ -19,13 +23,21 @@ def interrupts() -> Iterator[threading.Event]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if interrupted.is_set():
+        if number == signal.SIGINT and interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in _handled()}
     try:
         yield interrupted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _handled() -> list[signal.Signals]:
+    """Return the signals that end a training session on this system."""
+    handled = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handled.append(signal.SIGHUP)
+    return handled

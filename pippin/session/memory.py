@@ -6,6 +6,7 @@ all layers, some of which are kept for the backward pass. The factors depend on 
 `benchmarks/memory.py` compares the prediction with the peaks of real runs.
 """
 
+import errno
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,3 +100,17 @@ def free_memory() -> int:
 def format_gib(count: float) -> str:
     """Return a number of bytes in GiB, such as `1.9 GiB`."""
     return f"{count / GIB:.1f} GiB"
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Return whether an error of Python, NumPy or an engine says that memory ran out, on the processor or elsewhere.
+
+    The engines have classes of their own for it, or raise a RuntimeError; the names and words are those of TensorFlow
+    (`ResourceExhaustedError`), JAX (`RESOURCE_EXHAUSTED`) and PyTorch (`OutOfMemoryError`, "can't allocate memory").
+    """
+    if isinstance(problem, MemoryError) or type(problem).__name__ in ("ResourceExhaustedError", "OutOfMemoryError"):
+        return True
+    if isinstance(problem, OSError):
+        return problem.errno == errno.ENOMEM
+    words = "resource_exhausted", "out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc"
+    return isinstance(problem, RuntimeError | ValueError) and any(word in str(problem).lower() for word in words)

@@ -1,4 +1,4 @@
-"""Resuming a run: the checks that it is continued as it was begun, and its plan."""
+"""Resuming a run: the checks that it is continued as it was begun, its plan, and training it for longer."""
 
 import dataclasses
 
@@ -8,10 +8,15 @@ from pippin.pictures import Dataset
 from pippin.pictures.comparison import compare, compare_preparations
 from pippin.runs.run import Run
 from pippin.session.plan import Plan
+from pippin.settings import GIVEN, Choice
+from pippin.training.schedule import schedule_at
+
+LENGTHS = "batches", "minutes"
+"""The settings that say how long to train. A run may be resumed with another value of its own one."""
 
 
 def resumed_plan(run: Run, new: Plan) -> Plan:
-    """Return a plan with the settings and networks of an existing run.
+    """Return a plan with the settings and networks of an existing run, and with the length that was given now, if any.
 
     Settings that depend on the machine, such as a batch size chosen for the free memory, stay as they were.
 
@@ -20,19 +25,74 @@ def resumed_plan(run: Run, new: Plan) -> Plan:
         new: the plan made from the arguments of this call.
 
     Raises:
-        RunError: the run was made with other images, or a given setting differs.
+        RunError: the run was made with other images, a given setting differs, or the run was trained for longer.
     """
-    _check_settings(run, new)
+    choice = _with_length(run, new.choice)
+    _check_settings(run, choice, new.choice)
     _check_images(run, new)
-    networks = new.networks if run.finished else _resumed_networks(run, new.networks)
-    return dataclasses.replace(new, choice=run.folder.choice, networks=networks)
+    complete = run.finished and choice.settings == run.settings
+    networks = new.networks if complete else _resumed_networks(run, new.networks)
+    return dataclasses.replace(new, choice=choice, networks=networks)
 
 
-def _check_settings(run: Run, new: Plan) -> None:
-    """Raise a `RunError` if a setting differs that was given, in this call or when the run was begun."""
-    before, now = run.settings.to_dict(), new.settings.to_dict()
-    choices = run.folder.choice, new.choice
-    names = {"preset", "image_size"}.union(*(choice.given | choice.derived for choice in choices))
+def _with_length(run: Run, given: Choice) -> Choice:
+    """Return the run's settings, with the length that was given now.
+
+    Raises:
+        RunError: the run was already trained for longer.
+    """
+    choice = run.folder.choice
+    name = next(name for name in LENGTHS if getattr(run.settings, name) is not None)
+    length = getattr(given.settings, name)
+    if name not in given.given or length is None or length == getattr(run.settings, name):
+        return choice
+    trained = run.batches if name == "batches" else run.seconds / 60
+    if length < trained:
+        raise RunError(
+            f"The run in {run.path} was already trained for {trained:,.4g} {name}; ask for more, or choose another "
+            f"folder with --run. Received: {name}={length}"
+        )
+    return dataclasses.replace(choice.replace(name, length, GIVEN), given=choice.given | {name})
+
+
+def changed_length(run: Run, choice: Choice) -> str | None:
+    """Return a sentence for the user if a run is resumed with another length than before, or else None.
+
+    The schedule is stretched: the learning rate and the other scheduled values follow the curves of a run that had the
+    new length from the start. It ends as such a run does, and it has no second warm-up. The alternative, a second
+    schedule from its start, would return to the highest learning rate, which forgets more of what was learnt.
+
+    Args:
+        run: the run, as it was.
+        choice: its settings from now on.
+    """
+    name = next(name for name in LENGTHS if getattr(run.settings, name) is not None)
+    before, after = getattr(run.settings, name), getattr(choice.settings, name)
+    if before == after:
+        return None
+    trained = run.batches if name == "batches" else run.seconds / 60
+    images = run.batches * run.settings.batch_size
+    rates = [
+        schedule_at(settings, trained / length, images)["learning_rate"]
+        for settings, length in ((run.settings, before), (choice.settings, after))
+    ]
+    return (
+        f"The run is trained for {after:,} {name} in total instead of {before:,}. The schedule is stretched to this "
+        f"length: training resumes at {min(1.0, trained / after):.0%} of it with a learning rate of {rates[1]:.2g} "
+        f"instead of {rates[0]:.2g}, which falls to {choice.settings.learning_rate_end:.2g} at the end"
+    )
+
+
+def _check_settings(run: Run, choice: Choice, given: Choice) -> None:
+    """Raise a `RunError` if a setting differs that was given, in this call or when the run was begun.
+
+    Args:
+        run: the run.
+        choice: its settings, with the length that was given now.
+        given: the settings of this call.
+    """
+    before, now = choice.settings.to_dict(), given.settings.to_dict()
+    names = {"preset", "image_size"}.union(*(each.given | each.derived for each in (choice, given)))
     differing = [f"{name}={now[name]} (the run has {before[name]})" for name in names if before[name] != now[name]]
     if differing:
         raise RunError(

@@ -1,15 +1,21 @@
 """`pippin.train`: from a source of images to a finished run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from pippin.errors import PippinError, TrainingError
 from pippin.pictures import Dataset, Preparation
+from pippin.runs.folder import check_unused
+from pippin.runs.network_files import check_rebuildable
 from pippin.runs.run import Run, is_run, open_run
 from pippin.session.callbacks import CallbackReporter, check_callbacks
+from pippin.session.lock import training_lock
+from pippin.session.memory import is_out_of_memory
 from pippin.session.plan import plan
 from pippin.session.reporting import CompositeReporter, Reporter
 from pippin.session.resume import resumed_plan
@@ -33,6 +39,8 @@ def train(
 ) -> Run:
     """Train a generator on the images of a source. The same call resumes a run that was interrupted.
 
+    With a larger number of `batches` or `minutes`, it trains a run for longer, also a finished one.
+
     Args:
         source: a folder, an archive, an array (N, H, W[, C]), …; see `pippin.pictures.sources.open_source`. "apples"
             is the built-in set.
@@ -55,7 +63,7 @@ def train(
 
     Raises:
         PippinError: see `pippin.errors` for its kinds. The last checkpoint is kept.
-        KeyboardInterrupt: training was interrupted by Ctrl-C or SIGTERM. A checkpoint is saved first.
+        KeyboardInterrupt: training was interrupted by Ctrl-C, SIGTERM or SIGHUP. A checkpoint is saved first.
     """
     reporter = reporter or Reporter()
     check_callbacks(callbacks)
@@ -76,16 +84,41 @@ def train(
     )
     reporter.on_prepare_end(made.dataset)
     path = Path(run) if run is not None else default_path(made.dataset, made.settings)
-    if is_run(path):
-        existing = open_run(path)
+    existing = open_run(path) if is_run(path) else None
+    if existing is None:
+        check_unused(path)
+    else:
         made = resumed_plan(existing, made)
-        if existing.finished:
+        if existing.finished and made.settings == existing.settings:
             reporter.on_train_end(existing, already_finished=True)
             return existing
     made.check_memory()
-    session = TrainingSession.open(path, made)
-    session.train(CompositeReporter(reporter, CallbackReporter(callbacks, session.trainer)) if callbacks else reporter)
-    return session.run
+    check_rebuildable(made.networks[:2])
+    with training_lock(path), out_of_memory_errors(path, made.settings):
+        if existing is None and is_run(path):  # another process made it meanwhile
+            made = resumed_plan(open_run(path), made)
+        session = TrainingSession.open(path, made)
+        reporters = [reporter, CallbackReporter(callbacks, session.trainer)] if callbacks else [reporter]
+        session.train(CompositeReporter(*reporters))
+        return session.run
+
+
+@contextmanager
+def out_of_memory_errors(path: Path, settings: Settings) -> Iterator[None]:
+    """Turn an error of the block that says that memory ran out into a `TrainingError`, and pass others on."""
+    try:
+        yield
+    except PippinError:
+        raise
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
+        batches = open_run(path).batches if is_run(path) else 0
+        raise TrainingError(
+            f"Memory ran out. The checkpoint of batch {batches:,} is kept; close other programs and run the same "
+            "command, or train another run with a smaller --batch-size or --image-size. "
+            f"Received: batch_size={settings.batch_size}, image_size={settings.image_size}"
+        ) from None
 
 
 def default_path(dataset: Dataset, settings: Settings) -> Path:

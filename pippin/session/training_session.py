@@ -1,12 +1,13 @@
 """One training session of a run: open it, train, report, validate, save, finish."""
 
 import dataclasses
+import functools
 import importlib
 import os
 import platform
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ import pippin
 from pippin import engines
 from pippin.errors import TrainingError
 from pippin.runs.folder import Folder
-from pippin.runs.network_files import check_rebuildable
 from pippin.runs.report import EventLog, write_page
 from pippin.runs.run import Run, is_run, open_run
 from pippin.runs.snapshots import SNAPSHOT_LATENTS
@@ -26,12 +26,15 @@ from pippin.session.checkups import Validator, is_checkup, reference_note
 from pippin.session.interrupts import interrupts
 from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
+from pippin.session.resume import changed_length
+from pippin.session.storage import Storage
 from pippin.session.transfer import start_from
 from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
 
 SAVE_SECONDS = 60
-"""Longest time between two checkpoints, in seconds: the work that a power failure may lose."""
+"""Seconds after which the next tick saves a checkpoint: a power failure loses no more than this and one tick. There is
+a checkpoint after every checkup too, so that the best state is never newer than the checkpoint for long."""
 
 
 @dataclass
@@ -43,12 +46,15 @@ class TrainingSession:
         trainer: the trainer, with the state of the last checkpoint.
         validator: makes the checkups; see `pippin.session.checkups`.
         resumed: whether the run had trained batches before this session.
+        notes: sentences for the user about how the session starts.
     """
 
     run: Run
     trainer: Trainer
     validator: Validator
     resumed: bool
+    notes: tuple[str, ...] = ()
+    storage: Storage = field(init=False)
 
     @classmethod
     def open(cls, path: Path, plan: Plan) -> "TrainingSession":
@@ -66,23 +72,33 @@ class TrainingSession:
                 used.
         """
         settings, networks = plan.settings, plan.networks
-        check_rebuildable(networks[:2])
-        folder = Folder(path) if is_run(path) else None
+        folder, notes = None, []
+        if is_run(path):
+            folder = Folder(path)
+            notes = folder.repair()
+            if changed := changed_length(open_run(path), plan.choice):
+                folder.change_length(plan.choice)
+                notes.append(changed)
         start = {}
         if settings.from_run and not (folder and folder.has_checkpoint):
             start = {"start": start_from(open_run(settings.from_run), networks)}
         training_set, held_out = plan.dataset.split(settings.held_out)
         if folder is None:
             note = reference_note(len(training_set), len(held_out)) if settings.checkup else None
-            notes = {"notes": [note]} if note else {}
-            facts = {**_facts(plan), "pictures": len(training_set), "held_out": len(held_out), **notes, **start}
+            counts = {"pictures": len(training_set), "held_out": len(held_out)}
+            facts = {**_facts(plan), **counts, **({"notes": [note]} if note else {}), **start}
             folder = Folder.create(path, plan.choice, facts, networks[:2])
         folder.save_audit(plan.dataset.audit)
         trainer = Trainer(engines.current(), settings, networks, training_set, folder.load_anchors())
         if folder.has_checkpoint:
             trainer.load(*folder.load_checkpoint(trainer.state_on_host()))
+            if trainer.health.best_kid is not None and folder.best is None:
+                trainer.health.forget_best()
         folder.rewind()
-        return cls(open_run(path), trainer, Validator(trainer, training_set, held_out), resumed=folder.batches > 0)
+        resumed = folder.batches > 0
+        if not resumed:
+            notes += folder.about.get("notes", ())
+        return cls(open_run(path), trainer, Validator(trainer, training_set, held_out), resumed, tuple(notes))
 
     def train(self, reporter: Reporter) -> None:
         """Train until the run is finished, and save checkpoints, log and generated images on the way.
@@ -90,18 +106,24 @@ class TrainingSession:
         Raises:
             KeyboardInterrupt: training was interrupted; a checkpoint was saved.
             TrainingError: training failed repeatedly; a checkpoint was saved.
+            RunError: the run could not be written for a long time; see `pippin.session.storage`.
         """
         reporter.on_train_begin(self.run, self.trainer.rule, self.resumed)
-        for note in () if self.resumed else self.run.about.get("notes", ()):
+        for note in self.notes:
             reporter.on_finding(self.run, note)
         with interrupts() as interrupted, EventLog(self.run) as events:
+            tell = functools.partial(reporter.on_finding, self.run)
+            self.storage = Storage(self.run.path, self.trainer, interrupted, tell)
             self._train(reporter, interrupted, events)
-        self.run = open_run(self.run.path)  # a generator that was loaded during training is not the trained one
-        self.run.export("keras")
-        state, seconds, health = self.trainer.state_on_host(), self.trainer.seconds, self.trainer.health
-        self.run.folder.save_checkpoint(state, seconds, health, finished=True)
-        write_page(self.run)
+            self._finish()
         reporter.on_train_end(self.run, already_finished=False)
+
+    def _finish(self) -> None:
+        """Write the files of a finished run; the checkpoint, which says that it is finished, after its generator."""
+        self.run = open_run(self.run.path)  # a generator that was loaded during training is not the trained one
+        self.storage.write(lambda: self.run.export("keras"))
+        self._save_checkpoint(finished=True)
+        self.storage.write(lambda: write_page(self.run))
 
     def _train(self, reporter: Reporter, interrupted: threading.Event, events: EventLog) -> None:
         """Train to the end; at every tick, write the log, validate, save and report."""
@@ -115,13 +137,14 @@ class TrainingSession:
             reporter.on_batch_end(batches, LazyMeasures(trainer, measures))
 
         for tick in trainer.train(ends_tick, reporter.on_batch_begin, on_batch_end):
-            if tick.batches == 0 and trainer.anchors is not None:
-                self.run.folder.save_anchors(trainer.anchors)
+            if tick.batches == 0 and (anchors := trainer.anchors) is not None:
+                self.storage.write(functools.partial(self.run.folder.save_anchors, anchors))
             findings = self._log_and_validate(tick, events) if tick.measures else []
             done = tick.done or reporter.should_stop() or any(finding.action == "stop" for finding in findings)
             snapshot = done or is_snapshot(tick.batches)
             stopping = interrupted.is_set()  # read once: a signal from here on ends the session after the next batch
-            if snapshot or stopping or findings or time.perf_counter() - last_save > SAVE_SECONDS:
+            due = time.perf_counter() - last_save > SAVE_SECONDS
+            if snapshot or stopping or findings or due or self.is_checkup(tick.batches):
                 self.save(tick, events, snapshot)
                 last_save = time.perf_counter()
             reporter.on_tick(self.run, tick)
@@ -137,11 +160,20 @@ class TrainingSession:
 
     def save(self, tick: Tick, events: EventLog, snapshot: bool) -> None:
         """Save a checkpoint, and the images generated from the fixed latents; as a snapshot or as the latest only."""
-        images = self.validator.generate(self.trainer.fixed_latents(SNAPSHOT_LATENTS))
-        self.run.folder.save_images(tick.batches, images, is_snapshot=snapshot)
+        images, folder, write = self._snapshot_images(), self.run.folder, self.storage.write
+        write(lambda: folder.save_images(tick.batches, images, is_snapshot=snapshot))
         if snapshot:
-            events.add_picture(tick.batches, self.run.folder.snapshot_files()[-1])
-        self.run.folder.save_checkpoint(self.trainer.state_on_host(), tick.seconds, self.trainer.health)
+            write(lambda: events.add_picture(tick.batches, folder.snapshot_files()[-1]))
+        self._save_checkpoint()
+
+    def _snapshot_images(self) -> np.ndarray:
+        """Return the images generated from the fixed latents, uint8 (SNAPSHOT_LATENTS, S, S, C)."""
+        return self.validator.generate(self.trainer.fixed_latents(SNAPSHOT_LATENTS))
+
+    def _save_checkpoint(self, finished: bool = False) -> None:
+        """Save the trainer's state as the last checkpoint."""
+        state, seconds, health = self.trainer.state_on_host(), self.trainer.seconds, self.trainer.health
+        self.storage.write(lambda: self.run.folder.save_checkpoint(state, seconds, health, finished))
 
     def is_checkup(self, batches: int) -> bool:
         """Return whether a checkup is due after this number of batches."""
@@ -154,40 +186,52 @@ class TrainingSession:
         Raises:
             TrainingError: losses were not finite too often.
         """
-        events.add(self.run.folder.append_log(log_entry(tick)))
+        entry = self.storage.write(lambda: self.run.folder.append_log(log_entry(tick)))
+        self.storage.write(lambda: events.add(entry))
         findings = self._check_finite(tick) if tick.measures["finite"] < 1 else []
         if self.is_checkup(tick.batches) or (tick.done and self.run.best):
             findings += self._make_checkup(findings, events)
+        if any(finding.action == "restore" for finding in findings):
+            self._restore_best()
         return findings
+
+    def _restore_best(self) -> None:
+        """Return to the best state, if there is one and it is that of the checkup that the health checks know."""
+        folder, trainer = self.run.folder, self.trainer
+        if folder.best is not None and folder.best[0] == trainer.health.best_batches:
+            best = folder.load_best(trainer.state_on_host())
+            if best is not None:
+                trainer.restore(best)
 
     def _check_finite(self, tick: Tick) -> list[Finding]:
         """Return the finding for losses that were not finite; save a checkpoint before a `TrainingError`."""
         trainer = self.trainer
         try:
-            return [trainer.health.not_finite(tick.batches, trainer.settings.learning_rate)]
+            all_steps = tick.measures["finite"] == 0
+            return [trainer.health.not_finite(tick.batches, trainer.settings.learning_rate, all_steps)]
         except TrainingError:
-            self.run.folder.save_checkpoint(trainer.state_on_host(), trainer.seconds, trainer.health)
+            self._save_checkpoint()
             raise
 
     def _make_checkup(self, earlier: list[Finding], events: EventLog) -> list[Finding]:
-        """Validate, save the best state, restore it if the findings say so, and return the new findings."""
+        """Validate, save the state if it is the best one, and return the new findings."""
         trainer, health = self.trainer, self.trainer.health
-        new = self.validator.rescore_best(self.run.folder)
+        folder, write = self.run.folder, self.storage.write
+        new = write(lambda: self.validator.rescore_best(folder))
         checkup = self.validator.validate()
         new += health.update(checkup, trainer.settings.augment_p)
         findings = [*earlier, *new]
-        state = trainer.state_on_host()
         if health.is_best(checkup):
-            self.run.folder.save_best(state, checkup.kid, checkup.network)
-        if any(finding.action == "restore" for finding in findings) and (best := self.run.folder.load_best(state)):
-            trainer.restore(best)
+            state = trainer.state_on_host()
+            write(lambda: folder.save_best(state, checkup.kid, checkup.network))
         entry = {
             **dataclasses.asdict(checkup),
             "rate": health.rate,
             "augment": health.augment,
             "findings": [finding.text for finding in findings],
         }
-        events.add(self.run.folder.append_checkup(entry))
+        write(lambda: folder.append_checkup(entry))
+        write(lambda: events.add(entry))
         return new
 
 

@@ -1,6 +1,7 @@
 """Health checks: what is detected during training, and what is done about it.
 
-- Non-finite loss: the step is undone and the learning rate halved. The run fails after `MAX_NON_FINITE` of them.
+- Non-finite loss, gradient or moving average: the step is undone and the learning rate halved. If all steps since the
+  last tick were undone, the best state is restored too. The run fails after `MAX_NON_FINITE` of them.
 - Mode collapse (diversity below `COLLAPSE_DIVERSITY`, and below half of the highest so far): the best state is restored
   and the learning rate halved. Training stops after `MAX_COLLAPSES` of them.
 - Overfitting of the discriminator (above `MAX_OVERFITTING`): `augment_p` is raised, up to `MAX_AUGMENT`. At that limit
@@ -143,12 +144,13 @@ class Health:
         raised = min(augment_p + self.augment, max(MAX_AUGMENT, augment_p))
         return {**schedule, "learning_rate": schedule["learning_rate"] * self.rate, "augment_p": raised}
 
-    def not_finite(self, batches: int, learning_rate: float) -> Finding:
+    def not_finite(self, batches: int, learning_rate: float, all_steps: bool = False) -> Finding:
         """Count a step that was undone because its loss was not finite, and halve the learning rate.
 
         Args:
             batches: number of batches trained so far.
             learning_rate: that of the settings.
+            all_steps: whether all steps since the last tick were undone, so that the weights themselves are at fault.
 
         Raises:
             TrainingError: it is the one after `MAX_NON_FINITE`.
@@ -161,6 +163,12 @@ class Health:
                 f"Received: learning_rate={learning_rate:g}"
             )
         self.rate /= 2
+        if all_steps and self.best_kid is not None:
+            return Finding(
+                f"No loss was finite before batch {batches:,}: the state of batch {self.best_batches:,} was restored "
+                "and the learning rate halved",
+                "restore",
+            )
         return Finding(
             f"A loss was not finite before batch {batches:,}: the step was undone and the learning rate halved"
         )

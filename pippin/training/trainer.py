@@ -84,6 +84,7 @@ class Trainer:
         self._anchors = anchors
         self._step = build_step(engine, networks, self.rule)
         self._batches = 0
+        self._start = 0.0
 
     @property
     def batches(self) -> int:
@@ -126,6 +127,10 @@ class Trainer:
         counters = {name: self.state[name] for name in ("steps", "images_seen")}
         self.state = {**self.engine.to_device(state), **counters}
 
+    def exclude_time(self, seconds: float) -> None:
+        """Exclude a time in which training waited, such as for a full disk, from the training time."""
+        self._start += seconds
+
     def state_on_host(self) -> State:
         """Return the state as NumPy arrays, after all pending computation."""
         return self.engine.to_host(self.state)
@@ -148,21 +153,21 @@ class Trainer:
             A tick at the start, every `TICK` batches, where `extra_tick` asks for one, and at the end.
         """
         measured: list[dict[str, Any]] = []
-        start, last_tick = time.perf_counter() - self.seconds, self.seconds
+        self._start, last_tick = time.perf_counter() - self.seconds, self.seconds
         _ = self.anchors  # assigned here, because the time that it takes counts
         yield self._make_tick({}, 0.0)
         while self.progress < 1.0:
             on_batch_begin(self.batches)
             measured.append(self.step())
             on_batch_end(self.batches, measured[-1])
-            self.seconds = time.perf_counter() - start
+            self.seconds = time.perf_counter() - self._start
             if self.batches % TICK == 0 or extra_tick(self.batches) or self.progress >= 1.0:
                 means = self._means(measured)  # waits for the engine
-                self.seconds = time.perf_counter() - start
+                self.seconds = time.perf_counter() - self._start
                 speed = len(measured) * self.settings.batch_size / (self.seconds - last_tick)
                 measured = []
                 yield self._make_tick(means, speed)
-                last_tick = time.perf_counter() - start  # the time that the caller took for the tick is not the steps'
+                last_tick = time.perf_counter() - self._start  # without the time that the caller took for the tick
 
     def step(self) -> dict[str, Any]:
         """Train one batch.

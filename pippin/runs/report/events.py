@@ -2,14 +2,18 @@
 
 import io
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from pippin.host.files import run_errors
+from pippin.host.own_files import require_own
 from pippin.runs.run import Run
 
 FOLDER = "tensorboard"
@@ -31,25 +35,34 @@ class EventLog:
 
     The file starts with everything that the run holds so far; new entries are appended. There is always exactly one
     file: each training session writes it again, because a resumed run discards what was logged after its checkpoint.
+    If an entry cannot be written, the next one writes the whole file again.
 
     Args:
         run: the run.
+
+    Raises:
+        RunError: the file cannot be written, or its folder is a link; see `pippin.host.own_files`.
     """
 
     def __init__(self, run: Run) -> None:
-        folder = run.path / FOLDER
+        self._run = run
+        self._file: IO[bytes] | None = None
+        with run_errors(run.path):
+            self._write_all()
+
+    def _write_all(self) -> None:
+        """Write a new file with everything that the run holds, in the place of the old one."""
+        folder = require_own(self._run.path / FOLDER)
         folder.mkdir(exist_ok=True)
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self._file = (folder / f"events.out.tfevents.{int(time.time())}.pippin").open("wb")
+        self._file = (folder / f"events.out.tfevents.{int(time.time())}.pippin").open("xb")
         self._records = RecordWriter(self._file)
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
-        for entry in run.log():
-            self.add(entry)
-        for entry in run.checkups():
-            self.add(entry)
-        for file in run.folder.snapshot_files():
-            self.add_picture(int(file.stem.removeprefix("batch-")), file)
+        for entry in [*self._run.log(), *self._run.checkups()]:
+            self._write(_figures(entry))
+        for file in self._run.folder.snapshot_files():
+            self._write(_picture(int(file.stem.removeprefix("batch-")), file))
 
     def __enter__(self) -> "EventLog":
         return self
@@ -58,34 +71,66 @@ class EventLog:
         self.close()
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Add the figures of an entry of the log or of a checkup."""
-        values = [
-            Summary.Value(tag=f"{group}/{key}", simple_value=entry[key])
-            for group, keys in TAGS.items()
-            for key in keys
-            if entry.get(key) is not None
-        ]
-        self._write(Event(wall_time=time.time(), step=entry["batches"], summary=Summary(value=values)))
+        """Add the figures of an entry of the log or of a checkup, after it was appended to the run's own file.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        self._append(lambda: _figures(entry))
 
     def add_picture(self, batches: int, file: Path) -> None:
-        """Add a sheet of generated images.
+        """Add a sheet of generated images, one of the run's snapshots.
 
         Args:
             batches: number of batches that the generator was trained for.
             file: a PNG file.
+
+        Raises:
+            RunError: the file cannot be written.
         """
-        contents = file.read_bytes()
-        with Image.open(io.BytesIO(contents)) as picture:
-            width, height = picture.size
-        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=contents)
-        value = Summary.Value(tag="pictures", image=image)
-        self._write(Event(wall_time=time.time(), step=batches, summary=Summary(value=[value])))
+        self._append(lambda: _picture(batches, file))
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            with suppress(OSError):  # each event was flushed; if one was not, the file was given up already
+                self._file.close()
+            self._file = None
+
+    def _append(self, event: Callable[[], Event]) -> None:
+        """Append an event, or write the whole file if it was given up; what the run holds includes the event."""
+        with run_errors(self._run.path):
+            try:
+                if self._file is None:
+                    self._write_all()
+                else:
+                    self._write(event())
+            except OSError:
+                self.close()
+                raise
 
     def _write(self, event: Event) -> None:
         """Append an event, and flush, so that TensorBoard shows it during training."""
         self._records.write(event.SerializeToString())
         self._records.flush()
+
+
+def _figures(entry: dict[str, Any]) -> Event:
+    """Return the event for the figures of an entry of the log or of a checkup."""
+    values = [
+        Summary.Value(tag=f"{group}/{key}", simple_value=entry[key])
+        for group, keys in TAGS.items()
+        for key in keys
+        if entry.get(key) is not None
+    ]
+    return Event(wall_time=time.time(), step=entry["batches"], summary=Summary(value=values))
+
+
+def _picture(batches: int, file: Path) -> Event:
+    """Return the event for a sheet of generated images, a PNG file."""
+    contents = file.read_bytes()
+    with Image.open(io.BytesIO(contents)) as picture:
+        width, height = picture.size
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=contents)
+    value = Summary.Value(tag="pictures", image=image)
+    return Event(wall_time=time.time(), step=batches, summary=Summary(value=[value]))
