@@ -81,11 +81,12 @@ def test_an_unfinished_run_can_get_another_length(tmp_path):
 
 
 def test_minutes_are_extended_likewise(tmp_path):
-    short = tiny.train(tmp_path / "run", batches=None, minutes=0.01)
-    run = tiny.train(tmp_path / "run", batches=None, minutes=short.seconds / 60 + 0.01)
+    run = tiny.train(tmp_path / "run", batches=None, minutes=0.01)
+    batches, seconds = run.batches, run.seconds
+    run = tiny.train(tmp_path / "run", batches=None, minutes=seconds / 60 + 0.01)
     assert run.finished
-    assert run.batches > short.batches
-    assert run.seconds >= short.seconds + 0.6
+    assert run.batches > batches
+    assert run.seconds >= seconds + 0.6
     with pytest.raises(RunError, match=r"was already trained for 0\.0\d+ minutes"):
         tiny.train(tmp_path / "run", batches=None, minutes=0.01)
 
