@@ -214,7 +214,7 @@ def _parse_header(header: dict[str, str]) -> tuple[dict[str, Any], dict[str, str
 def checksum(array: np.ndarray) -> str:
     """Return the SHA-256 of an array's dtype, shape and bytes, in hexadecimal."""
     hasher = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    hasher.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    hasher.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return hasher.hexdigest()
 
 
