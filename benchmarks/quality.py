@@ -47,7 +47,7 @@ def main() -> None:
         "--features",
         type=_names,
         default="efficientnet-lite1,efficientnet-lite0",
-        help="feature networks for the scores, separated by commas",
+        help="feature networks for the scores, separated by commas; see also unrelated_network.py",
     )
     parser.add_argument("--one-core", type=_names, default=[], help="methods that get one core, separated by commas")
     parser.add_argument("--report", action="store_true", help="train nothing, and report the existing samples")
@@ -181,13 +181,20 @@ def load_samples(work: Path, methods: list[str], seeds: int) -> Samples:
 
 def score(samples: Samples, held_out: np.ndarray, networks: list[str]) -> list[dict[str, Any]]:
     """Return one row of scores for each feature network, method and seed."""
+    import unrelated_network
+
     from pippin import measure
+
+    def extract(images: np.ndarray, network: str) -> np.ndarray:
+        if network == unrelated_network.NAME:
+            return unrelated_network.extract(images)
+        return measure.extract(images, network)
 
     rows = []
     for network in networks:
-        references = measure.extract(held_out, network)
+        references = extract(held_out, network)
         for (method, seed), images in samples.items():
-            scores = measure.score(measure.extract(images, network), references, network)
+            scores = measure.score(extract(images, network), references, network)
             rows.append({"method": method, "seed": seed, **asdict(scores), "locked": measure.locked(images)})
     return rows
 
