@@ -1,6 +1,7 @@
 """`pippin collect`, against a local server with Openverse's interface, and against misbehaving servers."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from pippin import cli
 from pippin.cli import console
 from pippin.collecting import web
 from pippin.collecting.collection import safe_name
+from pippin.collecting.credits import escaped
 from pippin.collecting.openverse import permitted
 from pippin.collecting.web import Client, is_local
 from pippin.errors import SettingsError, SourceError
@@ -294,6 +296,50 @@ def test_a_server_that_times_out_is_skipped(server, collect, monkeypatch):
     assert list(collect().skipped) == ["the server timed out (temporary)"]
 
 
+def drip(request, pieces):
+    """Send pieces of a response, one every 20 ms, for at most 20 seconds."""
+    try:
+        for _, piece in zip(range(1000), pieces, strict=False):
+            request.wfile.write(piece)
+            request.wfile.flush()
+            time.sleep(0.02)
+    except OSError:
+        pass
+
+
+DRIPPING = {
+    "status": lambda: itertools.repeat(b"H"),
+    "headers": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\n"], itertools.cycle([b"X", b"-a", b": b\r\n"])),
+    "one header": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nX-a: "], itertools.repeat(b"b")),
+    "interim responses": lambda: itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"], itertools.repeat(b"x")),
+    "body without a length": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.repeat(b"x")),
+    "chunks": lambda: itertools.chain(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"], itertools.repeat(b"1\r\nx\r\n")
+    ),
+}
+
+
+@pytest.mark.parametrize("part", DRIPPING)
+def test_a_response_that_arrives_byte_by_byte_is_ended(server, folder, collect, monkeypatch, part):
+    monkeypatch.setattr(web, "MAX_SECONDS", 0.3)
+    server.add("slow.jpg", lambda request: drip(request, DRIPPING[part]()))
+    server.add("good.jpg", photograph(2))
+    found = collect()
+    assert list(found.skipped) == ["the download takes more than 0.3 s (temporary)"]
+    assert list(pictures(folder).values()) == [photograph(2)]
+
+
+def test_redirects_that_never_end_are_within_the_time_limit(server, collect, monkeypatch):
+    def redirect(request):
+        time.sleep(0.2)
+        reply(request, b"", 302, Location=f"/slow.jpg?{len(server.calls)}")
+
+    monkeypatch.setattr(web, "MAX_SECONDS", 0.3)
+    server.add("slow.jpg", redirect)
+    assert list(collect().skipped) == ["the download takes more than 0.3 s (temporary)"]
+
+
 def test_results_with_unusable_metadata_are_not_downloaded(server, collect):
     server.add("icon.jpg", photograph(1), width=64)
     server.add("drawing.svg", b"<svg/>", filetype="svg")
@@ -349,6 +395,97 @@ def test_no_cell_of_the_credits_is_a_formula(server, folder, collect):
     assert (row["author"], row["licence"], row["licence address"]) == ("'@SUM(A1)", "CC BY-SA", "")
     assert len((folder / "CREDITS.csv").read_text().splitlines()) == 2
     assert len(collect("-apple").files) == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠a",
+        "﹦1",
+        "﹢1",
+        "﹣1",
+        "﹫a",
+        "⁼1",
+        "−1",
+        "\t1",
+        "\r1",
+        "\n1",
+    ]
+    + [f"{space}=1" for space in " \t\r\n\x00\x0b\x1b\x85\xa0\u200b\u200e\u202e\u2028\u3000\ufeff\u2060"],
+)
+def test_every_beginning_of_a_formula_is_escaped(cell):
+    assert escaped(cell) == f"'{cell}"
+    assert escaped(f"{cell}\u0301") == f"'{cell}\u0301"
+
+
+@pytest.mark.parametrize("cell", ["", " ", "apple", "1 + 1", "a=b", "Äpfel", "写真", "'=1", "https://a.org/=1", "(−1)"])
+def test_other_cells_are_not_escaped(cell):
+    assert escaped(cell) == cell
+
+
+def test_controls_of_a_terminal_are_left_out_of_the_credits(server, folder, collect):
+    server.add("a.jpg", photograph(1), title="an\x1b[31m \u202eapple\x07", creator="\u200fEve\x9b")
+    collect()
+    (row,) = credits(folder)
+    assert (row["title"], row["author"]) == ("an[31m apple", "Eve")
+
+
+@pytest.mark.parametrize("name", ["license_url", "foreign_landing_url"])
+def test_a_long_link_is_left_out(server, folder, collect, name):
+    server.add("a.jpg", photograph(1), **{name: "https://example.org/" + "a" * 300_000})
+    assert len(collect().files) == 1
+    assert (folder / "CREDITS.csv").stat().st_size < 1000
+    assert len(collect().files) == 1
+
+
+def test_a_picture_with_a_long_address_is_not_used(server, folder, collect):
+    server.add("a.jpg", photograph(1), url=f"{server.address}/a.jpg?" + "a" * 300_000)
+    assert collect().files == ()
+    assert server.pictures() == []
+
+
+def test_credits_with_a_long_cell_are_read(server, folder, collect):
+    server.add_many(3)
+    collect(count=1)
+    long = '"' + '","'.join(["x" * 300_000, *[""] * 5, "http://example.org/" + "a" * 300_000, "apple"]) + '"\n'
+    with (folder / "CREDITS.csv").open("a", encoding="utf-8") as file:
+        file.write(long)
+    limit = csv.field_size_limit()
+    assert len(collect(count=3).files) == 3
+    assert csv.field_size_limit() == limit
+    assert long in (folder / "CREDITS.csv").read_text(encoding="utf-8-sig")
+
+
+def endless_search(server, **about):
+    """Let each page of the search have one new result, for ever."""
+
+    def page(request, query):
+        number = int(query["page"][0])
+        result = {"url": f"{server.address}/{number}.jpg", "license": "by", **about}
+        reply(request, json.dumps({"page_count": number + 1, "results": [result]}).encode())
+
+    server.search = page
+
+
+def test_a_search_of_dead_results_without_end_is_ended(server, collect):
+    endless_search(server)
+    notices = []
+    found = collect(notice=notices.append)
+    assert found.skipped == {"HTTP status 404": 200}
+    assert notices == ["200 pictures in a row cannot be used, so the search ends"]
+
+
+def test_a_search_without_end_is_ended(server, collect, monkeypatch):
+    monkeypatch.setattr("pippin.collecting.openverse.MAX_PAGES", 30)
+    endless_search(server, license="by-nc")
+    assert collect(licence="by").skipped == {"another licence than requested": 30}
 
 
 def test_files_that_pippin_did_not_write_are_not_changed(server, folder, collect):

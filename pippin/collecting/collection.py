@@ -37,6 +37,9 @@ because other servers have pictures too."""
 MAX_FAILURES = 20
 """Number of successive temporary errors after which collecting ends. By then the network is probably down."""
 
+MAX_UNUSABLE = 200
+"""Number of successive unusable pictures after which collecting ends, because some searches never end."""
+
 REFUSED_FILE = ".refused.jsonl"
 """File that records the addresses of unusable pictures and the reasons, so that they are not downloaded again. It is
 hidden, so it does not count as a picture."""
@@ -129,8 +132,11 @@ def collect(
         pages = search(client, query, requested, api)
         while len(downloads.files) < count and (page := next(pages, None)) is not None:
             for result in page:
-                if len(downloads.files) < count and downloads.add(result):
+                if len(downloads.files) < count and downloads.unusable < MAX_UNUSABLE and downloads.add(result):
                     progress(len(downloads.files), count)
+            if downloads.unusable >= MAX_UNUSABLE:
+                notice(f"{MAX_UNUSABLE} pictures in a row cannot be used, so the search ends")
+                break
     except OSError as problem:
         reason = problem.strerror or problem
         raise SourceError(f"The pictures cannot be written: {reason}. Received: {str(folder)!r}") from None
@@ -167,6 +173,7 @@ class _Downloads:
     Attributes:
         files: names of the files in the folder that were found with this query.
         skipped: reason → number of results that were skipped for it.
+        unusable: number of successive pictures that were downloaded in vain.
     """
 
     def __init__(self, client: Client, folder: Path, query: str, requested: tuple[str, ...], min_side: int) -> None:
@@ -178,7 +185,7 @@ class _Downloads:
         entries = (entry for entry in read_lines(folder / REFUSED_FILE) if isinstance(entry, dict))
         self._refused = {str(entry.get("address")): str(entry.get("why")) for entry in entries}
         self._known_urls = {row["original address"] for row in self.credits.rows}
-        self._failures = 0
+        self._failures, self.unusable = 0, 0
 
     def add(self, result: Result) -> bool:
         """Download the picture of a result if it is usable and new, and return whether it was added."""
@@ -199,7 +206,7 @@ class _Downloads:
                     f"to resume. Received: {len(self.files):,} pictures so far"
                 ) from None
             return False
-        self._failures = 0
+        self._failures, self.unusable = 0, 0
         return True
 
     def _check(self, result: Result) -> None:
@@ -251,6 +258,7 @@ class _Downloads:
         if result.url in self._refused or reason.startswith("too small") or reason == OTHER_LICENCE:
             return
         self._refused[result.url] = reason
+        self.unusable += 1
         line = json.dumps({"address": result.url, "why": reason}) + "\n"
         with (self.folder / REFUSED_FILE).open("a", encoding="utf-8") as file:
             file.write(line)

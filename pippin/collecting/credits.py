@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from pippin.pictures.sources.files import CREDITS_FILE
 
 COLUMNS = ("file", "title", "author", "licence", "licence address", "source page", "original address", "search")
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a spreadsheet read a cell as a formula. Titles come from strangers, so such cells are
-escaped with an apostrophe."""
+FORMULA = frozenset("=+-@−")
+"""First characters that make a spreadsheet read a cell as a formula; their full-width and other variants do so too.
+Titles come from strangers, so such cells are escaped with an apostrophe."""
 
 
 class Credits:
@@ -40,7 +42,7 @@ class Credits:
         content = self.path.read_bytes()
         complete = content[: content.rfind(b"\n") + 1]  # a killed process may have left an incomplete last line
         try:
-            header, *lines = csv.reader(io.StringIO(complete.decode("utf-8-sig"), newline=""), strict=True)
+            header, *lines = _csv_cells(complete.decode("utf-8-sig"))
             if tuple(header) != COLUMNS:
                 raise ValueError
             self.rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines if line]
@@ -60,15 +62,15 @@ class Credits:
     def add(self, file: str, result: Result, query: str) -> None:
         """Append the credits of a picture."""
         about = (result.title, result.author, result.licence_name, result.licence_url, result.page_url, result.url)
-        cells = [_escaped(cell) for cell in (file, *about, query)]
+        cells = [escaped(cell) for cell in (file, *about, query)]
         with self.path.open("a", encoding="utf-8", newline="") as opened:
             opened.write(_csv_line(cells))
         self.rows.append(dict(zip(COLUMNS, cells, strict=True)))
 
     def files(self, query: str) -> list[str]:
         """Return the names of the files that were found with a query and still exist."""
-        names = (row["file"] for row in self.rows if row["search"] == _escaped(query))
-        return [name for name in names if (self.path.parent / name).is_file()]
+        names = (row["file"] for row in self.rows if row["search"] == escaped(query))
+        return [name for name in names if os.path.isfile(self.path.parent / name)]  # False for impossible names
 
 
 def _csv_line(cells: Sequence[str]) -> str:
@@ -78,6 +80,23 @@ def _csv_line(cells: Sequence[str]) -> str:
     return line.getvalue()
 
 
-def _escaped(cell: str) -> str:
-    """Return a cell that no spreadsheet reads as a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+def _csv_cells(text: str) -> list[list[str]]:
+    """Return the cells of each line of CSV, however long they are: earlier versions wrote links of any length."""
+    limit = csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    finally:
+        csv.field_size_limit(limit)
+
+
+def escaped(cell: str) -> str:
+    """Return a cell that no spreadsheet reads as a formula.
+
+    Spreadsheets skip white space and invisible characters at the beginning, and some read full-width characters as
+    their ordinary forms.
+    """
+    if cell[:1] in ("\t", "\r", "\n"):
+        return f"'{cell}"
+    visible = (character for character in cell if unicodedata.category(character)[0] not in "ZC")
+    first = unicodedata.normalize("NFKC", next(visible, ""))
+    return f"'{cell}" if FORMULA.intersection(first[:1]) else cell

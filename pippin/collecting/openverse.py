@@ -33,8 +33,15 @@ MAX_EMPTY_PAGES = 3
 """Number of successive pages without a new result after which a search ends, because some servers
 repeat pages."""
 
+MAX_PAGES = 1000
+"""Largest number of pages of a search. They hold twice as many results as pictures can be requested, so a search with
+more of them does not end by itself."""
+
 MAX_TEXT = 200
 """Largest number of characters of a title or an author that is kept."""
+
+MAX_URL = 2000
+"""Largest number of characters of a URL that is used or kept. Some browsers and servers accept no longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ def search(client: Client, query: str, requested: Sequence[str] = (), api: str =
         options["license"] = ",".join(named)
     page, pages, empty_pages = 1, 1, 0
     known_urls: set[str] = set()
-    while page <= pages and empty_pages < MAX_EMPTY_PAGES:
+    while page <= min(pages, MAX_PAGES) and empty_pages < MAX_EMPTY_PAGES:
         answer = _request_page(client, f"{api}?{urlencode({**options, 'page': page})}", api)
         pages = answer["page_count"]
         new = []
@@ -159,23 +166,26 @@ def _request_page(client: Client, url: str, api: str) -> dict[str, Any]:
 
 def _result(item: Any) -> Result | None:
     """Return the result that a JSON value describes, or None if it has no usable URL."""
-    if not isinstance(item, dict) or not str(item.get("url")).startswith(("http://", "https://")):
+    if not isinstance(item, dict):
         return None
 
     def text(name: str) -> str:
         value = item.get(name)
-        return printable(" ".join(value.split()))[:MAX_TEXT] if isinstance(value, str) else ""
+        return _without_controls(" ".join(value.split()))[:MAX_TEXT] if isinstance(value, str) else ""
 
     def link(name: str) -> str:
         value = item.get(name)
-        if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        if not isinstance(value, str) or not value.startswith(("http://", "https://")) or len(value) > MAX_URL:
             return ""
-        return printable("".join(value.split()))
+        return _without_controls("".join(value.split()))
 
     def pixels(name: str) -> int:
         value = item.get(name)
         return value if isinstance(value, int) and value > 0 else 0
 
+    url = link("url")
+    if not url:
+        return None
     return Result(
         title=text("title"),
         author=text("creator"),
@@ -183,8 +193,13 @@ def _result(item: Any) -> Result | None:
         version=text("license_version"),
         licence_url=link("license_url"),
         page_url=link("foreign_landing_url"),
-        url=link("url"),
+        url=url,
         file_type=text("filetype").lower(),
         width=pixels("width"),
         height=pixels("height"),
     )
+
+
+def _without_controls(text: str) -> str:
+    """Return a text without the characters that control a terminal or the direction of text."""
+    return "".join(character for character in text if printable(character) == character)

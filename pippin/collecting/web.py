@@ -3,8 +3,10 @@
 import ipaddress
 import json
 import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 
 import pippin
 from pippin.pictures.colour import Refused
@@ -33,7 +36,8 @@ TIMEOUTS = (10, 30)
 """Timeouts for connecting and for reading the next bytes, in seconds."""
 
 MAX_SECONDS = 120
-"""Longest time for a whole response, in seconds. A server that sends slowly never runs into the read timeout."""
+"""Longest time for a whole request, redirects, headers and body included, in seconds. A server that sends byte by byte
+never runs into the timeout for the next bytes."""
 
 INVALID_URL = "the address is not a valid http or https URL"
 
@@ -70,9 +74,9 @@ class Client:
         self._session.headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         self._session.auth = lambda request: request  # sends no passwords from the user's .netrc
         self._session.max_redirects = MAX_REDIRECTS
-        if not local:
-            for scheme in ("http://", "https://"):
-                self._session.mount(scheme, _PublicAdapter())
+        self._deadline = Deadline()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter(self._deadline, local))
 
     def get(self, url: str, max_bytes: int, max_wait: float) -> bytes:
         """Return the content of a URL. Temporary errors are retried.
@@ -93,11 +97,17 @@ class Client:
         for attempt in range(MAX_ATTEMPTS):
             server = self._wait_for_turn(url, max_wait)
             try:
-                with self._session.get(url, stream=True, timeout=TIMEOUTS) as response:
+                with (
+                    self._deadline.limit(MAX_SECONDS),
+                    self._session.get(url, stream=True, timeout=TIMEOUTS) as response,
+                ):
                     pause = _requested_pause(response.headers)
                     if response.status_code == 200:
                         self._postpone(server, pause or MIN_INTERVAL)
-                        return _body(response, max_bytes)
+                        content = _body(response, max_bytes)
+                        if self._deadline.passed:  # without a length, the end of the connection is that of the body
+                            raise requests.Timeout
+                        return content
                     problem = f"HTTP status {response.status_code}"
                     if response.status_code not in RETRYABLE:
                         self._postpone(server, pause or MIN_INTERVAL)
@@ -106,7 +116,9 @@ class Client:
                 raise Refused("too many redirects") from None
             except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, UnicodeError):
                 raise Refused(INVALID_URL) from None
-            except (requests.RequestException, OSError) as error:
+            except (requests.RequestException, OSError, HTTPError) as error:
+                if self._deadline.passed:
+                    raise TemporaryError(f"the download takes more than {MAX_SECONDS} s") from None
                 pause, problem = 0.0, _reason(error)
             self._postpone(server, max(pause, BACKOFF * 2**attempt))
         raise TemporaryError(problem)
@@ -159,35 +171,106 @@ def _check_peer(connected: socket.socket) -> socket.socket:
     return connected
 
 
-class _PublicConnection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return _check_peer(super()._new_conn())
+class Deadline:
+    """Shuts down the connections of a request that takes too long, whatever part of it takes the time.
+
+    Attributes:
+        passed: whether the last request took too long.
+    """
+
+    def __init__(self) -> None:
+        self.passed = False
+        self._sockets: list[socket.socket] = []
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """Shut down the connections that `watch` was called with, unless the block ends within some seconds."""
+        self.passed, self._sockets = False, []
+        timer = threading.Timer(seconds, self._shut_down)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for connected in self._sockets:
+                connected.close()
+
+    def watch(self, connected: socket.socket | None) -> None:
+        """Remember a connected socket. A duplicate is kept, because TLS replaces the socket during its handshake."""
+        if connected is not None:
+            with suppress(OSError):
+                self._sockets.append(socket.fromfd(connected.fileno(), connected.family, connected.type))
+        if self.passed:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        self.passed = True
+        for connected in self._sockets:
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
 
 
-class _PublicSecureConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return _check_peer(super()._new_conn())
+def _pools(deadline: Deadline, local: bool) -> dict[str, type[HTTPConnectionPool]]:
+    """Return the classes of connection pools whose connections have a deadline: scheme → class.
+
+    Args:
+        deadline: watches the connections.
+        local: whether they may lead to this machine and to private networks.
+    """
+
+    class Watched:
+        """Watches a connection from the moment it is made, and again when another request uses it."""
+
+        sock: socket.socket | None
+
+        def _new_conn(self) -> socket.socket:
+            connected = super()._new_conn()  # type: ignore[misc]
+            deadline.watch(connected)
+            return connected if local else _check_peer(connected)
+
+        def putrequest(self, *args: Any, **options: Any) -> None:
+            deadline.watch(self.sock)
+            super().putrequest(*args, **options)  # type: ignore[misc]
+
+    class Connection(Watched, HTTPConnection):
+        pass
+
+    class SecureConnection(Watched, HTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    return {"http": Pool, "https": SecurePool}
 
 
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _PublicConnection
+class _Adapter(HTTPAdapter):
+    """Connects within a deadline, and to public addresses only unless it is local, also after redirects.
 
+    If a proxy is configured, the proxy must ensure that addresses are public.
+    """
 
-class _PublicSecurePool(HTTPSConnectionPool):
-    ConnectionCls = _PublicSecureConnection
-
-
-class _PublicAdapter(HTTPAdapter):
-    """Connects to public addresses only, also after redirects. If a proxy is configured, the proxy must ensure that."""
+    def __init__(self, deadline: Deadline, local: bool) -> None:
+        self._deadline, self._local = deadline, local
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicSecurePool}
+        self.poolmanager.pool_classes_by_scheme = _pools(self._deadline, self._local)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _pools(self._deadline, local=True)
+        return manager
 
 
 def _body(response: requests.Response, max_bytes: int) -> bytes:
-    """Return the body of a response, or raise an error if it is too large or takes too long."""
-    began, content = time.monotonic(), bytearray()
+    """Return the body of a response, or raise `Refused` if it is too large."""
+    content = bytearray()
     too_large = f"too large: more than {max_bytes:,} bytes"
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
@@ -196,8 +279,6 @@ def _body(response: requests.Response, max_bytes: int) -> bytes:
         content += chunk
         if len(content) > max_bytes:
             raise Refused(too_large)
-        if time.monotonic() - began > MAX_SECONDS:
-            raise TemporaryError(f"the download takes more than {MAX_SECONDS} s")
     return bytes(content)
 
 
