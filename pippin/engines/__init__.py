@@ -79,14 +79,23 @@ def current() -> Engine:
     if "keras" not in sys.modules:
         choose()
     with _quiet_loading():
-        import keras
-
+        keras = _load_keras()
         backend = keras.backend.backend()
         if backend not in ENGINES:
             raise EngineError(f"Pippin trains on {', '.join(ENGINES)}. Received: KERAS_BACKEND={backend}")
         engine: Engine = importlib.import_module(f"pippin.engines.{backend}")
         engine.device()
     return engine
+
+
+def _load_keras() -> Any:
+    """Return Keras. It reads `keras.json` while it is imported, and raises errors of many classes for wrong values."""
+    try:
+        return importlib.import_module("keras")
+    except Exception as problem:
+        reason = " ".join(str(problem).split())[:300]
+        message = f"Keras cannot be loaded ({reason}); correct or remove its configuration, or install Keras again"
+        raise EngineError(f"{message}. Received: {_keras_json_path()}") from None
 
 
 @contextlib.contextmanager
@@ -132,13 +141,17 @@ def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def _keras_json() -> str | None:
-    """Return the backend that `keras.json` names."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+def _keras_json() -> str:
+    """Return the backend that `keras.json` names, or "" if it names none."""
     try:
-        return json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
-    except (OSError, ValueError, AttributeError):
-        return None
+        return str(json.loads(_keras_json_path().read_text(encoding="utf-8")).get("backend"))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ""
+
+
+def _keras_json_path() -> Path:
+    """Return the path of Keras' configuration file."""
+    return Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~")) / ".keras") / "keras.json"
 
 
 def _preference() -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from pippin.host.keras_config import default_keras_config
+
 name = "jax"
 
 
@@ -16,7 +18,7 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any
 
 def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
     """See `pippin.engines.Engine.jit`."""
-    return jax.jit(function, donate_argnums=(0,) if donate else ())
+    return jax.jit(default_keras_config()(function), donate_argnums=(0,) if donate else ())
 
 
 def to_device(tree: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pippin.host.cores import available_cores
+from pippin.host.keras_config import default_keras_config
 
 name = "tensorflow"
 
@@ -55,7 +56,7 @@ def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any
     Autograph is off: there is no Python control flow to rewrite.
     """
     # TensorFlow warns of retracing by counting the traces of one code object, which closures share; a partial has none.
-    return tf.function(functools.partial(function), autograph=False)
+    return tf.function(functools.partial(default_keras_config()(function)), autograph=False)
 
 
 def to_device(tree: Any) -> Any:

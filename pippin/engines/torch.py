@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from keras import tree as keras_tree
 
+from pippin.host.keras_config import default_keras_config
+
 name = "torch"
 
 
@@ -42,7 +44,7 @@ def _track(tensor: Any) -> Any:
 
 def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
     """See `pippin.engines.Engine.jit`. The function runs eagerly, and `donate` is ignored."""
-    return torch.no_grad()(function)
+    return torch.no_grad()(default_keras_config()(function))
 
 
 def to_device(tree: Any) -> Any:

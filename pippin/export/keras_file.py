@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from pippin.export.trained_generator import TrainedGenerator, export_path
+from pippin.host.keras_config import default_keras_config
 
 
+@default_keras_config()
 def write(trained: TrainedGenerator, path: Path) -> None:
     """Write the generator with `keras.Model.save`.
 

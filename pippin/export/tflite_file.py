@@ -9,6 +9,7 @@ import numpy as np
 from pippin.engines.stderr import suppressed_stderr
 from pippin.errors import ExportError
 from pippin.export.trained_generator import TrainedGenerator, export_path, require_agreement, require_package
+from pippin.host.keras_config import default_keras_config
 
 
 def write(trained: TrainedGenerator, path: Path) -> None:
@@ -37,6 +38,7 @@ def write(trained: TrainedGenerator, path: Path) -> None:
         part.write_bytes(data)
 
 
+@default_keras_config()
 def _convert(trained: TrainedGenerator) -> bytes:
     """Return the file's content. The conversion starts from a SavedModel; from a function it would omit the weights."""
     import tensorflow as tf

@@ -16,6 +16,7 @@ import numpy as np
 from pippin.engines.inference import image_batch_size, model_inference, parameters_of
 from pippin.errors import ExportError
 from pippin.host.files import output_path
+from pippin.host.keras_config import default_keras_config
 from pippin.pictures import cycle_labels, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
@@ -85,6 +86,7 @@ class TrainedGenerator:
         return Path(self.about["source"]).name
 
     @property
+    @default_keras_config()
     def exported_model(self) -> keras.Model:
         """The model to export: the generator, with `latents` and `labels` (B, K) as two inputs if there are labels."""
         if not self.labels:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pippin.engines.inference import Inference, Parameters, in_batches, model_inference, parameters_of
 from pippin.errors import NetworkError
+from pippin.host.keras_config import default_keras_config
 from pippin.networks import efficientnet
 from pippin.pictures import to_rgb
 from pippin.settings import SCORING_NETWORK
@@ -17,6 +18,7 @@ BATCH_SIZE = 8
 """Images in one batch. A larger one would need more memory than a training step, and is hardly faster on a CPU."""
 
 
+@default_keras_config()
 def _build_inception() -> keras.Model:
     """Return Keras' InceptionV3 with pooled features as its output."""
     try:

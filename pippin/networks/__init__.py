@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from pippin.errors import NetworkError
+from pippin.host.keras_config import default_keras_config
 from pippin.networks import classic, projector, standard
 from pippin.networks.random_state import temporary_global_seed
 
@@ -33,6 +34,7 @@ class Networks(NamedTuple):
     projector: keras.Model | None = None
 
 
+@default_keras_config()
 def build(
     preset: str,
     image_size: int,
@@ -97,6 +99,7 @@ def check(networks: Networks, image_size: int, channels: int = 3, labels: int = 
         except Exception as problem:
             message = f"The {name} must be Sequential or functional, so that a run can keep it: {problem}"
             raise NetworkError(" ".join(message.split())) from None
+        _check_float32(name, model)
     images = (None, image_size, image_size, channels)
     if len(generator.inputs) != 1 or len(generator.input_shape) != 2 or generator.input_shape[1] is None:
         raise NetworkError(f"The generator must take latents of shape (B, latent_dim). {_received(generator)}")
@@ -105,6 +108,15 @@ def check(networks: Networks, image_size: int, channels: int = 3, labels: int = 
     if networks.projector is None and not labels:
         _check_discriminator(discriminator, images)
     return int(generator.input_shape[1]) - labels
+
+
+def _check_float32(name: str, model: keras.Model) -> None:
+    """Raise a `NetworkError` unless all layers of a model have weights and compute in float32."""
+    for layer in model._flatten_layers():
+        policy = layer.dtype_policy
+        if {policy.compute_dtype, policy.variable_dtype} != {"float32"}:
+            message = f"The {name} must compute in float32; build it with keras.config.set_dtype_policy('float32')"
+            raise NetworkError(f"{message}. Received: {layer.name} in {policy.name}")
 
 
 def _check_discriminator(discriminator: keras.Model, images: tuple) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from keras import layers
 
 from pippin.errors import NetworkError
+from pippin.host.keras_config import default_keras_config
 from pippin.networks.depthwise import DepthwiseConvolution
 
 
@@ -64,6 +65,7 @@ EPSILON = 1e-3
 """Epsilon of the batch normalisations that the weights were trained with."""
 
 
+@default_keras_config()
 def build(image_size: int, stages: tuple[int, ...], name: str = "efficientnet-lite0") -> keras.Model:
     """Build a frozen network up to the last of the given stages.
 
@@ -88,6 +90,7 @@ def build(image_size: int, stages: tuple[int, ...], name: str = "efficientnet-li
     return _frozen(keras.Model(images, maps, name=name))
 
 
+@default_keras_config()
 def build_pooled(name: str = "efficientnet-lite0") -> keras.Model:
     """Build a frozen network without its classification layer, for images of the side that it was trained on.
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from pippin.host.keras_config import default_keras_config
 from pippin.networks import efficientnet
 from pippin.networks.layers import space_to_depth
 
@@ -39,6 +40,7 @@ def sizes(image_size: int) -> tuple[int, int]:
     return features, max(features, image_size) // 4
 
 
+@default_keras_config()
 def build(image_size: int, channels: int = 3) -> keras.Model:
     """Build the projector, always with the same weights.
 

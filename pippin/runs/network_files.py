@@ -12,6 +12,7 @@ from keras.src.backend.common import global_state
 
 from pippin.errors import NetworkError, RunError
 from pippin.host.files import write_text
+from pippin.host.keras_config import default_keras_config
 from pippin.host.own_files import read_own
 from pippin.networks import graph
 from pippin.networks.random_state import preserved_random_state
@@ -42,6 +43,7 @@ def no_check(model: keras.Model) -> None:
     """Accept a model."""
 
 
+@default_keras_config()
 def read_network(path: Path, check: Callable[[keras.Model], None] = no_check) -> keras.Model:
     """Build a model with new weights from the architecture in a file.
 
@@ -66,6 +68,7 @@ def read_network(path: Path, check: Callable[[keras.Model], None] = no_check) ->
         raise RunError(_refused(path.name, problem, path)) from None
 
 
+@default_keras_config()
 def check_rebuildable(models: Iterable[keras.Model]) -> None:
     """Raise a `NetworkError` unless each model can be rebuilt from its Keras configuration, as a run stores it."""
     for model in models:

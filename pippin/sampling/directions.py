@@ -14,6 +14,7 @@ import numpy as np
 
 from pippin.engines.inference import model_inference, parameters_of
 from pippin.errors import NetworkError, SettingsError
+from pippin.host.keras_config import default_keras_config
 from pippin.sampling.edits import check_edits, is_number, parse_naming
 from pippin.sampling.generation import fingerprint
 from pippin.sampling.latents import latents_of
@@ -111,6 +112,7 @@ class Directions:
         return number
 
 
+@default_keras_config()
 def find_directions(generator: keras.Model) -> Directions:
     """Compute the editing directions of a generator.
 

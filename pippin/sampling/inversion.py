@@ -18,6 +18,7 @@ from keras import ops
 from pippin import engines
 from pippin.engines.inference import Progress, in_batches, no_progress
 from pippin.errors import SettingsError
+from pippin.host.keras_config import default_keras_config
 from pippin.measure import perceptual_distances
 from pippin.networks import projector
 from pippin.pictures import to_float
@@ -206,6 +207,7 @@ def _anchor_latents(anchors: Anchors | None, latent_dim: int) -> np.ndarray:
     return np.pad(latents, ((0, 0), (0, latent_dim - latents.shape[1])))
 
 
+@default_keras_config()
 def _error_function(generator: keras.Model, photo: np.ndarray) -> Callable[[Any], Any]:
     """Return a function: latents (B, latent_dim) → (B,), the errors of their images with respect to the photo.
 

@@ -15,6 +15,7 @@ from keras import ops
 
 from pippin.engines.inference import Progress, image_batch_size, in_batches, no_progress
 from pippin.errors import NetworkError, SettingsError
+from pippin.host.keras_config import default_keras_config
 from pippin.networks import graph
 from pippin.pictures import to_uint8
 from pippin.settings import check_integer
@@ -43,6 +44,7 @@ def upsampled_sides(generator: keras.Model) -> list[int]:
     return sorted(sides)
 
 
+@default_keras_config()
 def mix(
     generator: keras.Model,
     coarse: np.ndarray,

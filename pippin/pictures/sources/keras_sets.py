@@ -5,12 +5,14 @@ import importlib
 import numpy as np
 
 from pippin.errors import SourceError
+from pippin.host.keras_config import default_keras_config
 from pippin.pictures.sources.arrays import ArraySource
 
 PREFIX = "keras:"
 SETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
+@default_keras_config()
 def open_keras_set(source: str) -> ArraySource:
     """Open the training images of `keras:NAME`. Keras downloads them when they are used for the first time.
 
