@@ -27,7 +27,7 @@ from pippin.collecting.credits import escaped
 from pippin.collecting.openverse import permitted
 from pippin.collecting.web import Client, is_local
 from pippin.errors import SettingsError, SourceError
-from pippin.pictures.colour import Refused
+from pippin.pictures.refused import Refused
 
 
 class Clock:

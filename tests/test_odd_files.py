@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pippin.pictures import prepare
-from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import read_picture
+from pippin.pictures.refused import Refused
 from pippin.pictures.workers import TIME_LIMIT, map_in_order
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of oddities; `prepare` ignores the warnings too

@@ -15,6 +15,24 @@ Source = Annotated[
         help="A folder of pictures, an archive, an array file, a list of files, keras:NAME, or apples (built in)."
     ),
 ]
+"""The source of a command with the options of a preparation, which gets several names from the shell as one argument
+each; see `one_source`."""
+
+
+def one_source(names: list[str]) -> str:
+    """Return the only source that was given.
+
+    Raises:
+        SourceError: If there are several: the shell replaces a pattern by the names of files.
+    """
+    from pippin.errors import SourceError
+    from pippin.pictures.sources.wrong_names import explain_several
+
+    if len(names) > 1:
+        raise SourceError(explain_several(names))
+    return names[0]
+
+
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 
 

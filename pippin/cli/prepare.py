@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import pippin
-from pippin.cli.arguments import Source
+from pippin.cli.arguments import Source, one_source
 from pippin.cli.console import console_reporter
 from pippin.cli.printing import print_line, print_lines
 from pippin.errors import SettingsError
@@ -40,6 +40,17 @@ class Copies(StrEnum):
     keep = "keep"
     exact = "exact"
     near = "near"
+
+
+class Bits(StrEnum):
+    """The number of bits of values in files of more than 8 bits."""
+
+    auto = "auto"
+    eight = "8"
+    ten = "10"
+    twelve = "12"
+    fourteen = "14"
+    sixteen = "16"
 
 
 class Channels(StrEnum):
@@ -73,6 +84,12 @@ def preparation(
     transparent: Annotated[
         bool, typer.Option("--transparent", help="Keep transparency: the same as --channels 4.")
     ] = False,
+    bits: Annotated[
+        Bits, typer.Option(help="Bits of values in 16-bit files; auto: the fewest that hold the highest of the set.")
+    ] = Bits.auto,
+    max_pixels: Annotated[
+        int, typer.Option(help="Largest number of pixels of a picture, for large scans.")
+    ] = 89_478_485,
     labels: Annotated[
         str,
         typer.Option(
@@ -94,6 +111,8 @@ def preparation(
         frames=frames,
         focus=focus.value,
         channels=None if chosen is Channels.auto else int(chosen.value),
+        bits=None if bits is Bits.auto else int(bits.value),
+        max_pixels=max_pixels,
         labels=labels,
     )
 
@@ -106,12 +125,20 @@ def with_preparation(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_options(**given: Any) -> None:
         options = preparation(**{name: given[name] for name in shared})
+        given["source"] = one_source(given["source"])
         command(**{parameter.name: given[parameter.name] for parameter in own}, options=options)
 
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
+    parameters[0] = parameters[0].replace(annotation=_several(parameters[0].annotation))
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_options
+
+
+def _several(annotation: Any) -> Any:
+    """Return the annotation of an argument that takes several names, with the help of one that takes one."""
+    argument = annotation.__metadata__[0]
+    return Annotated[list[str], typer.Argument(help=argument.help, metavar="SOURCE")]
 
 
 @with_preparation

@@ -18,8 +18,8 @@ from pippin.collecting.openverse import API, Result, parse_licence, permitted, s
 from pippin.collecting.web import Client, TemporaryError, is_local
 from pippin.errors import PippinError, SettingsError, SourceError
 from pippin.host.files import output_path, read_lines
-from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import MIN_SIDE, read_picture
+from pippin.pictures.refused import Refused
 from pippin.pictures.sources.files import CREDITS_FILE
 from pippin.pictures.verdicts import general_reason, plural
 

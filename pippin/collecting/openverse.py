@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pippin.collecting.web import Client, TemporaryError
 from pippin.errors import SettingsError, SourceError
 from pippin.host.text import printable
-from pippin.pictures.colour import Refused
+from pippin.pictures.refused import Refused
 
 API = "https://api.openverse.org/v1/images/"
 

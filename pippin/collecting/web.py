@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 import pippin
-from pippin.pictures.colour import Refused
+from pippin.pictures.refused import Refused
 
 USER_AGENT = f"Pippin/{pippin.__version__} (collects openly licensed training images, one request at a time)"
 

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pippin.pictures.colour import Refused
 from pippin.pictures.os_errors import could_not_be_read
+from pippin.pictures.refused import Refused
 
 REASON = "camera raw; save it as JPEG or PNG"
 

@@ -1,13 +1,14 @@
 """A decoded picture of any colour mode → sRGB, or RGBA."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter
 
 from pippin.pictures.channels import RGBA
+from pippin.pictures.depth import DEEP_MODES, to_levels
 from pippin.pictures.preparation import BLUR, DEFAULT_PREPARATION, Preparation
+from pippin.pictures.refused import Refused
 
 MODE_NAMES = {
     "1": "black and white",
@@ -33,10 +34,6 @@ BACKGROUND_BLUR = 1 / 12
 hides the shapes."""
 
 
-class Refused(Exception):  # noqa: N818 - a result, not an error: it concerns one file and never ends a run
-    """A picture cannot be used. The message is the reason, in plain words."""
-
-
 def to_rgb(
     image: Image.Image, needed_side: int, preparation: Preparation = DEFAULT_PREPARATION
 ) -> tuple[Image.Image, list[str]]:
@@ -56,12 +53,9 @@ def to_rgb(
     """
     reasons = []
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16"):
-        reasons.append("16-bit grey turned into RGB")
-        image = _deep_to_grey(image, 65535.0)
-    elif image.mode in ("I", "F"):
-        reasons.append(f"{MODE_NAMES[image.mode]} turned into RGB")
-        image = _deep_to_grey(image, None)
+    if image.mode.startswith(DEEP_MODES):
+        reasons.append(f"{MODE_NAMES.get(image.mode, '16-bit grey')} turned into RGB")
+        image = Image.fromarray(to_levels(np.asarray(image), preparation.bits))
     elif image.mode in MODE_NAMES:
         reasons.append(f"{MODE_NAMES[image.mode]} turned into RGB")
 
@@ -130,36 +124,3 @@ def _reduce(image: Image.Image, needed_side: int) -> Image.Image:
         return image
     whole = (0, 0, image.width // factor * factor, image.height // factor * factor)
     return (image.convert("RGB") if image.mode in ("P", "PA", "1") else image).reduce(factor, whole)
-
-
-def _deep_to_grey(image: Image.Image, white: float | None) -> Image.Image:
-    """Convert one channel of more than 8 bits to 8-bit grey. Pillow's conversion would clip most values to white.
-
-    If `white` is None, the range of the values decides; see `to_levels`.
-    """
-    ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    return Image.fromarray(to_levels(np.asarray(image, np.float64), (white,) if white else ranges))
-
-
-def to_levels(values: np.ndarray, ranges: Sequence[float]) -> np.ndarray:
-    """Convert values of more than 8 bits to 8-bit levels.
-
-    Args:
-        values: float64 of any shape.
-        ranges: Possible values of white, lowest first. The first one that no value exceeds is used. If a value exceeds
-            all of them or is negative, the values are measurements (an X-ray, a height map), and are stretched from
-            their lowest to their highest.
-
-    Returns:
-        uint8 of the same shape.
-
-    Raises:
-        Refused: If a value is not finite.
-    """
-    low, high = values.min(), values.max()
-    if not np.isfinite(low + high):
-        raise Refused("holds values that are not finite")
-    white = next((limit for limit in ranges if low >= 0 and high <= limit), None)
-    if white is None:
-        values, white = values - low, high - low or 1.0
-    return np.rint(values * (255.0 / white)).astype(np.uint8)

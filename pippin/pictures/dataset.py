@@ -40,7 +40,7 @@ class Dataset:
         fingerprint: A hash of the images, their order and their labels. It changes if and only if one of these does.
         audit: The status of every file with regard to `images`: grey files are not counted as mended if training is
             in grey.
-        preparation: How the pictures were prepared.
+        preparation: How the pictures were prepared, with the number of bits that was chosen.
         notes: What the user should know about the source or the preparation, in plain words.
     """
 
@@ -49,7 +49,8 @@ class Dataset:
         self.name: str = manifest["name"]
         self.image_size: int = manifest["image_size"]
         self.fingerprint: str = manifest["fingerprint"]
-        self.preparation = Preparation.from_dict(manifest["preparation"])
+        bits = {"bits": manifest["bits"]} if manifest.get("bits") else {}
+        self.preparation = Preparation.from_dict({**manifest["preparation"], **bits})
         self.audit = Audit(files, manifest["noun"])
         self.notes: tuple[str, ...] = tuple(manifest.get("notes", ()))
         count, side = sum(len(entry.rows) for entry in self.audit.entries), self.image_size

@@ -10,10 +10,12 @@ import pi_heif
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pippin.pictures.camera_raw import TIFF_SIGNATURES, first_bytes, full_page, refuse_camera_raw
-from pippin.pictures.colour import Refused, to_rgb
+from pippin.pictures.colour import to_rgb
 from pippin.pictures.deep_tiff import read_deep_tiff
+from pippin.pictures.depth import DEEP_MODES, bits_for, brightened, highest_in
 from pippin.pictures.os_errors import could_not_be_read, why
-from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
+from pippin.pictures.preparation import DEFAULT_PREPARATION, PIXEL_LIMIT, Preparation
+from pippin.pictures.refused import Refused
 
 Image.preinit()  # Pillow tries the decoders one after the other; this puts those of common formats first
 pi_heif.register_heif_opener()  # adds HEIC to Pillow, which reads AVIF by itself
@@ -24,9 +26,6 @@ MIN_SIDE = 8
 MAX_RATIO = 50
 """Largest ratio of a picture's sides. A square shows so little of a longer strip that it is no picture of it, and
 enlarging its short side would take much memory."""
-
-PIXEL_LIMIT = 89_478_485
-"""Largest number of pixels. It is Pillow's own limit against decompression bombs: a quarter of a gibibyte as RGB."""
 
 PICTURE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"\x00\x00\x01\x00")
 HEIF_BRANDS = (b"ftyphei", b"ftypmif", b"ftyphev", b"ftypavi", b"ftypmsf")
@@ -49,6 +48,7 @@ class Decoded(NamedTuple):
         mode: The file's colour mode, as Pillow calls it.
         width: The picture's width in the file, in pixels.
         height: The picture's height in the file, in pixels.
+        highest: Its highest value, if it has more than 8 bits and their number decides which value is white.
     """
 
     image: Image.Image
@@ -57,6 +57,7 @@ class Decoded(NamedTuple):
     mode: str
     width: int
     height: int
+    highest: float | None = None
 
 
 def read_picture(
@@ -86,6 +87,8 @@ def read_picture(
     suffix = os.path.splitext(name or (file.name if isinstance(file, Path) else ""))[1]
     try:
         try:
+            if preparation.max_pixels > PIXEL_LIMIT and Image.MAX_IMAGE_PIXELS is not None:
+                Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, preparation.max_pixels)
             with _opened(file, suffix) as image:
                 return _decode(image, suffix, needed_side, preparation, frame)
         except UnidentifiedImageError:
@@ -94,7 +97,7 @@ def read_picture(
     except Refused:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Refused(f"too large: more than {PIXEL_LIMIT:,} pixels") from None
+        raise Refused(f"too large: more than {preparation.max_pixels:,} pixels") from None
     except MemoryError:
         raise Refused("too large for this machine's memory") from None
     except Exception as error:  # damaged files lead decoders to errors of any kind, from KeyError to struct.error
@@ -125,7 +128,7 @@ def _read_deep(file: Path | BinaryIO, needed_side: int, preparation: Preparation
     content = None
     if first_bytes(file).startswith(TIFF_SIGNATURES):
         try:
-            content = read_deep_tiff(file, PIXEL_LIMIT, needed_side)
+            content = read_deep_tiff(file, preparation.max_pixels, needed_side, preparation.bits)
         except (Refused, MemoryError) as problem:
             raise Refused(str(problem) or "too large for this machine's memory") from None
         except Exception as error:  # damaged files lead to errors of any kind
@@ -133,12 +136,12 @@ def _read_deep(file: Path | BinaryIO, needed_side: int, preparation: Preparation
                 raise
     if content is None:
         raise Refused(_unreadable_reason(file))
-    picture, width, height = content
-    _check_size(width, height)
+    picture, width, height, highest = content
+    _check_size(width, height, preparation.max_pixels)
     turned = _orientation(picture) != 1
     upright, colour_reasons = to_rgb(ImageOps.exif_transpose(picture) if turned else picture, needed_side, preparation)
     reasons = ["deep colour turned into RGB", *(["turned upright"] if turned else []), *colour_reasons]
-    return Decoded(upright, reasons, "TIFF", picture.mode, width, height)
+    return Decoded(upright, reasons, "TIFF", picture.mode, width, height, highest)
 
 
 def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Preparation, frame: int) -> Decoded:
@@ -148,7 +151,8 @@ def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Prep
         raise Refused("a drawing (EPS), not a picture made of pixels")
     if isinstance(image, ImageFile.StubImageFile):
         raise Refused(f"measurements or a drawing ({image.format}), not a picture made of pixels")
-    _check_size(width, height)
+    _check_size(width, height, preparation.max_pixels)
+    raw_mode = _raw_mode(image)
 
     reasons = [FULL_PAGE] if FULL_PAGE in image.info else []
     named = Image.registered_extensions().get(suffix.lower())
@@ -163,21 +167,33 @@ def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Prep
     drafted = image.draft("RGB", (needed_side, needed_side))  # a JPEG decodes faster at 1/2, 1/4 or 1/8 of its size
     image.load()
     turned = turned or (not is_tiff and _orientation(image) != 1)  # a PNG loads here, and would hide its damage before
-    _check_size(*image.size, f"{width}×{height}")  # an icon may hold another size than its header says
+    _check_size(*image.size, preparation.max_pixels, f"{width}×{height}")
     if turned:
         reasons.append("turned upright")
     mode, kind, loaded = image.mode, image.format or "unknown", image
+    highest = highest_in(image, raw_mode)
+    if highest is not None and not image.mode.startswith(DEEP_MODES):
+        loaded = brightened(image, preparation.bits or bits_for(highest))
     if drafted and drafted[1][2:] != image.size:  # the last column and row cover only a part of a pixel
-        loaded = image.crop((0, 0, int(drafted[1][2]), int(drafted[1][3])))
+        loaded = loaded.crop((0, 0, int(drafted[1][2]), int(drafted[1][3])))
     picture, colour_reasons = to_rgb(ImageOps.exif_transpose(loaded) if turned else loaded, needed_side, preparation)
-    return Decoded(picture, reasons + colour_reasons, kind, mode, width, height)
+    return Decoded(picture, reasons + colour_reasons, kind, mode, width, height, highest)
 
 
-def _check_size(width: int, height: int, size: str | None = None) -> None:
+def _raw_mode(image: Image.Image) -> str:
+    """Return how Pillow calls the layout of a picture's values in its file; "" if it has no name for it."""
+    tiles = getattr(image, "tile", None)
+    if not tiles:
+        return ""
+    args = tiles[0].args
+    return str(args if isinstance(args, str) else args[0] if args else "")
+
+
+def _check_size(width: int, height: int, max_pixels: int, size: str | None = None) -> None:
     """Refuse a picture that is too large or too small. `size` is its size in messages."""
     size = size or f"{width}×{height}"
-    if width * height > PIXEL_LIMIT:
-        raise Refused(f"too large: {size} is more than {PIXEL_LIMIT:,} pixels")
+    if width * height > max_pixels:
+        raise Refused(f"too large: {size} is more than {max_pixels:,} pixels")
     if min(width, height) < MIN_SIDE:
         raise Refused(f"too small: {size} pixels, the least is {MIN_SIDE}×{MIN_SIDE}")
     if max(width, height) > MAX_RATIO * min(width, height):

@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from pippin.pictures.colour import Refused, to_levels
+from pippin.pictures.depth import highest_value, to_levels
+from pippin.pictures.refused import Refused
 
 ORIENTATION = 274
 """Number of the TIFF tag."""
@@ -16,17 +17,35 @@ CHANNELS = (3, 4)
 """Numbers of samples of a pixel that are read: RGB and RGBA."""
 
 
-def read_deep_tiff(file: Path | BinaryIO, max_pixels: int, needed_side: int) -> tuple[Image.Image, int, int] | None:
+class DeepPicture(NamedTuple):
+    """A picture of deep colour.
+
+    Args:
+        image: The picture in mode RGB or RGBA, with its orientation.
+        width: Its width in the file, in pixels.
+        height: Its height in the file, in pixels.
+        highest: Its highest value, if the number of bits decides which value is white.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    highest: float | None
+
+
+def read_deep_tiff(
+    file: Path | BinaryIO, max_pixels: int, needed_side: int, bits: int | None = None
+) -> DeepPicture | None:
     """Read the first page of a TIFF of floating-point or deep colour.
 
     Args:
         file: The file's path, or its content.
         max_pixels: Largest number of pixels, checked before the page is decoded.
         needed_side: The least shorter side in pixels. Blocks of pixels of a larger picture are averaged.
+        bits: See `pippin.pictures.depth.to_levels`.
 
     Returns:
-        The picture in mode RGB or RGBA, with its orientation, and its width and height in the file; None if it is not
-        such a TIFF.
+        The picture; None if it is not such a TIFF.
 
     Raises:
         Refused: If it has more pixels, or values that are not finite.
@@ -52,9 +71,10 @@ def read_deep_tiff(file: Path | BinaryIO, max_pixels: int, needed_side: int) -> 
         values = np.moveaxis(values, 0, -1)
     if values.shape != (height, width, page.samplesperpixel):
         return None
-    picture = Image.fromarray(_levels(_averaged(values, needed_side)))
+    averaged = _averaged(values, needed_side)
+    picture = Image.fromarray(_levels(averaged if values.dtype.kind == "f" else np.rint(averaged).astype(int), bits))
     picture.getexif()[ORIENTATION] = orientation
-    return picture, width, height
+    return DeepPicture(picture, width, height, highest_value(values[..., :3]))
 
 
 def _averaged(values: np.ndarray, needed_side: int) -> np.ndarray:
@@ -65,9 +85,7 @@ def _averaged(values: np.ndarray, needed_side: int) -> np.ndarray:
     return cut.reshape(height // factor, factor, width // factor, factor, channels).mean((1, 3), dtype=np.float64)
 
 
-def _levels(values: np.ndarray) -> np.ndarray:
+def _levels(values: np.ndarray, bits: int | None) -> np.ndarray:
     """Return 8-bit levels. The three colours share one range, and the opacity has its own."""
-    colours = to_levels(values[..., :3], (1.0, 255.0, 65535.0))
-    if values.shape[2] == 3:
-        return colours
-    return np.concatenate([colours, to_levels(values[..., 3:], (1.0, 255.0, 65535.0))], axis=-1)
+    colours = to_levels(values[..., :3], bits)
+    return colours if values.shape[2] == 3 else np.concatenate([colours, to_levels(values[..., 3:], None)], axis=-1)

@@ -7,12 +7,17 @@ from PIL import ImageColor
 
 from pippin.errors import SettingsError
 from pippin.pictures.channels import GREY, RGB, RGBA
+from pippin.pictures.depth import BITS
 
 FITS = ("crop", "pad", "squash")
 FOCI = ("auto", "centre")
 FRAMES = ("auto", "first", "all")
 DUPLICATES = ("keep", "exact", "near")
 NO_LABELS = "none"
+PIXEL_LIMIT = 89_478_485
+"""Default of the largest number of pixels. It is Pillow's own limit against decompression bombs: a quarter of a
+gibibyte as RGB."""
+
 BLUR = "blur"
 MAX_CROPS = 16
 
@@ -46,6 +51,10 @@ class Preparation:
             column in a table of labels: `metadata.csv`, `metadata.jsonl`, StyleGAN's `dataset.json` (its column is
             called `label`), a parquet file, or an `.npz` file.
 
+        bits: Number of bits of values in files of more than 8 bits (16-bit PNG, TIFF or arrays): 8, 10, 12, 14 or 16;
+            the highest value that it holds is white. None is the smallest that holds the highest value of the set.
+        max_pixels: Largest number of pixels of a picture. Larger ones are refused before they are decoded.
+
     Raises:
         SettingsError: If an option has another value.
     """
@@ -58,6 +67,8 @@ class Preparation:
     frames: str = _option("auto", "Frames of animations and videos: first, all, a number, or auto.")
     focus: str = _option("auto", "Position of the square: auto (where most of the content is) or centre.")
     channels: int | None = _option(None, "1 (grey), 3 (RGB) or 4 (RGBA); default: 1 if all pictures are grey, else 3.")
+    bits: int | None = _option(None, "Bits of values in 16-bit files: 8, 10, 12, 14 or 16; default: as the set needs.")
+    max_pixels: int = _option(PIXEL_LIMIT, "Largest number of pixels of a picture.")
     labels: str = _option("none", "Labels: none, folders, or the name of a column.")
 
     def __post_init__(self) -> None:
@@ -77,6 +88,10 @@ class Preparation:
             raise SettingsError(f"crops must be a whole number from 1 to {MAX_CROPS}. Received: crops={self.crops}")
         if self.channels not in (None, GREY, RGB, RGBA) or isinstance(self.channels, bool):
             raise SettingsError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: channels={self.channels}")
+        if self.bits is not None and (isinstance(self.bits, bool) or self.bits not in BITS):
+            raise SettingsError(f"bits must be one of {', '.join(map(str, BITS))}. Received: bits={self.bits}")
+        if isinstance(self.max_pixels, bool) or not isinstance(self.max_pixels, int) or self.max_pixels < 1:
+            raise SettingsError(f"max_pixels must be a whole number from 1. Received: max_pixels={self.max_pixels}")
         if self.channels == RGBA and self.background != "white":
             received = f"channels=4, background={self.background}"
             raise SettingsError(f"Transparent pictures have no background; leave it out. Received: {received}")

@@ -1,11 +1,11 @@
 """Any source of pictures → one array of square images on disk, and a manifest with the status of every file."""
 
-import dataclasses
 import json
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from pippin.pictures.cache import (
 )
 from pippin.pictures.checksums import write_checksums
 from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset
+from pippin.pictures.depth import DARK, MOST_BITS, bits_for, describe_bits, is_dark
 from pippin.pictures.journal import JOURNAL_FILE, Journal
 from pippin.pictures.labels import FOLDERS, from_folders
 from pippin.pictures.labels_of_sources import (
@@ -57,6 +58,14 @@ from pippin.settings import check_image_size
 PREPARATION_VERSION = 6
 """Part of every key in the cache. Raise it when the same file is prepared to other pixels or hashes than before, so
 that everything is prepared again."""
+
+AGAIN = "again"
+"""Name of the folder for a second pass, if the highest value of a set decides on another number of bits."""
+
+DARK_NOTE = (
+    f"dark: nearly all values of nearly all pictures are below {DARK} of 255; if they should not be, check the files, "
+    "and --bits for files of more than 8 bits"
+)
 
 Progress = Callable[[int, int], None]
 
@@ -155,9 +164,58 @@ def _prepare_in(
         with reading_source(source.location):
             items = expand_frames(items, source.folder, preparation)
     with reading_source(source.location):
-        items, labels, notes = _labelled_items(source, items, preparation)
+        items, labels, label_notes = _labelled_items(source, items, preparation)
+    notes = [*source.notes, *label_notes]
     items = shard.of(items) if shard else items
+    bits = preparation.bits or earlier.earlier_bits or MOST_BITS
+    write = partial(_write_pass, source=source, items=items, image_size=image_size, earlier=earlier, progress=progress)
     keep_copies = shard is not None or preparation.duplicates == "keep"
+    entries = write(folder, replace(preparation, bits=bits), keep_copies=keep_copies)
+    highest = max((entry.highest for entry in entries if entry.highest is not None), default=None)
+    if highest is not None and preparation.bits is None and bits != bits_for(highest):
+        bits = bits_for(highest)
+        entries = write(folder / AGAIN, replace(preparation, bits=bits), keep_copies=keep_copies)
+        with writing(folder):
+            (folder / AGAIN / PICTURES_FILE).replace(folder / PICTURES_FILE)
+            shutil.rmtree(folder / AGAIN)
+    if highest is not None:
+        notes.append(describe_bits((entry.highest for entry in entries), bits))
+    if shard is None:
+        entries = _finish_entries(entries, source, preparation, labels, folder)
+        with reading(folder):
+            if is_dark(np.load(folder / PICTURES_FILE, mmap_mode="r")):
+                notes.append(DARK_NOTE)
+    manifest = {
+        "name": source.name,
+        "source": source.location,
+        "noun": source.noun,
+        "image_size": image_size,
+        "preparation": preparation.to_dict(),
+        "preparation_version": PREPARATION_VERSION,
+        "bits": bits if highest is not None else None,
+        "notes": notes,
+        "fingerprint": short_hash(chain([str(image_size)], _digests(entries), _labels(entries))),
+    }
+    with writing(folder):
+        write_listing(folder / MANIFEST_FILE, manifest, (entry.to_json() for entry in entries))
+        write_checksums(folder, (PICTURES_FILE, MANIFEST_FILE))
+        (folder / JOURNAL_FILE).unlink()
+    return manifest, entries
+
+
+def _write_pass(
+    folder: Path,
+    preparation: Preparation,
+    *,
+    source: Source,
+    items: Sequence[SourceItem],
+    image_size: int,
+    earlier: ReusableEntries,
+    progress: Progress | None,
+    keep_copies: bool,
+) -> Sequence[Entry]:
+    """Write the squares of all items into a folder, or resume that, and return their entries."""
+    earlier.bits = preparation.bits
     with writing(folder):
         folder.mkdir(exist_ok=True)
         remove_leftovers(folder)
@@ -173,25 +231,7 @@ def _prepare_in(
                 progress(len(journal.entries), len(items))
         with writing(folder):
             journal.finish()
-    entries: Sequence[Entry] = journal.entries
-    del journal  # its digests take as much memory as the entries
-    if shard is None:
-        entries = _finish_entries(entries, source, preparation, labels, folder)
-    manifest = {
-        "name": source.name,
-        "source": source.location,
-        "noun": source.noun,
-        "image_size": image_size,
-        "preparation": preparation.to_dict(),
-        "preparation_version": PREPARATION_VERSION,
-        "notes": notes,
-        "fingerprint": short_hash(chain([str(image_size)], _digests(entries), _labels(entries))),
-    }
-    with writing(folder):
-        write_listing(folder / MANIFEST_FILE, manifest, (entry.to_json() for entry in entries))
-        write_checksums(folder, (PICTURES_FILE, MANIFEST_FILE))
-        (folder / JOURNAL_FILE).unlink()
-    return manifest, entries
+    return journal.entries
 
 
 def _prepare_items(
@@ -263,9 +303,7 @@ def _with_labels(entries: Sequence[Entry], table: Mapping[str, str]) -> Sequence
     else:
         labels = from_folders(kept)
         names = (labels.names[label] for label in labels.indices)
-    labelled = (
-        dataclasses.replace(entry, label=next(names)) if entry.index is not None else entry for entry in entries
-    )
+    labelled = (replace(entry, label=next(names)) if entry.index is not None else entry for entry in entries)
     return Packed(Entry, labelled)
 
 

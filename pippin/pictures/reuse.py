@@ -50,6 +50,8 @@ class ReusableEntries:
     """
 
     def __init__(self, source_dir: Path, name: str, notes: list[str] | None = None) -> None:
+        self.bits: int | None = None  # of the values of deep pictures in the preparation that asks
+        self.earlier_bits: int | None = None  # of those in the earlier preparations
         self._known: dict[str, tuple[Dataset, int]] = {}  # path → its dataset, and its number there
         self._current: set[str] = set()  # paths of the source's present state
         with reading(source_dir):
@@ -57,6 +59,7 @@ class ReusableEntries:
         for folder in folders:
             if folder.name.startswith((WORKING_PREFIX, REPLACED_PREFIX)) or (dataset := reopen(folder, notes)) is None:
                 continue
+            self.earlier_bits = max(self.earlier_bits or 0, dataset.manifest.get("bits") or 0) or None
             is_current = folder.name == name or folder.name.startswith(SHARD_PREFIX + name)
             for n, entry in enumerate(dataset.files):
                 if (is_current or entry.mtime_ns) and entry.path not in self._current:
@@ -74,6 +77,8 @@ class ReusableEntries:
         entry = dataset.files[n]
         if entry.is_unread or (entry.copy is not None and entry.index is None):
             return False  # a copy was left out, and its original may be gone
+        if entry.highest is not None and dataset.manifest.get("bits") != self.bits:
+            return False  # it has another scale
         return item.path in self._current or (entry.bytes, entry.mtime_ns) == (item.bytes, item.mtime_ns)
 
     def __getitem__(self, item: SourceItem) -> tuple[Entry, np.ndarray | None]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from pippin.errors import SourceError
 from pippin.pictures.channels import RGB, RGBA
-from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.duplicates import perceptual_hash
 from pippin.pictures.framing import make_squares, read_trimmed
@@ -17,6 +16,7 @@ from pippin.pictures.journal import digest_of
 from pippin.pictures.labels import FOLDERS, NO_FOLDER
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
+from pippin.pictures.refused import Refused
 from pippin.pictures.sources import Source, SourceItem
 from pippin.pictures.verdicts import BLANK, DELETED, ENLARGED, KEPT, MENDED, REFUSED, UNREAD, Entry
 from pippin.pictures.workers import TIME_LIMIT
@@ -97,6 +97,7 @@ def _prepare_readable(item: SourceItem, source: Source, image_size: int, prepara
         width=decoded.width,
         height=decoded.height,
         file=item.file,
+        highest=decoded.highest,
         grey=_is_grey(squares),
         transparent=squares.shape[-1] == RGBA and bool(squares[..., RGB].min() < 255),
     )

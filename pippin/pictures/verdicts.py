@@ -57,6 +57,7 @@ class Entry:
         grey: Whether red, green and blue are equal in all of its squares, and no transparency is kept.
         transparent: Whether its squares have transparent pixels, and transparency is kept.
         label: Its label, if labels are used.
+        highest: Its highest value in the file, if it has more than 8 bits and their number decides on white.
     """
 
     path: str
@@ -79,6 +80,7 @@ class Entry:
     grey: bool = False
     transparent: bool = False
     label: str | None = None
+    highest: float | None = None
 
     @property
     def rows(self) -> range:

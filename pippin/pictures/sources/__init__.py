@@ -1,12 +1,13 @@
 """Sources of pictures: one module for each kind, with the interface in `base`."""
 
+import errno
 import os
+import stat
 import statistics
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pippin.errors import SourceError
 from pippin.pictures.sources.archives import ARCHIVE_SUFFIXES, open_archive
@@ -15,7 +16,9 @@ from pippin.pictures.sources.base import Sharing, Source, SourceItem, reading_so
 from pippin.pictures.sources.built_in import BUILT_IN, BUILT_IN_PLACE, BuiltInSource
 from pippin.pictures.sources.files import open_folder, open_list
 from pippin.pictures.sources.keras_sets import PREFIX, open_keras_set
+from pippin.pictures.sources.main_content import main_content
 from pippin.pictures.sources.parquet import SUFFIX, ParquetSource
+from pippin.pictures.sources.wrong_names import explain_missing, explain_several, shown
 
 __all__ = ["Sharing", "Source", "SourceItem", "open_source", "typical_side"]
 
@@ -47,6 +50,8 @@ def open_source(source: Any) -> Source:
         return source
     if isinstance(source, np.ndarray):
         return ArraySource(source, "array", f"array:{array_digest(source)}", stamp="")
+    if isinstance(source, (list, tuple)) and len(source) > 1 and isinstance(source[0], (str, os.PathLike)):
+        raise SourceError(explain_several(source))
     if not isinstance(source, (str, os.PathLike)):
         raise SourceError(
             "The pictures must be a folder, an archive, an .npy or .npz file, a list of paths in a .txt file, a NumPy "
@@ -61,23 +66,34 @@ def open_source(source: Any) -> Source:
 
 def _open_path(path: Path, source: str | os.PathLike[str]) -> Source:
     """Open a folder, a file or the built-in set."""
-    if source == BUILT_IN_PLACE or (source == BUILT_IN and not path.is_dir()):
+    if not str(source).strip():
+        raise SourceError(
+            "SOURCE is empty; give the folder of the pictures, or . for the current one. "
+            f"Received: source={str(source)!r}"
+        )
+    mode = _mode(path)
+    if source == BUILT_IN_PLACE or (source == BUILT_IN and not stat.S_ISDIR(mode or 0)):
         return BuiltInSource()
-    if path.is_dir():
-        return _open_directory(path)
-    if not path.exists():
-        raise SourceError(f"There is no such folder; check its spelling. Received: source={str(source)!r}")
+    if mode is None:
+        raise SourceError(f"{explain_missing(str(source))}. Received: source={shown(source)}")
+    if stat.S_ISDIR(mode):
+        return main_content(open_folder(path))
     return _open_file(path)
 
 
-def _open_directory(path: Path) -> Source:
-    """Open a folder. Its parquet files are used if there are no pictures beside them."""
-    folder = open_folder(path)
-    suffixes = {os.path.splitext(item.path)[1].lower() for item in folder.items}
-    if SUFFIX in suffixes and not suffixes & Image.registered_extensions().keys():
-        files = [folder.folder / item.path for item in folder.items if item.path.lower().endswith(SUFFIX)]
-        return ParquetSource(folder.folder, files)
-    return folder
+def _mode(path: Path) -> int | None:
+    """Return the type of a file or folder as `stat` gives it; None if there is none, or can be none of this name."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: the name holds a zero byte
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise SourceError(
+                "The name of SOURCE is too long; give a folder, or write a list of files into a .txt file, with a path "
+                f"on each line. Received: source={shown(path)}"
+            ) from None
+        raise
 
 
 def _open_file(path: Path) -> Source:

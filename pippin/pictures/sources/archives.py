@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pippin.errors import SourceError
-from pippin.pictures.colour import Refused
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
+from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp
 from pippin.pictures.sources.moving import is_video
 from pippin.pictures.sources.tables import WithTables
@@ -41,6 +41,7 @@ class ArchiveSource(WithTables, EncodedSource):
 
     noun = "file"
     trims_bars = True
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, items: list[SourceItem], sharing: Sharing) -> None:
         self.path, self.sharing = path, sharing

@@ -1,6 +1,7 @@
 """The pictures of an array."""
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,17 @@ from PIL import Image
 from pippin.errors import SourceError
 from pippin.pictures.colour import to_rgb
 from pippin.pictures.decoding import MAX_RATIO, MIN_SIDE, Decoded
+from pippin.pictures.depth import highest_value, to_levels
 from pippin.pictures.os_errors import why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
+from pippin.pictures.sources.archives import RATIO_FROM, RATIO_LIMIT
 from pippin.pictures.sources.base import Sharing, SourceItem, file_stamp
 
 ARRAY_SUFFIXES = (".npy", ".npz")
+UNPACKED_LIMIT = 2**31
+"""Largest size of an unpacked array of an `.npz` file in bytes, since it is held in memory. `.npy` has no limit."""
+
 ROWS_AT_ONCE = 256
 """Pictures whose values are checked at a time, so that little of a mapped file is in memory."""
 
@@ -25,7 +31,7 @@ class ArraySource:
     """The pictures of one array.
 
     Args:
-        array: `(N, H, W)` or `(N, H, W, 1 | 3 | 4)`, uint8 in [0, 255] or float in [0, 1] or [−1, 1].
+        array: `(N, H, W)` or `(N, H, W, 1 | 3 | 4)`, uint8 in [0, 255], uint16, or float in [0, 1] or [−1, 1].
         name: A short name for messages.
         location: What identifies the array each time it is opened.
         stamp: A string that changes when the array does.
@@ -38,6 +44,7 @@ class ArraySource:
     noun = "picture"
     trims_bars = False
     sharing = Sharing.THREADS
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -66,11 +73,11 @@ class ArraySource:
 
     def _black_level(self) -> float:
         """Return the value of black: 0 or −1. Check the type and the range."""
-        if self.array.dtype == np.uint8:
+        if self.array.dtype in (np.uint8, np.uint16):
             return 0.0
         if not np.issubdtype(self.array.dtype, np.floating):
             raise SourceError(
-                "An array of pictures must be uint8, or float within [0, 1] or [−1, 1]; convert it with "
+                "An array of pictures must be uint8, uint16, or float within [0, 1] or [−1, 1]; convert it with "
                 f"`.astype('uint8')`. Received: dtype={self.array.dtype}"
             )
         low = high = 0.0
@@ -96,12 +103,16 @@ class ArraySource:
     def read(self, item: SourceItem, image_size: int, needed_side: int, preparation: Preparation) -> Decoded:
         """Return one picture of the array."""
         pixels = np.asarray(self.array[item.row])
-        if pixels.dtype != np.uint8:
+        highest = None
+        if pixels.dtype == np.uint16:
+            highest = highest_value(pixels[..., :3] if pixels.ndim == 3 else pixels)
+            pixels = to_levels(pixels, preparation.bits)
+        elif pixels.dtype != np.uint8:
             pixels = np.rint((pixels.astype(np.float64) - self._black) * (255.0 / (1.0 - self._black))).astype(np.uint8)
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
         image = Image.fromarray(np.ascontiguousarray(pixels))
-        return Decoded(*to_rgb(image, needed_side, preparation), "array", image.mode, *image.size)
+        return Decoded(*to_rgb(image, needed_side, preparation), "array", image.mode, *image.size, highest)
 
     def label_columns(self) -> dict[str, str]:
         """Return the arrays that may hold labels."""
@@ -129,10 +140,13 @@ def open_array(path: Path) -> ArraySource:
         if not isinstance(loaded, np.ndarray):
             with loaded as archive:
                 names = list(archive.files)
+                _check_unpacked_size(path)
                 chosen = "images" if "images" in names else names[0] if len(names) == 1 else None
                 loaded = archive[chosen] if chosen else None
                 columns = {name: archive[name] for name in names if name != chosen} if chosen else {}
                 columns = {name: array for name, array in columns.items() if _may_be_labels(array, loaded)}
+    except SourceError:
+        raise
     except Exception as error:  # a damaged file leads NumPy to errors of many kinds: ValueError, EOFError, BadZipFile
         if isinstance(error, OSError) and error.errno:
             raise SourceError(f"The array cannot be read ({why(error)}). Received: source={str(path)!r}") from None
@@ -146,6 +160,19 @@ def open_array(path: Path) -> ArraySource:
             f"Received: source={str(path)!r} with {', '.join(names) or 'no array'}"
         )
     return ArraySource(loaded, path.stem, str(path.resolve()), file_stamp(path), columns)
+
+
+def _check_unpacked_size(path: Path) -> None:
+    """Raise a `SourceError` if the arrays of an `.npz` file would not fit into memory, or are packed like a bomb."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            size = member.file_size
+            if size > UNPACKED_LIMIT or (size > RATIO_FROM and size > RATIO_LIMIT * member.compress_size):
+                raise SourceError(
+                    f"An array in this .npz file is too large to unpack into memory ({member.compress_size:,} bytes "
+                    f"that unpack to {size:,}; the most is {UNPACKED_LIMIT:,}); save the images with `numpy.save` as "
+                    f".npy, which is read from the disk. Received: source={str(path)!r} with {member.filename}"
+                )
 
 
 def _may_be_labels(array: np.ndarray, images: np.ndarray | None) -> bool:

@@ -14,10 +14,10 @@ from PIL import Image
 
 from pippin.errors import SourceError
 from pippin.pictures.camera_raw import refuse_camera_raw
-from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.os_errors import what_to_do, why
 from pippin.pictures.preparation import Preparation
+from pippin.pictures.refused import Refused
 
 
 class Sharing(Enum):
@@ -63,6 +63,7 @@ class Source(Protocol):
         noun: What one item is called in messages: `"file"` or `"picture"`.
         trims_bars: Whether its pictures may have padding bars. Arrays and the built-in set are used as they are.
         sharing: How the items can be read in parallel.
+        notes: What the user should know about the source, in plain words.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Source(Protocol):
     noun: str
     trims_bars: bool
     sharing: Sharing
+    notes: tuple[str, ...]
 
     @property
     def items(self) -> Sequence[SourceItem]:

@@ -23,6 +23,7 @@ class BuiltInSource:
     noun = "picture"
     trims_bars = False
     sharing = Sharing.PROCESSES
+    notes: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.items = [SourceItem(f"apple-{index:04}", row=index) for index in range(BUILT_IN_COUNT)]

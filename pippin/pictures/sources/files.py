@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pippin.errors import SourceError
-from pippin.pictures.colour import Refused
 from pippin.pictures.decoding import Decoded, read_picture
 from pippin.pictures.os_errors import is_temporary, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
+from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import Sharing, SourceItem, hashed, shorter_side
 from pippin.pictures.sources.moving import read_frame
 from pippin.pictures.sources.tables import WithTables
@@ -38,6 +38,7 @@ class FileSource(WithTables):
     noun = "file"
     trims_bars = True
     sharing = Sharing.PROCESSES
+    notes: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, items: Sequence[SourceItem], name: str, location: str) -> None:
         self.folder, self.items, self.name, self.location = folder, items, name, location

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pippin.errors import SourceError
-from pippin.pictures.colour import Refused
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
+from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem, file_stamp, hashed
 
 SUFFIX = ".parquet"
@@ -28,6 +28,7 @@ class ParquetSource(EncodedSource):
     noun = "picture"
     trims_bars = True
     sharing = Sharing.PROCESSES
+    notes: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, files: list[Path]) -> None:
         self.files, self.name, self.location = files, folder.name, str(folder)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pippin.errors import SourceError
-from pippin.pictures.colour import Refused
 from pippin.pictures.os_errors import why
+from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import SourceItem
 
 METADATA = ("metadata.csv", "metadata.jsonl")
