@@ -64,8 +64,7 @@ def gallery(path):
 def test_a_lambda_that_names_a_function_of_keras_writes_no_file(verb, tmp_path):
     tiny.train(tmp_path / "run", batches=2)
     target = tmp_path / "picture of the user.png"
-    for name in ("generator", "discriminator"):
-        (tmp_path / "run" / f"{name}.json").write_text(json.dumps(gallery(target)), encoding="utf-8")
+    tiny.forge(tmp_path / "run", generator=gallery(target), discriminator=gallery(target))
     run = pippin.open_run(tmp_path / "run")
     call = {
         "sample": lambda: run.sample(1),

@@ -195,6 +195,18 @@ def test_a_run_outside_the_current_folder_is_opened_only_if_the_user_names_it(ru
     assert pippin.again(path, run=run.path).same
 
 
+def test_another_generator_is_refused_before_its_network_is_built(run, tmp_path, monkeypatch):
+    path = save(run, tmp_path / "a.png")
+    copied = shutil.copytree(run.path, tmp_path / "run")
+    network = json.loads((copied / "generator.json").read_text(encoding="utf-8"))
+    tiny.forge(copied, generator={**network, "more": 1})
+    built = []
+    monkeypatch.setattr("pippin.runs.folder.read_network", lambda *args: built.append(args))
+    with pytest.raises(RunError, match="not the run that generated the picture"):
+        pippin.again(path, run=copied)
+    assert built == []
+
+
 def with_note(path, **values):
     """Write a picture with an old note and other values in it, and return its path."""
     return save_picture(tiny.pictures(1)[0], path, json.dumps({**json.loads(OLD_NOTE), **values}))

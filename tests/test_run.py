@@ -372,11 +372,11 @@ def test_a_damaged_checkpoint_is_reported_wherever_it_is_needed(copied, damage):
 
 
 def test_a_checkpoint_of_other_networks_is_refused(copied):
-    with (copied.path / "generator.json").open("w", encoding="utf-8") as file:
-        stack = [layers.Dense(5), layers.Dense(3 * tiny.SIZE**2), layers.Reshape((tiny.SIZE, tiny.SIZE, 3))]
-        file.write(keras.Sequential([keras.Input((tiny.LATENT_DIM,)), *stack]).to_json())
+    stack = [layers.Dense(5), layers.Dense(3 * tiny.SIZE**2), layers.Reshape((tiny.SIZE, tiny.SIZE, 3))]
+    other = keras.Sequential([keras.Input((tiny.LATENT_DIM,)), *stack])
+    tiny.forge(copied.path, generator=json.loads(other.to_json()))
     with pytest.raises(RunError, match="The checkpoint was made with other networks") as caught:
-        copied.sample(1)
+        pippin.open_run(copied.path).sample(1)
     one_line(caught)
 
 

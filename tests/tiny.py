@@ -1,6 +1,7 @@
 """Shared by the tests of training sessions, runs and the command line: few images, and networks that train in
 milliseconds."""
 
+import json
 import os
 import signal
 
@@ -50,6 +51,20 @@ def discriminator(*more, size=SIZE):
 def build(preset, image_size, latent_dim, seed=0, features="none", channels=3):
     """Return the tiny networks; takes the arguments of `pippin.networks.build`."""
     return Networks(generator(image_size, latent_dim), discriminator(size=image_size))
+
+
+def forge(run, **networks):
+    """Replace networks in a run's folder, and remove the checksums, as someone could who makes a hostile run.
+
+    Args:
+        run: the folder of the run.
+        **networks: name, such as `generator` → its JSON.
+    """
+    settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
+    kept = {name: value for name, value in settings.items() if name not in ("sha256", "networks")}
+    (run / "settings.json").write_text(json.dumps(kept), encoding="utf-8")
+    for name, value in networks.items():
+        (run / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
 
 
 def train(run, reporter=None, source=None, **settings):

@@ -1,22 +1,28 @@
 """The states of a training on disk: the last checkpoint, the one before it, and the best one."""
 
+import dataclasses
 import os
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import keras
 import numpy as np
+from pydantic import TypeAdapter
 
 from pippin.errors import PippinWarning, RunError
 from pippin.host.files import atomic_path, damaged, run_errors
 from pippin.host.own_files import is_own_file
 from pippin.runs.state_file import (
     UnusableStateError,
+    check_weights,
     load_state,
     load_weights,
+    network_checksum,
     read_arrays,
     read_metadata,
     save_state,
@@ -106,7 +112,7 @@ class StateFiles:
 
         def load(path: Path) -> tuple[State, float, Health]:
             metadata = read_metadata(path)
-            health = Health.from_dict(metadata.get("health", {}))
+            health = _read_health(metadata, path)
             return load_state(path, like), float(metadata.get("seconds", 0.0)), health
 
         return self._first_usable(load, self._checkpoints)
@@ -119,7 +125,7 @@ class StateFiles:
         if not self.finished:
             return
         metadata = {**self._metadata(), "finished": False}
-        health = Health.from_dict(metadata.get("health", {}))
+        health = _read_health(metadata, self._checkpoint)
         health.since_best = 0
         with run_errors(self.path):
             state = self._first_usable(read_arrays, self._checkpoints)
@@ -191,8 +197,20 @@ class StateFiles:
         Raises:
             RunError: there is no checkpoint, or it is damaged or belongs to other networks.
         """
-        best = [self._best] if self._best.exists() else []
-        self._first_usable(lambda path: load_weights(path, network, model), [*best, *self._checkpoints])
+        self._first_usable(lambda path: load_weights(path, network, model), self._generator_states)
+
+    def check_weights(self, network: str, model: keras.Model) -> None:
+        """Check, before a model takes memory, that `load_weights` can set its weights; for the arguments see there."""
+        self._first_usable(lambda path: check_weights(path, network, model), self._generator_states)
+
+    def weights_checksum(self, network: str) -> str:
+        """Return the checksum of the arrays that `load_weights` would load, in hexadecimal, without any model."""
+        return self._first_usable(lambda path: network_checksum(path, network), self._generator_states)
+
+    @property
+    def _generator_states(self) -> list[Path]:
+        """The files from which weights are loaded: the best state first, if there is one."""
+        return [*([self._best] if self._best.exists() else []), *self._checkpoints]
 
     def save_anchors(self, anchors: Anchors) -> None:
         """Save the latents assigned to the training images. Raises a `RunError` if they cannot be written."""
@@ -245,6 +263,14 @@ class StateFiles:
         raise problems[0]
 
 
+def _read_health(metadata: dict[str, Any], path: Path) -> Health:
+    """Return the state of the health checks in a checkpoint's metadata."""
+    try:
+        return TypeAdapter(Health).validate_python(dataclasses.asdict(Health.from_dict(metadata.get("health", {}))))
+    except (TypeError, ValueError) as problem:
+        raise UnusableStateError(damaged(path, problem)) from None
+
+
 def save_anchors(path: Path, anchors: Anchors) -> None:
     """Write the anchors: the latents assigned to the training images.
 
@@ -264,7 +290,31 @@ def load_anchors(path: Path) -> Anchors | None:
     if not is_own_file(path):
         return None
     try:
+        with zipfile.ZipFile(path) as members:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+                raise ValueError("it is compressed, and Pippin does not compress it")  # it could take any memory
         with np.load(path) as arrays:
-            return Anchors(**arrays)
-    except (OSError, ValueError, TypeError, RuntimeError, EOFError, MemoryError, zipfile.BadZipFile) as problem:
+            anchors = Anchors(**arrays)
+        if anchors.pictures.ndim != 1 or anchors.latents.shape[:-1] != anchors.pictures.shape:
+            raise ValueError("its arrays have other shapes")
+        if anchors.pictures.dtype.kind != "i" or not np.isfinite(anchors.latents).all():
+            raise ValueError("its arrays hold other values")
+        return anchors
+    except _UNREADABLE as problem:
         raise RunError(damaged(path, problem)) from None
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What NumPy and `zipfile` raise for files that are damaged."""

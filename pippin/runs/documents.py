@@ -77,6 +77,19 @@ class SettingsFile(Document):
     start: Text = ""
     notes: list[Text] = []
     changes: list[dict[str, Any]] = []
+    networks: dict[Text, Text] = {}
+
+
+class StateMetadata(Document):
+    """The metadata of a state file. `health` is checked by `pippin.runs.checkpoint`."""
+
+    batches: Count
+    seconds: Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)] = 0.0
+    finished: bool = False
+    health: dict[str, Any] = {}
+    kid: float = 0.0
+    network: Text = ""
+    sha256: dict[str, Text] = {}
 
 
 class LogEntry(Document):
@@ -144,6 +157,7 @@ class ProvenanceNote(Document):
     keras: Name = ""
     pippin: Name = ""
     label: Text | None = None
+    generator: Name = ""
 
 
 class PicturesFile(Document):
@@ -182,10 +196,7 @@ def parsed_document(contents: bytes | str, path: Path, kind: type[Document]) -> 
                 f"{path.name} was written by a newer Pippin, in format {version:,}; this Pippin knows formats up to "
                 f"{kind.newest}, so update it. Received: {path}"
             )
-        checksum = value.pop(CHECKSUM, None)
-        if checksum not in (None, _checksum(value)):
-            raise ValueError(f"its checksum differs; if you changed it yourself, remove the entry {CHECKSUM}")
-        return checked(value, kind)
+        return checked(without_checksum(value), kind)
     except ValueError as problem:
         raise RunError(_damaged(path, problem)) from None
 
@@ -206,8 +217,8 @@ def read_entries(path: Path, kind: type[Document]) -> list[dict[str, Any]]:
     for number, line in enumerate((read_own(path, MAX_BYTES) or b"").splitlines(), 1):
         try:
             entry = parse(line)
-            if isinstance(entry, dict) and entry.pop(LINE_CHECKSUM, None) not in (None, _line_checksum(entry)):
-                continue
+            if isinstance(entry, dict):
+                entry = without_line_checksum(entry)
         except ValueError:
             continue
         try:
@@ -217,14 +228,44 @@ def read_entries(path: Path, kind: type[Document]) -> list[dict[str, Any]]:
     return entries
 
 
+def with_checksum(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object of a JSON file with its checksum."""
+    return {**value, CHECKSUM: _checksum(value)}
+
+
+def with_line_checksum(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object of a line of a JSON file with its checksum."""
+    return {**entry, LINE_CHECKSUM: _line_checksum(entry)}
+
+
+def without_checksum(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a JSON file without its checksum, if it has one.
+
+    Raises:
+        ValueError: the checksum differs.
+    """
+    rest = {name: item for name, item in value.items() if name != CHECKSUM}
+    if value.get(CHECKSUM) not in (None, _checksum(rest)):
+        raise ValueError(f"its checksum differs; if you changed it yourself, remove the entry {CHECKSUM}")
+    return rest
+
+
+def without_line_checksum(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a line without its checksum; for errors see `without_checksum`."""
+    rest = {name: item for name, item in entry.items() if name != LINE_CHECKSUM}
+    if entry.get(LINE_CHECKSUM) not in (None, _line_checksum(rest)):
+        raise ValueError("the checksum of a line differs")
+    return rest
+
+
 def document_text(value: Mapping[str, Any], indent: int | None = 1) -> str:
     """Return the text of a JSON file, with a checksum."""
-    return _dumps({**value, CHECKSUM: _checksum(value)}, indent)
+    return _dumps(with_checksum(value), indent)
 
 
 def line_text(entry: Mapping[str, Any]) -> str:
     """Return the text of a line of a JSON file, with a checksum."""
-    return _dumps({**entry, LINE_CHECKSUM: _line_checksum(entry)})
+    return _dumps(with_line_checksum(entry))
 
 
 def _dumps(value: Mapping[str, Any], indent: int | None = None) -> str:
@@ -270,8 +311,8 @@ def _line_checksum(entry: Mapping[str, Any]) -> str:
 
 
 def _canonical(value: Mapping[str, Any]) -> bytes:
-    """Return the JSON of a value without its layout. The order of the keys and the white space do not matter."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    """Return the JSON of a value as it is read again; the order of its keys and white space do not matter."""
+    return json.dumps(json.loads(json.dumps(value)), sort_keys=True, separators=(",", ":")).encode()
 
 
 def _damaged(path: Path, problem: Exception) -> str:

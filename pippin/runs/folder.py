@@ -22,8 +22,9 @@ training.json            and a description of this process
 generator.keras          the averaged generator for plain Keras, when the run is finished
 """
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,7 +45,7 @@ from pippin.host.own_files import is_own_file
 from pippin.pictures import RGB, Audit, Entry, Preparation
 from pippin.pictures.listing import read_files, read_header, write_listing
 from pippin.runs import snapshots
-from pippin.runs.checkpoint import StateFiles
+from pippin.runs.checkpoint import ANCHORS, StateFiles
 from pippin.runs.documents import (
     CheckupEntry,
     DirectionsFile,
@@ -57,16 +58,22 @@ from pippin.runs.documents import (
     line_text,
     read_document,
     read_entries,
+    with_checksum,
+    with_line_checksum,
+    without_checksum,
+    without_line_checksum,
 )
-from pippin.runs.network_files import no_check, read_network, write_network
+from pippin.runs.network_files import file_checksum, no_check, read_network, write_network
 from pippin.sampling.directions import Directions
 from pippin.settings import GIVEN, Choice, Settings
 from pippin.show import save_picture
+from pippin.training.anchors import Anchors
 
 SETTINGS, LOG, CHECKUPS = "settings.json", "log.jsonl", "checkups.jsonl"
 DIRECTIONS, EVALUATION, PICTURES = "directions.json", "evaluation.json", "pictures.json"
 LOCK, HOLDER = "training.lock", "training.json"
 NETWORKS = "generator", "discriminator"
+NETWORK_FILES = tuple(f"{name}.json" for name in NETWORKS)
 
 MAX_AUDIT_BYTES = 2**30
 """Largest size of `pictures.json`. That of a million pictures is smaller than a fifth of it."""
@@ -137,6 +144,7 @@ class Folder(StateFiles):
             remove_leftovers(path)
             for name, model in zip(NETWORKS, networks, strict=True):
                 write_network(path / f"{name}.json", model)
+            contents["networks"] = {name: file_checksum(path / name) for name in NETWORK_FILES}
             write_text(path / SETTINGS, document_text(contents))
         return cls(path)
 
@@ -193,7 +201,17 @@ class Folder(StateFiles):
         Raises:
             RunError: its file is damaged.
         """
-        return read_network(self.path / f"{name}.json", self._check_generator if name == "generator" else no_check)
+        return self._build(name, no_check)
+
+    def _build(self, name: str, check: Callable[[keras.Model], None]) -> keras.Model:
+        """Build a network; `check` is called with it before its weights exist."""
+
+        def check_all(model: keras.Model) -> None:
+            if name == "generator":
+                self._check_generator(model)
+            check(model)
+
+        return read_network(self.path / f"{name}.json", check_all, self.about.get("networks", {}).get(f"{name}.json"))
 
     def _check_generator(self, model: keras.Model) -> None:
         """Raise a `RunError` unless a generator has the shapes that the settings say."""
@@ -215,9 +233,29 @@ class Folder(StateFiles):
         Raises:
             RunError: there is no checkpoint, or a file is damaged.
         """
-        model = self.build_network(name.removeprefix("ema_"))
+        model = self._build(name.removeprefix("ema_"), lambda model: self.check_weights(name, model))
         self.load_weights(name, model)
         return model
+
+    def generator_fingerprint(self) -> str:
+        """Return 16 hexadecimal digits for the averaged generator's architecture and weights, without building it."""
+        parts = file_checksum(self.path / "generator.json"), self.weights_checksum("ema_generator")
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+
+    def load_anchors(self) -> Anchors | None:
+        """Return the latents assigned to the training images, or None.
+
+        Raises:
+            RunError: they are damaged, or do not fit the settings.
+        """
+        anchors = super().load_anchors()
+        if anchors is None:
+            return None
+        latents, pictures = anchors.latents, anchors.pictures
+        fits = latents.ndim == 2 and latents.shape[1] <= self.settings.latent_dim
+        if not fits or pictures.min(initial=0) < 0 or pictures.max(initial=0) >= max(self.about["pictures"], 1):
+            raise RunError(damaged(self.path / ANCHORS, ValueError("it does not fit settings.json")))
+        return anchors
 
     # -- log, checkups and snapshots -----------------------------------------------------------------------------------
 
@@ -268,7 +306,9 @@ class Folder(StateFiles):
     def save_audit(self, audit: Audit) -> None:
         """Write the status of every file of the source."""
         with run_errors(self.path), atomic_path(self.path / PICTURES) as part:
-            write_listing(part, audit.to_dict(), (entry.to_json() for entry in audit.entries))
+            write_listing(
+                part, with_checksum(audit.to_dict()), map(with_line_checksum, map(Entry.to_json, audit.entries))
+            )
 
     def audit_summary(self) -> dict[str, Any]:
         """Return the summary of the source's files, as `Audit.to_dict` gives it; empty if the run does not store it.
@@ -278,7 +318,7 @@ class Folder(StateFiles):
         """
         file = self._audit_file()
         try:
-            return {} if file is None else checked(read_header(file), PicturesFile)
+            return {} if file is None else checked(without_checksum(read_header(file)), PicturesFile)
         except (OSError, ValueError, RecursionError) as problem:
             raise RunError(damaged(self.path / PICTURES, problem)) from None
 
@@ -290,7 +330,8 @@ class Folder(StateFiles):
         """
         file = self._audit_file()
         try:
-            yield from map(Entry.from_json, () if file is None else read_files(file))
+            entries = () if file is None else read_files(file)
+            yield from map(Entry.from_json, map(without_line_checksum, entries))
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
             raise RunError(damaged(self.path / PICTURES, problem)) from None
 

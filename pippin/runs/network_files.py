@@ -1,5 +1,6 @@
 """The architectures of a run's networks on disk, as Keras' JSON."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -43,8 +44,13 @@ def no_check(model: keras.Model) -> None:
     """Accept a model."""
 
 
+def file_checksum(path: Path) -> str:
+    """Return the SHA-256 of a network's file, in hexadecimal."""
+    return hashlib.sha256(read_own(path, MAX_FILE_BYTES) or b"").hexdigest()
+
+
 @default_keras_config()
-def read_network(path: Path, check: Callable[[keras.Model], None] = no_check) -> keras.Model:
+def read_network(path: Path, check: Callable[[keras.Model], None] = no_check, sha256: str | None = None) -> keras.Model:
     """Build a model with new weights from the architecture in a file.
 
     The file may come from anyone: what it names is checked before Keras reads it (see
@@ -54,6 +60,7 @@ def read_network(path: Path, check: Callable[[keras.Model], None] = no_check) ->
     Args:
         path: the file.
         check: called with the model before its weights exist; it may read their shapes and raise an error.
+        sha256: the checksum that the file must have; None: older runs do not store it.
 
     Raises:
         RunError: the file is missing, damaged or refused.
@@ -62,6 +69,8 @@ def read_network(path: Path, check: Callable[[keras.Model], None] = no_check) ->
     if contents is None:
         raise RunError(f"The run has no {path.name}, so it is damaged. Received: {path.parent}")
     try:
+        if sha256 not in (None, hashlib.sha256(contents).hexdigest()):
+            raise ValueError("its checksum differs from the one in settings.json")
         with preserved_random_state():  # Keras seeds initialisers from the user's global random generators
             return _build(parse(contents), check)
     except ValueError as problem:

@@ -48,6 +48,8 @@ class Provenance:
         keras: version of Keras.
         pippin: version of Pippin.
         label: the label of all images; None if each seed had its own.
+        generator: fingerprint of the generator's architecture and weights in the run's files, which is compared before
+            the network is built; "" in older pictures. See `pippin.runs.folder.Folder.generator_fingerprint`.
     """
 
     run: str
@@ -65,6 +67,7 @@ class Provenance:
     keras: str = ""
     pippin: str = ""
     label: str | None = None
+    generator: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Provenance) and self.to_note() == other.to_note()
@@ -111,6 +114,7 @@ class Provenance:
             keras=keras.__version__,
             pippin=pippin.__version__,
             label=label,
+            generator=run.folder.generator_fingerprint(),
         )
 
     # -- the note in a picture file ------------------------------------------------------------------------------------
@@ -126,7 +130,8 @@ class Provenance:
             "side": self.side or 0,
             "label": self.label or "",
         }
-        return json.dumps({**fields, **texts})
+        note = {**fields, **texts}
+        return json.dumps(note if self.generator else {name: note[name] for name in note if name != "generator"})
 
     @classmethod
     def from_note(cls, note: str) -> "Provenance":
@@ -183,13 +188,21 @@ class Provenance:
     # -- generating the same images ------------------------------------------------------------------------------------
 
     def check_weights(self, run: Run) -> None:
-        """Raise a `RunError` unless a run's generator has the same weights."""
-        if fingerprint(run.generator) == self.weights:
-            return
+        """Raise a `RunError` unless a run's generator is the one that generated the picture.
+
+        Its files are compared before the network is built; older pictures only have the fingerprint of its weights.
+        """
+        if self.generator and run.folder.generator_fingerprint() != self.generator:
+            raise RunError(self._other_generator(run))
+        if fingerprint(run.generator) != self.weights:
+            raise RunError(self._other_generator(run))
+
+    def _other_generator(self, run: Run) -> str:
+        """Return the message for a run whose generator is another one."""
         now = run.folder.generator_batches
         if now == self.batches:
-            raise RunError(f"This is not the run that generated the picture: its weights differ. Received: {run.path}")
-        raise RunError(
+            return f"This is not the run that generated the picture: its weights differ. Received: {run.path}"
+        return (
             f"The run was trained further, or is another one: the picture was generated at batch {self.batches:,}, and "
             f"the run's generator is now of batch {now:,}, with other weights. Received: {run.path}"
         )

@@ -19,6 +19,7 @@ import safetensors.numpy
 from pippin.errors import RunError
 from pippin.host.files import atomic_path, damaged, flush
 from pippin.host.own_files import is_own_file
+from pippin.runs.documents import StateMetadata, checked, parse
 from pippin.training.step import State
 
 
@@ -124,14 +125,49 @@ def load_weights(path: Path, network: str, model: keras.Model) -> None:
         UnusableStateError: the file is missing or damaged.
         RunError: the file belongs to another network.
     """
-    parts = (("stats", model.non_trainable_variables), ("weights", model.trainable_variables))
-    variables = {f"{network}/{part}/{n:04d}": variable for part, found in parts for n, variable in enumerate(found)}
+    variables = _variables(network, model)
     with _StateFile(path) as file:
-        prefixes = tuple(f"{network}/{part}/" for part, _ in parts)
-        names = [name for name in file.names if name.startswith(prefixes)]
-        arrays = file.read_all({name: tuple(variable.shape) for name, variable in variables.items()}, names)
+        arrays = file.read_all(_shapes(variables), _names(file, network))
     for name, variable in variables.items():
         variable.assign(arrays[name])
+
+
+def check_weights(path: Path, network: str, model: keras.Model) -> None:
+    """Check that `load_weights` can set a model's weights. Only the header of the file is read.
+
+    Raises:
+        UnusableStateError: the file is missing or damaged.
+        RunError: the file belongs to another network.
+    """
+    with _StateFile(path) as file:
+        file.require(_shapes(_variables(network, model)), _names(file, network))
+
+
+_PARTS = ("stats", "weights")
+"""The parts of a network in a state: variables that are not trained, and those that are."""
+
+
+def _variables(network: str, model: keras.Model) -> dict[str, Any]:
+    """Return the variables of a model by the names of their arrays."""
+    parts = zip(_PARTS, (model.non_trainable_variables, model.trainable_variables), strict=True)
+    return {f"{network}/{part}/{n:04d}": variable for part, found in parts for n, variable in enumerate(found)}
+
+
+def _shapes(variables: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of variables by name."""
+    return {name: tuple(variable.shape) for name, variable in variables.items()}
+
+
+def _names(file: "_StateFile", network: str) -> list[str]:
+    """Return the names of a network's arrays in a file."""
+    return [name for name in file.names if name.startswith(tuple(f"{network}/{part}/" for part in _PARTS))]
+
+
+def network_checksum(path: Path, network: str) -> str:
+    """Return the checksum of a network's arrays in a state file, in hexadecimal; see `load_weights`."""
+    with _StateFile(path) as file:
+        arrays = {name: checksum(file.read(name)) for name in sorted(_names(file, network))}
+    return hashlib.sha256(json.dumps(arrays).encode()).hexdigest()
 
 
 def flatten(state: State) -> dict[str, np.ndarray]:
@@ -179,6 +215,11 @@ class _StateFile:
             raise UnusableStateError(damaged(self.path, problem)) from None
         return array
 
+    def require(self, shapes: dict[str, tuple[int, ...]], names: Iterable[str]) -> None:
+        """Raise a `RunError` unless the arrays `names` have these names and shapes. Nothing but the header is read."""
+        if {name: tuple(self._file.get_slice(name).get_shape()) for name in names} != shapes:
+            raise RunError(_other_networks(self.path))
+
     def read_all(self, shapes: dict[str, tuple[int, ...]], names: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the arrays `names`, after checking that they are those of `shapes`.
 
@@ -186,8 +227,7 @@ class _StateFile:
             UnusableStateError: an array is damaged, or holds numbers that are not finite.
             RunError: the names or shapes differ. No array is read in this case, however large the file says that it is.
         """
-        if {name: tuple(self._file.get_slice(name).get_shape()) for name in names} != shapes:
-            raise RunError(_other_networks(self.path))
+        self.require(shapes, names)
         arrays = {name: self.read(name) for name in shapes}
         for name, array in arrays.items():
             if not np.isfinite(array).all():
@@ -203,12 +243,12 @@ def _parse_header(header: dict[str, str]) -> tuple[dict[str, Any], dict[str, str
         KeyError: an entry is missing.
     """
     text = header["pippin"]
-    metadata = json.loads(text)
+    metadata = checked(parse(text), StateMetadata)
     if header.keys() == {"pippin"} and "sha256" not in metadata:
         return metadata, None
     if header.keys() != {"pippin", "sha256"} or header["sha256"] != hashlib.sha256(text.encode()).hexdigest():
         raise ValueError("the checksum of its metadata differs")
-    return metadata, metadata.pop("sha256")
+    return metadata, metadata.pop("sha256", {})
 
 
 def checksum(array: np.ndarray) -> str:

@@ -92,8 +92,10 @@ class Directions:
     def from_dict(cls, values: Mapping[str, Any]) -> "Directions":
         """Return the directions that `to_dict` wrote. Vectors of different lengths, and names without one or of none of
         them, are a ValueError."""
+        if len({len(vector) for vector in values["vectors"]}) != 1:
+            raise ValueError("its vectors have different lengths")
         vectors, names = np.array(values["vectors"], np.float32), dict(values["names"])
-        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        if not np.isfinite(vectors).all():
             raise ValueError("its vectors are not rows of finite numbers")
         for name, number in names.items():
             if not 1 <= number <= len(vectors):

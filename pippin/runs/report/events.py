@@ -15,6 +15,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from pippin.host.files import run_errors
 from pippin.host.own_files import require_own
 from pippin.runs.run import Run
+from pippin.runs.snapshots import read_picture
 
 FOLDER = "tensorboard"
 """The folder of the event file in a run."""
@@ -48,7 +49,11 @@ class EventLog:
         self._run = run
         self._file: IO[bytes] | None = None
         with run_errors(run.path):
-            self._write_all()
+            try:
+                self._write_all()
+            except BaseException:
+                self.close()
+                raise
 
     def _write_all(self) -> None:
         """Write a new file with everything that the run holds, in the place of the old one."""
@@ -62,7 +67,7 @@ class EventLog:
         for entry in [*self._run.log(), *self._run.checkups()]:
             self._write(_figures(entry))
         for file in self._run.folder.snapshot_files():
-            self._write(_picture(int(file.stem.removeprefix("batch-")), file))
+            self._write(_picture(int(file.stem.removeprefix("batch-")), file, self._run.path))
 
     def __enter__(self) -> "EventLog":
         return self
@@ -88,7 +93,7 @@ class EventLog:
         Raises:
             RunError: the file cannot be written.
         """
-        self._append(lambda: _picture(batches, file))
+        self._append(lambda: _picture(batches, file, self._run.path))
 
     def close(self) -> None:
         """Close the file."""
@@ -126,9 +131,9 @@ def _figures(entry: dict[str, Any]) -> Event:
     return Event(wall_time=time.time(), step=entry["batches"], summary=Summary(value=values))
 
 
-def _picture(batches: int, file: Path) -> Event:
-    """Return the event for a sheet of generated images, a PNG file."""
-    contents = file.read_bytes()
+def _picture(batches: int, file: Path, folder: Path) -> Event:
+    """Return the event for a sheet of generated images, a PNG file in the folder of a run."""
+    contents = read_picture(file, folder) or b""
     with Image.open(io.BytesIO(contents)) as picture:
         width, height = picture.size
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=contents)
