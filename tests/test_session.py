@@ -410,22 +410,60 @@ def test_a_run_made_with_other_pictures_is_left_alone(finished, tmp_path, monkey
     assert f"Received: {tmp_path / 'others.npy'} (the run has array:" in refusal(caught)
 
 
-def test_the_message_says_how_many_pictures_differ_and_names_a_path_once(tmp_path):
+def changed_folder(tmp_path, **settings):
+    """Return a folder whose pictures have changed since a run was begun on it, and the run."""
     folder = tiny.save(tmp_path / "pictures", tiny.pictures(12))
-    tiny.train_until(2, tmp_path / "run", source=folder)
+    run = tiny.train_until(2, tmp_path / "run", source=folder, **settings)
     (folder / "000.png").unlink()
     (folder / "001.png").rename(folder / "renamed.png")
-    (folder / "002.png").write_bytes(
-        (tiny.save(tmp_path / "others", tiny.pictures(1, seed=5)) / "000.png").read_bytes()
-    )
-    (folder / "new.png").write_bytes((tiny.save(tmp_path / "more", tiny.pictures(1, seed=6)) / "000.png").read_bytes())
+    others = tiny.save(tmp_path / "others", tiny.pictures(2, seed=5))
+    (others / "000.png").replace(folder / "002.png")
+    (others / "001.png").replace(folder / "new.png")
+    return folder, run
+
+
+def test_the_message_says_how_many_pictures_differ_and_names_a_path_once(tmp_path):
+    folder, run = changed_folder(tmp_path)
     with pytest.raises(RunError) as caught:
-        tiny.train(tmp_path / "run", source=folder)
+        tiny.train(run.path, source=folder)
     assert str(caught.value) == (
-        f"The run in {tmp_path / 'run'} was made with other pictures (1 added (new.png), 1 removed (000.png), 1 "
-        "changed (002.png), 1 renamed (renamed.png), 9 pictures the same); restore them, or choose another folder "
-        f"with --run. A new run can start from this one with --from. Received: {folder}"
+        f"The run in {run.path} was made with other pictures (1 added (new.png), 1 removed (000.png), 1 changed "
+        "(002.png), 1 renamed (renamed.png), 9 pictures the same); restore them, or choose another folder with --run, "
+        "or use --changed-pictures prepared (resume with the earlier pictures) or new (continue with these). "
+        f"Received: {folder}"
     )
+    with pytest.raises(SettingsError, match=r"changed_pictures must be one of stop, prepared, new\. Received"):
+        tiny.train(run.path, source=folder, changed_pictures="old")
+
+
+def test_a_run_resumes_with_the_pictures_that_were_prepared_for_it(tmp_path):
+    expected = tiny.train(tmp_path / "undisturbed", source=tiny.pictures(12), batches=8)
+    folder, run = changed_folder(tmp_path, batches=8)
+    fingerprint = run.about["fingerprint"]
+    resumed = tiny.train(run.path, source=folder, batches=8, changed_pictures="prepared")
+    assert resumed.about["fingerprint"] == fingerprint
+    for name, array in tiny.state(expected).items():
+        np.testing.assert_array_equal(array, tiny.state(resumed)[name])
+
+
+def test_prepared_pictures_that_are_gone_are_explained(tmp_path, cache):
+    folder, run = changed_folder(tmp_path)
+    shutil.rmtree(cache)
+    with pytest.raises(RunError, match="those are no longer in the cache of prepared pictures; restore them"):
+        tiny.train(run.path, source=folder, changed_pictures="prepared")
+
+
+def test_a_run_continues_with_new_pictures_if_the_user_says_so(tmp_path):
+    folder, run = changed_folder(tmp_path, batches=6)
+    before = run.about["fingerprint"]
+    reporter = tiny.RecordingReporter()
+    resumed = tiny.train(run.path, reporter, source=folder, batches=6, changed_pictures="new")
+    assert (resumed.batches, resumed.about["pictures"]) == (6, 12)
+    assert resumed.about["changes"][-1]["fingerprint"] == [before, resumed.about["fingerprint"]]
+    assert resumed.about["fingerprint"] != before
+    audit = json.loads((run.path / "pictures.json").read_text(encoding="utf-8"))
+    assert "new.png" in {entry["path"] for entry in audit["files"]}
+    assert tiny.train(run.path, source=folder, batches=6).finished  # it is the run of the new pictures from now on
 
 
 def test_the_message_names_the_options_of_the_preparation_that_differ(tmp_path):

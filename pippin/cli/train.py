@@ -25,6 +25,14 @@ class Preset(StrEnum):
     classic = "classic"
 
 
+class ChangedPictures(StrEnum):
+    """What is done if the pictures differ from those that a run was begun with."""
+
+    stop = "stop"
+    prepared = "prepared"
+    new = "new"
+
+
 ImageSize = Annotated[
     int | None,
     typer.Option(help="Side of the images in pixels: 16, 32, 64, 128 or 256. Default: 64, or less for small pictures."),
@@ -89,6 +97,13 @@ def train(
     from_run: From = None,
     seed: Seed = None,
     batch_size: BatchSize = None,
+    changed_pictures: Annotated[
+        ChangedPictures,
+        typer.Option(
+            help="If the pictures have changed since the run was begun: stop, resume with the prepared ones, or "
+            "continue with the new ones."
+        ),
+    ] = ChangedPictures.stop,
     override: Overrides = None,
     *,
     options: Any,
@@ -100,7 +115,7 @@ def train(
     given = _given_settings(
         override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
     )
-    given["preparation"] = options
+    given["preparation"], given["changed_pictures"] = options, changed_pictures.value
     with console_reporter() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **given)

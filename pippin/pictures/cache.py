@@ -9,14 +9,15 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock
 
 from pippin.errors import SourceError
-from pippin.pictures.dataset import Dataset
+from pippin.pictures.dataset import MANIFEST_FILE, Dataset
+from pippin.pictures.listing import read_header
 from pippin.pictures.os_errors import is_temporary, what_to_do, why
 
 WORKING_PREFIX = "making-"
@@ -78,10 +79,34 @@ def publish(working_dir: Path, dataset_dir: Path) -> None:
 
 
 def remove_others(dataset_dir: Path) -> None:
-    """Remove the datasets of earlier states of the source. Only the holder of the lock may do this."""
-    for other in dataset_dir.parent.iterdir():
-        if other != dataset_dir:
+    """Remove all but the last one of the datasets of earlier states of the source, from which a run may be resumed.
+
+    Only the holder of the lock may do this.
+    """
+    others = [other for other in dataset_dir.parent.iterdir() if other != dataset_dir]
+    unfinished = WORKING_PREFIX, REPLACED_PREFIX, SHARD_PREFIX
+    whole = [other for other in others if not other.name.startswith(unfinished)]
+    last = max(whole, key=lambda other: other.stat().st_mtime_ns, default=None)
+    for other in others:
+        if other != last:
             shutil.rmtree(other, ignore_errors=True)
+
+
+def find_prepared(dataset: Dataset, fingerprint: str) -> Dataset | None:
+    """Return the dataset with a fingerprint, if it is in the same cache folder as another dataset; else None.
+
+    Raises:
+        SourceError: If the cache cannot be read.
+    """
+    cache_dir = Path(str(dataset.stored.filename)).parents[2]  # type: ignore[attr-defined]
+    with reading(cache_dir):
+        for manifest in sorted(cache_dir.glob(f"*/*/{MANIFEST_FILE}")):
+            if manifest.parent.name.startswith((WORKING_PREFIX, SHARD_PREFIX, REPLACED_PREFIX)):
+                continue
+            with suppress(ValueError, FileNotFoundError):
+                if read_header(manifest).get("fingerprint") == fingerprint:
+                    return Dataset.open(manifest.parent)
+    return None
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class ReusableEntries:
         self._known: dict[str, tuple[Dataset, int]] = {}  # path → its dataset, and its number there
         self._current: set[str] = set()  # paths of the source's present state
         with reading(source_dir):
-            folders = sorted(source_dir.iterdir())
+            folders = sorted(source_dir.iterdir(), key=lambda folder: (folder.stat().st_mtime_ns, folder.name))
         for folder in folders:
             if folder.name.startswith((WORKING_PREFIX, REPLACED_PREFIX)) or (dataset := reopen(folder, notes)) is None:
                 continue

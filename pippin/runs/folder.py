@@ -173,6 +173,25 @@ class Folder(StateFiles):
         self.write_text(SETTINGS, document_text(contents))
         self.about, self.settings = contents, choice.settings
 
+    def change_pictures(self, facts: Mapping[str, Any]) -> None:
+        """Give the run another dataset. The anchors of its training images are removed.
+
+        If the process is killed in between, the anchors are assigned again when they are needed.
+
+        Args:
+            facts: what `settings.json` says of the dataset.
+
+        Raises:
+            RunError: a file is damaged or cannot be written.
+        """
+        with run_errors(self.path):
+            (self.path / ANCHORS).unlink(missing_ok=True)
+        changed = {"fingerprint": [self.about["fingerprint"], facts["fingerprint"]]}
+        changes = [*self.about.get("changes", ()), {"at_batch": self.batches, **changed}]
+        contents = {**self.about, **facts, "changes": changes}
+        self.write_text(SETTINGS, document_text(contents))
+        self.about, self.preparation = contents, Preparation.from_dict(contents["preparation"])
+
     @property
     def choice(self) -> Choice:
         """The settings with their reasons. In older runs the reason alone says which settings were given."""

@@ -5,6 +5,7 @@ import dataclasses
 from pippin.errors import RunError
 from pippin.networks import Networks
 from pippin.pictures import Dataset
+from pippin.pictures.cache import find_prepared
 from pippin.pictures.comparison import compare, compare_preparations
 from pippin.runs.run import Run
 from pippin.session.plan import Plan
@@ -15,7 +16,13 @@ LENGTHS = "batches", "minutes"
 """The settings that say how long to train. A run may be resumed with another value of its own one."""
 
 
-def resumed_plan(run: Run, new: Plan) -> Plan:
+STOP, PREPARED, NEW = "stop", "prepared", "new"
+CHANGED_PICTURES = STOP, PREPARED, NEW
+"""What is done if the pictures differ from those that a run was begun with: stop with an error, resume with the
+pictures that were prepared for it, or continue with the new ones."""
+
+
+def resumed_plan(run: Run, new: Plan, changed_pictures: str = STOP) -> Plan:
     """Return a plan with the settings and networks of an existing run, and with the length that was given now, if any.
 
     Settings that depend on the machine, such as a batch size chosen for the free memory, stay as they were.
@@ -23,13 +30,14 @@ def resumed_plan(run: Run, new: Plan) -> Plan:
     Args:
         run: the run to resume.
         new: the plan made from the arguments of this call.
+        changed_pictures: see `CHANGED_PICTURES`.
 
     Raises:
         RunError: the run was made with other images, a given setting differs, or the run was trained for longer.
     """
     choice = _with_length(run, new.choice)
     _check_settings(run, choice, new.choice)
-    _check_images(run, new)
+    new = dataclasses.replace(new, dataset=_dataset(run, new.dataset, changed_pictures))
     complete = run.finished and choice.settings == run.settings
     networks = new.networks if complete else _resumed_networks(run, new.networks)
     return dataclasses.replace(new, choice=choice, networks=networks)
@@ -101,23 +109,43 @@ def _check_settings(run: Run, choice: Choice, given: Choice) -> None:
         )
 
 
-def _check_images(run: Run, new: Plan) -> None:
-    """Raise a `RunError` if the run was made with other images, or with other channels of them."""
-    if run.about["fingerprint"] != new.dataset.fingerprint:
-        before, now = run.about["source"], new.dataset.manifest["source"]
-        raise RunError(
-            f"The run in {run.path} was made with other pictures ({_changes(run, new.dataset)}); restore them, or "
-            "choose another folder with --run. A new run can start from this one with --from. "
-            f"Received: {now}" + (f" (the run has {before})" if before != now else "")
-        )
-    if run.channels != new.dataset.channels:
+def _dataset(run: Run, new: Dataset, changed_pictures: str) -> Dataset:
+    """Return the dataset to resume a run with.
+
+    Raises:
+        RunError: the pictures have changed and the user chose nothing for this case, or the chosen ones cannot be used.
+    """
+    if run.about["fingerprint"] != new.fingerprint:
+        if changed_pictures == STOP:
+            raise _changed(run, new, "restore them, or choose")
+        if changed_pictures == PREPARED:
+            earlier = find_prepared(new, run.about["fingerprint"])
+            if earlier is None:
+                raise _changed(
+                    run, new, "those are no longer in the cache of prepared pictures; restore them, or choose"
+                )
+            new = earlier
+        if list(new.labels.names if new.labels else ()) != run.labels:
+            raise _changed(run, new, "the labels differ too, so that the run cannot continue with them; choose")
+    if run.channels != new.channels:
         raise RunError(
             f"The run in {run.path} was made with images of {run.channels} channels; resume it with --channels "
-            f"{run.channels}, or choose another folder with --run. Received: channels={new.dataset.channels}"
+            f"{run.channels}, or choose another folder with --run. Received: channels={new.channels}"
         )
+    return new
 
 
-def _changes(run: Run, dataset: Dataset) -> str:
+def _changed(run: Run, dataset: Dataset, advice: str) -> RunError:
+    """Return the error for a run whose pictures have changed."""
+    before, now = run.about["source"], dataset.manifest["source"]
+    return RunError(
+        f"The run in {run.path} was made with other pictures ({changes(run, dataset)}); {advice} another folder with "
+        "--run, or use --changed-pictures prepared (resume with the earlier pictures) or new (continue with these). "
+        f"Received: {now}" + (f" (the run has {before})" if before != now else "")
+    )
+
+
+def changes(run: Run, dataset: Dataset) -> str:
     """Return how a dataset differs from the one that a run was begun with."""
     options = compare_preparations(run.folder.preparation, dataset.preparation)
     changes = str(compare(run.folder.audit_entries(), dataset.audit.entries))

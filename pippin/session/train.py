@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from pippin.errors import PippinError, TrainingError
+from pippin.errors import PippinError, SettingsError, TrainingError
 from pippin.pictures import Dataset, Preparation
 from pippin.runs.folder import check_unused
 from pippin.runs.network_files import check_rebuildable
@@ -18,7 +18,7 @@ from pippin.session.lock import training_lock
 from pippin.session.memory import is_out_of_memory
 from pippin.session.plan import plan
 from pippin.session.reporting import CompositeReporter, Reporter
-from pippin.session.resume import resumed_plan
+from pippin.session.resume import CHANGED_PICTURES, STOP, resumed_plan
 from pippin.session.training_session import TrainingSession
 from pippin.settings import Settings
 
@@ -35,6 +35,7 @@ def train(
     from_run: str | os.PathLike[str] | Run | None = None,
     reporter: Reporter | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    changed_pictures: str = STOP,
     **settings: Any,
 ) -> Run:
     """Train a generator on the images of a source. The same call resumes a run that was interrupted.
@@ -56,6 +57,9 @@ def train(
             images must have the same number of channels and must not be larger.
         reporter: an object that is notified of the progress.
         callbacks: Keras callbacks, called as in `fit` with a tick as an epoch; see `pippin.session.callbacks`.
+        changed_pictures: if the pictures differ from those that the run was begun with: "stop" with an error,
+            "prepared" resumes with those that were prepared for the run, if they are still in the cache, and "new"
+            continues with the new ones.
         **settings: other fields of `pippin.settings.Settings`, such as `batches`, `minutes`, `batch_size`, `seed`.
 
     Returns:
@@ -67,6 +71,9 @@ def train(
     """
     reporter = reporter or Reporter()
     check_callbacks(callbacks)
+    if changed_pictures not in CHANGED_PICTURES:
+        known = ", ".join(CHANGED_PICTURES)
+        raise SettingsError(f"changed_pictures must be one of {known}. Received: changed_pictures={changed_pictures!r}")
     if from_run is not None:
         parent = from_run.path if isinstance(from_run, Run) else Path(from_run)
         if run is None or not is_run(run):  # a run that has a checkpoint resumes without its parent
@@ -88,7 +95,7 @@ def train(
     if existing is None:
         check_unused(path)
     else:
-        made = resumed_plan(existing, made)
+        made = resumed_plan(existing, made, changed_pictures)
         if existing.finished and made.settings == existing.settings:
             reporter.on_train_end(existing, already_finished=True)
             return existing
@@ -96,7 +103,7 @@ def train(
     check_rebuildable(made.networks[:2])
     with training_lock(path), out_of_memory_errors(path, made.settings):
         if existing is None and is_run(path):  # another process made it meanwhile
-            made = resumed_plan(open_run(path), made)
+            made = resumed_plan(open_run(path), made, changed_pictures)
         session = TrainingSession.open(path, made)
         reporters = [reporter, CallbackReporter(callbacks, session.trainer)] if callbacks else [reporter]
         session.train(CompositeReporter(*reporters))

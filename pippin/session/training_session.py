@@ -17,6 +17,7 @@ import numpy as np
 import pippin
 from pippin import engines
 from pippin.errors import TrainingError
+from pippin.pictures import Dataset
 from pippin.runs.folder import Folder
 from pippin.runs.report import EventLog, write_page
 from pippin.runs.run import Run, is_run, open_run
@@ -26,7 +27,7 @@ from pippin.session.checkups import Validator, is_checkup, reference_note
 from pippin.session.interrupts import interrupts
 from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
-from pippin.session.resume import changed_length
+from pippin.session.resume import changed_length, changes
 from pippin.session.storage import Storage
 from pippin.session.transfer import start_from
 from pippin.training.health import Finding
@@ -79,10 +80,15 @@ class TrainingSession:
             if changed := changed_length(open_run(path), plan.choice):
                 folder.change_length(plan.choice)
                 notes.append(changed)
+        has_new_pictures = folder is not None and folder.about["fingerprint"] != plan.dataset.fingerprint
         start = {}
         if settings.from_run and not (folder and folder.has_checkpoint):
             start = {"start": start_from(open_run(settings.from_run), networks)}
         training_set, held_out = plan.dataset.split(settings.held_out)
+        if folder is not None and has_new_pictures:
+            notes.append(f"The run continues with other pictures: {changes(open_run(path), plan.dataset)}")
+            counts = {"pictures": len(training_set), "held_out": len(held_out)}
+            folder.change_pictures({**_picture_facts(plan.dataset), **counts})
         if folder is None:
             note = reference_note(len(training_set), len(held_out)) if settings.checkup else None
             counts = {"pictures": len(training_set), "held_out": len(held_out)}
@@ -94,6 +100,10 @@ class TrainingSession:
             trainer.load(*folder.load_checkpoint(trainer.state_on_host()))
             if trainer.health.best_kid is not None and folder.best is None:
                 trainer.health.forget_best()
+        if has_new_pictures:
+            trainer.health.forget_best()  # it was scored with other pictures
+            if trainer.anchors is not None:
+                folder.save_anchors(trainer.anchors)
         folder.rewind()
         resumed = folder.batches > 0
         if not resumed:
@@ -256,15 +266,22 @@ def log_entry(tick: Tick) -> dict[str, Any]:
     }
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
-    """Return what `settings.json` says of the dataset, the engine and the machine."""
-    dataset, engine = plan.dataset, engines.current()
+def _picture_facts(dataset: Dataset) -> dict[str, Any]:
+    """Return what `settings.json` says of the dataset."""
     return {
         "source": dataset.manifest["source"],
         "preparation": dataset.preparation.to_dict(),
         "channels": dataset.channels,
         "labels": list(dataset.labels.names) if dataset.labels else [],
         "fingerprint": dataset.fingerprint,
+    }
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    """Return what `settings.json` says of the dataset, the engine and the machine."""
+    engine = engines.current()
+    return {
+        **_picture_facts(plan.dataset),
         "engine": engine.name,
         "versions": {
             "pippin": pippin.__version__,
