@@ -28,7 +28,7 @@ from pippin.errors import PippinError  # noqa: E402
 from pippin.session.reporting import Reporter  # noqa: E402
 from pippin.training import trainer  # noqa: E402
 
-TICK, BATCHES, CHECKUP_BATCHES = 3, 60, 6
+TICK, BATCHES, CHECKUP_BATCHES = 3, 30, 6
 """Batches between two ticks, in a run, and between two checkups, so that most of the time something is written."""
 
 IMAGES = tiny.pictures(40)
@@ -114,7 +114,7 @@ def main(folder, kills, seed):
     while killed < kills:
         path = folder / f"run{runs}"
         shared[:4] = struct.pack("i", 0)
-        while finish_or_kill(path, shared, rng.uniform(0.2, 1.2) * duration):
+        while finish_or_kill(path, shared, rng.uniform(0.05, 1.1) * duration):
             killed += 1
             try:
                 saved = pippin.open_run(path).batches
