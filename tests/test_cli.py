@@ -253,7 +253,7 @@ def test_info_prints_a_summary_of_a_run(place, call, monkeypatch):
     assert row["made"].endswith(f"python {platform.python_version()})")
     assert f"keras {keras.__version__}" in row["made"]
     assert re.fullmatch(r"fingerprint [0-9a-f]+", row["pictures"])
-    assert row["repeat"].startswith(f"with KERAS_BACKEND={keras.backend.backend()} pippin train ")
+    assert re.match(rf"with +KERAS_BACKEND={keras.backend.backend()} pippin train .*photos --preset ", row["repeat"])
     assert "--preset standard --image-size 16 --batches 60 --batch-size 4 --seed 0" in row["repeat"]
     assert "last losses" in out
     for name in ("timeline.png", "latest.png", "generator.keras", "log.jsonl", "pictures.json"):

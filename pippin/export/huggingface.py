@@ -1,5 +1,6 @@
 """Export as a Hugging Face model repository: the generator, sample images and a model card."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def escaped(value: Any) -> Any:
     """
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
-    text = " ".join(value.split()).translate(_ESCAPES)
+    text = re.sub(r"\s+", " ", value).translate(_ESCAPES)
     return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
 
 
