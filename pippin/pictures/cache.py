@@ -8,6 +8,7 @@
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,8 +32,14 @@ SHARD_PREFIX = "shard-"
 
 
 def cache_folder(cache: str | os.PathLike[str] | None) -> Path:
-    """Return the folder that keeps prepared pictures: `cache`, or `PIPPIN_CACHE`, or the user's cache folder."""
-    return Path(cache or os.environ.get("PIPPIN_CACHE") or platformdirs.user_cache_dir("pippin"))
+    """Return the folder that keeps prepared pictures: `cache`, or `PIPPIN_CACHE`, or the user's cache folder.
+
+    If the user has no home, it is in the folder of temporary files.
+    """
+    if named := cache or os.environ.get("PIPPIN_CACHE"):
+        return Path(named)
+    folder = Path(platformdirs.user_cache_dir("pippin"))
+    return folder if folder.is_absolute() else Path(tempfile.gettempdir()) / "pippin"
 
 
 def short_hash(lines: Iterable[str]) -> str:
