@@ -262,6 +262,7 @@ BAD = {
     "empty.jpg": (b"", "the file is empty"),
     "endless.jpg": (endless, "too large"),
     "announced.jpg": (lambda request: reply(request, b"", announced=2**40), "too large"),
+    "digits.jpg": (lambda request: reply(request, b"", announced="9" * 5000), "too large"),
     "forbidden.jpg": (lambda request: reply(request, b"<html>", 403), "HTTP status 403"),
     "loop.jpg": (
         lambda request: reply(request, b"", 302, Location="/loop.jpg"),

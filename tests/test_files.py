@@ -1,6 +1,7 @@
 """Atomic writes, and the errors of writing."""
 
 import contextlib
+import json
 import os
 import stat
 
@@ -107,3 +108,8 @@ def test_errors_name_what_could_not_be_written(tmp_path):
 def test_pippins_own_errors_pass_unchanged(tmp_path):
     with pytest.raises(SettingsError, match=r"^mine$"), files.output_path(tmp_path / "a.jpg", "picture"):
         raise SettingsError("mine")
+
+
+def test_names_that_are_not_utf_8_are_escaped_in_texts(tmp_path):
+    files.write_text(tmp_path / "a.json", json.dumps({"file": "a\udcffb"}, ensure_ascii=False))
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"file": "a\udcffb"}

@@ -11,7 +11,7 @@ from pippin import cli
 from pippin.cli import printing
 from pippin.cli.console import ConsoleReporter, console_reporter
 from pippin.errors import PippinError, SettingsError
-from pippin.host.text import printable
+from pippin.host.text import portable_name, printable
 
 HOSTILE = {
     "a\x1b[31mred\x07": r"a\x1b[31mred\x07",
@@ -37,6 +37,24 @@ def test_what_controls_a_terminal_is_escaped(text):
 )
 def test_honest_names_are_printed_as_they_are(text):
     assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("photos", "photos"),
+        ("Äpfel 写真 (2)", "Äpfel 写真 (2)"),
+        ("a:b/c\\d", "a-b-c-d"),
+        ('<a>|b?*"', "-a--b---"),
+        ("a\x1b\n\udcff\u202e", "a----"),
+        ("a. .", "a"),
+        ("...", "pictures"),
+        ("", "pictures"),
+        ("ä" * 300, "ä" * 100),
+    ],
+)
+def test_a_portable_name_is_valid_on_every_system(text, name):
+    assert portable_name(text) == name
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -68,7 +68,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
         options=dataset.preparation.non_default(),
     )
     with output_path(path, "report") as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 

@@ -68,6 +68,8 @@ def export(
     push: Annotated[str | None, typer.Option(help="Upload the huggingface folder to this NAME/REPOSITORY.")] = None,
 ) -> None:
     """Export RUN's generator: for Keras, ONNX Runtime, a web page, Hugging Face or LiteRT."""
+    if push == "":
+        raise SettingsError("--push needs the NAME/REPOSITORY to upload to. Received: an empty text")
     if push and to is not Format.huggingface:
         raise SettingsError(f"--push needs --to huggingface. Received: --to {to.value} --push {push}")
     opened = pippin.open_run(run)

@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 import pippin
+from pippin.host.text import is_number
 from pippin.pictures.refused import Refused
 
 USER_AGENT = f"Pippin/{pippin.__version__} (collects openly licensed training images, one request at a time)"
@@ -273,7 +274,7 @@ def _body(response: requests.Response, max_bytes: int) -> bytes:
     content = bytearray()
     too_large = f"too large: more than {max_bytes:,} bytes"
     announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
+    if announced.isdecimal() and (not is_number(announced) or int(announced) > max_bytes):
         raise Refused(too_large)
     for chunk in response.iter_content(2**16):
         content += chunk

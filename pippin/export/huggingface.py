@@ -34,7 +34,7 @@ def write(trained: TrainedGenerator, path: Path) -> None:
         keras_file.write(trained, part / "generator.keras")
         onnx_file.write(trained, part / "generator.onnx")
         save_picture(grid(trained.samples(SAMPLES)), part / "samples.png")
-        (part / "README.md").write_text(model_card(trained), encoding="utf-8")
+        (part / "README.md").write_text(model_card(trained), encoding="utf-8", errors="backslashreplace")
 
 
 def model_card(trained: TrainedGenerator) -> str:

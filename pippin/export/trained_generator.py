@@ -17,6 +17,7 @@ from pippin.engines.inference import image_batch_size, model_inference, paramete
 from pippin.errors import ExportError
 from pippin.host.files import output_path
 from pippin.host.keras_config import default_keras_config
+from pippin.host.text import printable
 from pippin.pictures import cycle_labels, one_hot, to_uint8
 from pippin.settings import Settings
 from pippin.training import draws
@@ -83,7 +84,7 @@ class TrainedGenerator:
         kind, _, name = str(self.about["source"]).partition(":")
         if kind in ("built-in", "array"):
             return f"the built-in {name}" if kind == "built-in" else "an array"
-        return Path(self.about["source"]).name
+        return printable(Path(self.about["source"]).name)
 
     @property
     @default_keras_config()

@@ -39,7 +39,7 @@ def write(trained: TrainedGenerator, path: Path) -> None:
     files = _files(trained, onnx_file.serialise(trained))
     with write_errors(path, "page", ExportError), atomic_files(path, files) as part:
         for name, text in files.items():
-            (part / name).write_text(text, encoding="utf-8")
+            (part / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _files(trained: TrainedGenerator, model: bytes) -> dict[str, str]:

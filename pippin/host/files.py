@@ -80,13 +80,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 with `atomic_path`.
+    r"""Write a text file in UTF-8 with `atomic_path`.
+
+    Bytes of file names that are not UTF-8 become escapes such as `\udcff`, which JSON reads as the same bytes.
 
     Raises:
         OSError: the file cannot be written there.
     """
     with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

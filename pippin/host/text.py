@@ -21,6 +21,33 @@ def printable(text: str) -> str:
     return "".join(map(_escaped, text))
 
 
+def is_number(text: str) -> bool:
+    """Return whether a text is a whole number of at most nine decimal digits, so that `int` can read it."""
+    return text.isdecimal() and len(text) < 10
+
+
+FORBIDDEN = '<>:"/\\|?*'
+"""Characters that Windows does not allow in file names."""
+
+MAX_NAME_BYTES = 200
+"""Largest length of a portable name in UTF-8, in bytes. File systems allow 255, and callers append to the name."""
+
+
+def portable_name(text: str) -> str:
+    """Return the part of a file's name that every file system accepts, for a text that may contain anything.
+
+    Args:
+        text: the text. What Windows does not allow, and bytes that are not UTF-8, become hyphens.
+
+    Returns:
+        At least one character; at most `MAX_NAME_BYTES` bytes. Something must follow it, because a few names (such as
+        `con`) are devices on Windows.
+    """
+    allowed = (character if character.isprintable() and character not in FORBIDDEN else "-" for character in text)
+    cut = "".join(allowed).encode("utf-8", "replace")[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+    return cut.strip(" .") or "pictures"
+
+
 def _escaped(character: str) -> str:
     """Return a character, or its escape if it could control a terminal."""
     if character.isprintable() or (character.isspace() and character > "\x9f" and character not in "\u2028\u2029"):

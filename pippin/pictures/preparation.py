@@ -6,6 +6,7 @@ from typing import Any
 from PIL import ImageColor
 
 from pippin.errors import SettingsError
+from pippin.host.text import is_number
 from pippin.pictures.channels import GREY, RGB, RGBA
 from pippin.pictures.depth import BITS
 
@@ -81,7 +82,7 @@ class Preparation:
         if self.background != BLUR:
             self.colour()
         frames = str(self.frames)
-        if frames not in FRAMES and not (frames.isdecimal() and int(frames) > 0):
+        if frames not in FRAMES and not (is_number(frames) and int(frames) > 0):
             raise SettingsError(f"frames must be {', '.join(FRAMES)}, or a number from 1. Received: frames={frames}")
         object.__setattr__(self, "frames", frames)
         if isinstance(self.crops, bool) or not isinstance(self.crops, int) or not 1 <= self.crops <= MAX_CROPS:

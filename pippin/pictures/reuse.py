@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pippin.errors import SettingsError
+from pippin.host.text import is_number
 from pippin.pictures.cache import REPLACED_PREFIX, SHARD_PREFIX, WORKING_PREFIX, reading, reopen
 from pippin.pictures.dataset import Dataset
 from pippin.pictures.sources import SourceItem
@@ -25,7 +26,7 @@ class Shard:
 
     def __init__(self, text: str) -> None:
         number, _, count = text.partition("/")
-        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        if not (is_number(number) and is_number(count) and 1 <= int(number) <= int(count)):
             raise SettingsError(
                 f"shard must be the number of a part and how many there are, such as 2/4. Received: shard={text}"
             )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pippin import engines, export
+from pippin.host.text import printable
 from pippin.sampling.generation import ImageGenerator
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def make_backend(run: "Run", name: str) -> tuple[str, ImageGenerator]:
 def trained_generator(run: "Run") -> export.TrainedGenerator:
     """Return a run's generator with what is known about its training, the input of every export format."""
     return export.TrainedGenerator(
-        name=run.path.resolve().name,
+        name=printable(run.path.resolve().name),
         generator=run.generator,
         settings=run.settings,
         about=run.about,

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from pippin import measure
-from pippin.errors import SettingsError
+from pippin.errors import SettingsError, SourceError
 from pippin.measure import MIN_REFERENCES, Colours, Memorisation, Scores, colours
 from pippin.measure.colours import comparison_lines
 from pippin.pictures import Dataset, Subset, prepare
 from pippin.runs.run import Run, is_run, open_run
-from pippin.settings import SCORING_NETWORK
+from pippin.settings import SCORING_NETWORK, check_image_size, check_integer
 from pippin.show import grid
 
 MAX_IMAGES = 4096
@@ -132,6 +132,9 @@ def evaluate(
         raise SettingsError(f"n must be from {MIN_IMAGES} to {MAX_IMAGES:,}. Received: n={n}")
     if features not in measure.NETWORKS:
         raise SettingsError(f"features must be one of {', '.join(measure.NETWORKS)}. Received: features={features}")
+    check_integer("seed", seed, 0)
+    if image_size is not None:
+        check_image_size(image_size)
     run = _opened(subject)
     if run is None:
         if against is None:
@@ -143,7 +146,15 @@ def evaluate(
         raise SettingsError(
             f"The run was trained on an array, which is not on disk; give it again. Received: {run.path}"
         )
-    dataset = prepare(source, run.settings.image_size, progress=progress, preparation=run.folder.preparation)
+    try:
+        dataset = prepare(source, run.settings.image_size, progress=progress, preparation=run.folder.preparation)
+    except SourceError as problem:
+        if against is not None:
+            raise
+        raise SourceError(
+            "The pictures that the run was trained on cannot be used; if they have moved, name their new place with "
+            f"--against (in Python: against=…). {problem}"
+        ) from None
     result = _evaluate_run(run, dataset, n, features, seed)
     run.folder.save_evaluation({"batches": run.batches, **result.to_dict()}, result.pairs)
     return result

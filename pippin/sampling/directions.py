@@ -15,7 +15,8 @@ import numpy as np
 from pippin.engines.inference import model_inference, parameters_of
 from pippin.errors import NetworkError, SettingsError
 from pippin.host.keras_config import default_keras_config
-from pippin.sampling.edits import check_edits, is_number, parse_naming
+from pippin.host.text import is_number
+from pippin.sampling.edits import check_edits, parse_naming
 from pippin.sampling.generation import fingerprint
 from pippin.sampling.latents import latents_of
 from pippin.training.anchors import principal_components

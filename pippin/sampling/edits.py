@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pippin.errors import SettingsError
+from pippin.host.text import is_number
 from pippin.settings import check_number
 
 STRONGEST = 20.0
@@ -70,11 +71,6 @@ def parse_naming(text: str) -> tuple[int, str]:
             f"Name a direction as NUMBER=NAME, such as 3=redder; a name begins with a letter. Received: {text}"
         )
     return int(number), name
-
-
-def is_number(text: str) -> bool:
-    """Return whether a text can be the number of a direction."""
-    return text.isdecimal() and len(text) < 10
 
 
 def _is_name(text: str) -> bool:

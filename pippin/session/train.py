@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from pippin.errors import PippinError, SettingsError, TrainingError
+from pippin.host.text import portable_name
 from pippin.pictures import Dataset, Preparation
 from pippin.runs.folder import check_unused
 from pippin.runs.network_files import check_rebuildable
@@ -129,5 +130,7 @@ def out_of_memory_errors(path: Path, settings: Settings) -> Iterator[None]:
 
 
 def default_path(dataset: Dataset, settings: Settings) -> Path:
-    """Return the default folder of a run."""
-    return Path("runs") / f"{dataset.name}-{settings.image_size}-{settings.preset}"
+    """Return the default folder of a run. Its name is valid on every system, unless an earlier run has another one."""
+    ending = f"-{settings.image_size}-{settings.preset}"
+    earlier = Path("runs") / f"{dataset.name}{ending}"
+    return earlier if os.path.isdir(earlier) else Path("runs") / f"{portable_name(dataset.name)}{ending}"

@@ -86,7 +86,7 @@ def save_text(text: str, path: str | os.PathLike[str]) -> Path:
         PippinError: the file cannot be written there.
     """
     with output_path(Path(path), "picture") as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
     return Path(path)
 
 
