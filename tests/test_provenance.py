@@ -12,6 +12,7 @@ from PIL import Image
 
 import pippin
 from pippin import engines
+from pippin.cli.sample import _latents_from, _sample_from
 from pippin.errors import ExportError, RunError, SettingsError
 from pippin.runs.provenance import Provenance
 from pippin.show import read_note, save_picture
@@ -273,12 +274,19 @@ def test_a_picture_of_3_6_gigapixels_is_refused_in_one_line(tmp_path):
 
 def test_more_images_than_the_limit_are_generated_only_if_the_user_allows_it(run, tmp_path):
     path = save(run, tmp_path / "a.png", range(1025))
-    with pytest.raises(SettingsError, match=r"1,025 images, and at most 1,024 .* allow more with --max-images 1025"):
+    with pytest.raises(SettingsError, match=r"1,025 images, and at most 1,024 .* allow more with --max-images\."):
         pippin.again(path)
     assert pippin.again(path, max_images=1025).same
     mixed = with_note(tmp_path / "b.png", run=str(run.path), seeds="0-99", fine="0-99", label="")
     with pytest.raises(SettingsError, match=r"consists of 10,200 images"):
         pippin.again(mixed)
+
+
+@pytest.mark.parametrize("use", [_sample_from, lambda run, path, *_: _latents_from(pippin.open_run(run), [path])])
+def test_a_picture_of_many_images_is_not_continued_from_without_asking(run, tmp_path, use):
+    path = save(run, tmp_path / "a.png", range(1025))
+    with pytest.raises(SettingsError, match=r"1,025 images, .* give the seeds with --seeds instead"):
+        use(run.path, path, {}, tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -110,9 +110,10 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
     """Generate pictures from the latents of a picture file, edited."""
     opened = pippin.open_run(run)
     from pippin.pictures.verdicts import plural
-    from pippin.runs.provenance import Provenance
+    from pippin.runs.provenance import MAX_IMAGES, Provenance
 
     provenance = Provenance.read(picture)
+    provenance.check_count(opened, MAX_IMAGES, "give the seeds with --seeds instead")
     provenance.check_weights(opened)
     provenance = provenance.edited(opened, edits)
     latents = provenance.generator_inputs(opened)
@@ -187,10 +188,11 @@ def _latents_from(run: "Run", pictures: list[Path]) -> "np.ndarray":
     """Return the concatenated latents of picture files of a run."""
     import numpy as np
 
-    from pippin.runs.provenance import Provenance
+    from pippin.runs.provenance import MAX_IMAGES, Provenance
 
     provenances = [Provenance.read(picture) for picture in pictures]
     for provenance in provenances:
+        provenance.check_count(run, MAX_IMAGES, "give the seeds with --seeds instead")
         provenance.check_weights(run)
     return np.concatenate([provenance.generator_inputs(run) for provenance in provenances])
 

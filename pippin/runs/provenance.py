@@ -175,15 +175,16 @@ class Provenance:
                 f"The provenance in the picture is damaged, or of a newer Pippin ({why}). Received: {path}"
             ) from None
 
-    def count(self, latent_dim: int) -> int:
-        """Return the number of images.
-
-        Args:
-            latent_dim: length of the run's latents.
-        """
+    def check_count(self, run: Run, most: int, advice: str) -> None:
+        """Raise a `SettingsError` if the picture consists of more than `most` images. A note may name any number."""
+        count = len(self.seeds) * len(self.fine) + len(self.seeds) + len(self.fine) if self.fine else len(self.seeds)
         if self.latents is not None:
-            return self.latents.size // latent_dim
-        return len(self.seeds) * len(self.fine) + len(self.seeds) + len(self.fine) if self.fine else len(self.seeds)
+            count = self.latents.size // run.settings.latent_dim
+        if count > most:
+            raise SettingsError(
+                f"The picture consists of {count:,} images, and at most {most:,} are generated without asking; "
+                f"{advice}. Received: {run.path}"
+            )
 
     # -- generating the same images ------------------------------------------------------------------------------------
 
@@ -329,13 +330,8 @@ def again(
         where = "say where it is with --run" if run is None else "there is no run there"
         raise RunError(f"The run that generated the picture is not at {path}; {where}. Received: {picture}")
     opened = open_run(path)
-    count = provenance.count(opened.settings.latent_dim)
     most = MAX_IMAGES if max_images is None else max_images
-    if count > most:
-        raise SettingsError(
-            f"The picture consists of {count:,} images, and at most {most:,} are generated without asking; allow "
-            f"more with --max-images {count}. Received: {picture}"
-        )
+    provenance.check_count(opened, most, "allow more with --max-images")
     provenance.check_weights(opened)
     opened.use_backend(provenance.engine)
     save_picture(provenance.render(opened, progress=progress), output, provenance.to_note())

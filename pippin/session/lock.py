@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from pippin.errors import RunError
 from pippin.host.files import run_errors, write_text
-from pippin.host.own_files import read_own
+from pippin.host.own_files import read_own, require_own
 from pippin.runs.folder import HOLDER, LOCK
 
 HEARTBEAT_SECONDS = 20
@@ -71,7 +71,7 @@ def _acquire(path: Path) -> tuple[FileLock, bool]:
     Raises:
         RunError: another process holds it, or the folder cannot be written.
     """
-    lock = FileLock(path / LOCK, timeout=0)
+    lock = FileLock(require_own(path / LOCK), timeout=0)
     try:
         lock.acquire()
     except Timeout:
