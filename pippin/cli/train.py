@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,7 +83,7 @@ def plan(
         )
         reporter.on_prepare_end(made.dataset)
     print_table(setting_rows(made.settings, made.choice.reasons))
-    for line in [*_expectations(made), *_existing_run(made)]:
+    for line in chain(_expectations(made), _existing_run(made)):  # an error follows the lines before it
         print_line(line)
 
 
