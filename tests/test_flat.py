@@ -8,7 +8,7 @@ import tiny
 
 from pippin import measure
 from pippin.session import training_session
-from pippin.training import trainer
+from pippin.training import health, trainer
 
 BATCHES = int(os.environ.get("PIPPIN_FLAT_BATCHES", "600"))
 """Number of batches. 20,000 is the long version: with 1,000 checkups, and as many checkpoints."""
@@ -38,6 +38,7 @@ class MemoryReporter(tiny.RecordingReporter):
 @pytest.mark.skipif(os.name == "nt", reason="there are no file descriptors")
 def test_memory_and_open_files_stay_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "TICK", 10)
+    monkeypatch.setattr(health, "PATIENCE", 10**9)  # a tiny run soon stops improving
     monkeypatch.setattr(training_session, "SAVE_SECONDS", 0)
     monkeypatch.setattr(measure, "extract", lambda images, network: images.reshape(len(images), -1)[:, ::24] / 255.0)
     reporter = MemoryReporter()

@@ -129,11 +129,11 @@ class TrainingSession:
         reporter.on_train_end(self.run, already_finished=False)
 
     def _finish(self) -> None:
-        """Write the files of a finished run; the checkpoint, which says that it is finished, after its generator."""
+        """Write the files of a finished run; last the checkpoint, which says that it is finished."""
         self.run = open_run(self.run.path)  # a generator that was loaded during training is not the trained one
         self.storage.write(lambda: self.run.export("keras"))
+        self.storage.write(lambda: write_page(self.run, finished=True))
         self._save_checkpoint(finished=True)
-        self.storage.write(lambda: write_page(self.run))
 
     def _train(self, reporter: Reporter, interrupted: threading.Event, events: EventLog) -> None:
         """Train to the end; at every tick, write the log, validate, save and report."""

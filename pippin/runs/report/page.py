@@ -14,11 +14,12 @@ NAME = "report.html"
 """The name of the page in a run's folder."""
 
 
-def write_page(run: Run) -> Path:
+def write_page(run: Run, finished: bool | None = None) -> Path:
     """Write `report.html` into a run: images, curves, findings, scores, and settings with their reasons.
 
     Args:
         run: the run, finished or not.
+        finished: whether the page says that the run is finished; None: what its checkpoint says.
 
     Returns:
         The path of the page.
@@ -30,6 +31,7 @@ def write_page(run: Run) -> Path:
     reasons = run.about["reasons"]
     page = templates.get_template("page.html").render(
         run=run,
+        finished=run.finished if finished is None else finished,
         about=run.about,
         settings=[
             (field.name, value, field.metadata["help"], reasons.get(field.name))
