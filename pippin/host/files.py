@@ -20,21 +20,6 @@ def damaged(path: Path, problem: Exception) -> str:
     return f"{path.name} is damaged, or not one of Pippin's ({why}). Received: {path}"
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object that a file holds.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}")
-    except (OSError, ValueError) as problem:
-        raise RunError(damaged(path, problem)) from None
-    return found
-
-
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the JSON objects of a file that holds one in each line. Incomplete lines are skipped.
 
