@@ -46,13 +46,13 @@ class Need(NamedTuple):
 
 NEEDS = {
     "tensorflow": Need(916 * MIB, 32, 1.1, 1.5, 0.56),
-    "jax": Need(2615 * MIB, 32, 0.5, 3, 1.38),
+    "jax": Need(1950 * MIB, 32, 0.36, 2.2, 1.0),
     "torch": Need(2423 * MIB, 32, 5.9, 3, 1.42),
 }
 """The needs of each engine, fitted to the peaks of whole training runs. The predictions for six runs with TensorFlow
-2.21, one of them with today's networks, are within 13 per cent (`benchmarks/results/memory.json`), and those for three
-with JAX 0.10 within 11. PyTorch 2.13 was fitted to three runs with earlier networks. JAX and PyTorch ran checkups
-without compilation when they were measured, which is most of their `base`."""
+2.21, one of them with today's networks, are within 13 per cent, and those for four with JAX 0.10 within 4
+(`benchmarks/results/memory.json`). PyTorch 2.13 was fitted to three runs with earlier networks, whose checkups were not
+compiled, so its prediction is high."""
 
 
 def predict_peak(engine: str, networks: Networks, batch_size: int) -> int:
