@@ -1,6 +1,6 @@
 """Health checks: what is detected during training, and what is done about it.
 
-- Non-finite loss, gradient or moving average: the step is undone and the learning rate halved. If all steps since the
+- Non-finite loss or gradient: the step is undone and the learning rate halved. If all steps since the
   last tick were undone, the best state is restored too. The run fails after `MAX_NON_FINITE` of them.
 - Mode collapse (diversity below `COLLAPSE_DIVERSITY`, and below half of the highest so far): the best state is restored
   and the learning rate halved. Training stops after `MAX_COLLAPSES` of them.

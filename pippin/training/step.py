@@ -77,8 +77,8 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         - `anchored`: float32 (B,), for the relativistic rule: 1 where the latent is the anchor of the real image.
         - `schedule`: float32 scalars, see `pippin.training.schedule.schedule_at`.
 
-        `measures` are float32 scalars. If a loss, a gradient or a moving average is not finite, the step counts, but
-        all weights stay as they were and the measure `finite` is 0.
+        `measures` are float32 scalars. If a loss or gradient is not finite, the step counts, but all weights stay as
+        they were and the measure `finite` is 0.
     """
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
@@ -94,8 +94,6 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
             for part in ("weights", "stats")
         }
         finite = ops.isfinite(sum(measures.values()))
-        for stat in filter(_is_float, [*new["generator"]["stats"], *new["discriminator"]["stats"]]):
-            finite = ops.logical_and(finite, ops.all(ops.isfinite(stat)))
         old = {name: state[name] for name in new}
         new = keras.tree.map_structure(lambda after, before: ops.where(finite, after, before), new, old)
         new["steps"] = state["steps"] + 1
