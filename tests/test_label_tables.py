@@ -217,6 +217,15 @@ def test_a_dataset_json_without_labels_is_no_table(tmp_path, document):
     assert list(labelled(folder, "folders").values()) == ["a"] * 4 + ["b"] * 4
 
 
+def test_shards_are_no_labels_if_the_table_of_stylegan_has_none(tmp_path):
+    folder = save(tmp_path / "in", [f"{n // 4:05}/{n}.png" for n in range(8)])
+    (folder / "dataset.json").write_text('{"labels": null}')
+    assert message(folder, "folders") == (
+        "dataset.json holds no labels, and the folders (00000, 00001) are only parts of the dataset; leave out --labels. "
+        "Received: labels=folders"
+    )
+
+
 @pytest.mark.parametrize("missing", ["", None, "  "])
 def test_pictures_without_a_value_are_refused_by_name(tmp_path, missing):
     folder = save_table(tmp_path / "in", "metadata.jsonl", ["a", "b", "a", "b", missing])

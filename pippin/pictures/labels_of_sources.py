@@ -2,6 +2,7 @@
 
 import math
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,9 @@ MAX_LABELS = 1000
 
 MIN_PICTURES = 2
 """Least number of pictures for each label on average, in a column. With fewer, the column holds names or captions."""
+
+SHARD = re.compile(r"\d{5}")
+"""Names of the folders into which StyleGAN's tool divides a dataset."""
 
 NAMED = 8
 """Number of columns and labels that a message names."""
@@ -89,6 +93,13 @@ def check_folders(source: Source, items: Sequence[SourceItem]) -> Sequence[Sourc
             raise
         raise SourceError(f"{str(error).partition('; ')[0]}; {advice(columns)}. Received: labels={FOLDERS}") from None
     label_of = dict(zip(pictures, labels, strict=True))
+    shards = sorted({label for label in labels if label is not None})
+    is_stylegan = any(posixpath.basename(item.path) == STYLEGAN for item in items)
+    if is_stylegan and STYLEGAN not in columns.values() and all(SHARD.fullmatch(name) for name in shards):
+        raise SourceError(
+            f"{STYLEGAN} holds no labels, and the folders ({', '.join(shards[:NAMED])}) are only parts of the dataset; "
+            f"leave out --labels. Received: labels={FOLDERS}"
+        )
     if STYLEGAN in columns.values():
         _check_agreement(source, label_of)
     if None not in labels:
