@@ -221,8 +221,8 @@ def test_shards_are_no_labels_if_the_table_of_stylegan_has_none(tmp_path):
     folder = save(tmp_path / "in", [f"{n // 4:05}/{n}.png" for n in range(8)])
     (folder / "dataset.json").write_text('{"labels": null}')
     assert message(folder, "folders") == (
-        "dataset.json holds no labels, and the folders (00000, 00001) are only parts of the dataset; leave out --labels. "
-        "Received: labels=folders"
+        "dataset.json holds no labels, and the folders (00000, 00001) are only parts of the dataset; leave out "
+        "--labels. Received: labels=folders"
     )
 
 
