@@ -391,6 +391,7 @@ def check_one_line(answer, message):
 )
 @pytest.mark.parametrize("words", [("train", "photos", *TRAIN, *SAYS_RUN), ("sample", "run"), ("info", "run")])
 def test_a_damaged_run_is_answered_in_one_line(place, call, words, file, data, message):
+    (place / "run" / "checkpoint-previous.safetensors").unlink()  # it would be used instead of a damaged checkpoint
     spoil(file, data)(place)
     check_one_line(call(*words), message)
 

@@ -369,7 +369,7 @@ def test_a_photo_is_found_and_then_edited(run, tmp_path, invoke):
     found = np.asarray(Image.open(tmp_path / "found.png")).astype(int)
     photo = np.asarray(Image.open(tmp_path / "photo.png")).astype(int)
     assert np.sqrt(((found - photo) ** 2).mean()) < 3
-    assert "identical to the byte" in invoke("again", tmp_path / "found.png")
+    assert "identical to the byte" in invoke("again", tmp_path / "found.png", "--run", run.path)
     invoke("sample", run.path, "--from", tmp_path / "found.png", "--edit", "1=2", "-o", tmp_path / "edited.png")
     edited, found = (Provenance.read(tmp_path / f"{name}.png") for name in ("edited", "found"))
     np.testing.assert_array_equal(edited.latents, found.latents)

@@ -124,6 +124,7 @@ def _state(file):
     return repr(metadata), *(array.tobytes() for array in state_file.read_arrays(file).values())
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a crash leaves files open
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", range(4))
 def test_a_file_is_whole_after_a_fault_in_any_call(tmp_path, kind, number):
@@ -164,6 +165,8 @@ def test_a_line_of_the_log_is_whole_or_absent_after_a_fault_in_any_call(tmp_path
             except (OSError, RunError, Crash):
                 assert len(faults.calls) > at
         lines = files.read_lines(path / "log.jsonl")
-        assert lines in ([{"batches": 0}], [{"batches": 0}, {"batches": 1}])
+        assert [line["batches"] for line in lines] in ([0], [0, 1])
         append(2)
-        assert files.read_lines(path / "log.jsonl") == [*lines, {"batches": 2}]
+        after = files.read_lines(path / "log.jsonl")
+        assert after[:-1] == lines
+        assert after[-1]["batches"] == 2

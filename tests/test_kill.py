@@ -89,10 +89,13 @@ def test_a_killed_and_resumed_run_is_the_same_as_an_uninterrupted_one(uninterrup
 
 
 def test_runs_killed_at_random_moments_lose_one_interval_at_most_and_end_the_same(tmp_path):
-    """PIPPIN_KILLS=200 is the long version."""
+    """PIPPIN_KILLS=200 is the long version. With PyTorch, because a forked TensorFlow or JAX may wait for ever."""
+    if "torch" not in INSTALLED:
+        pytest.skip("PyTorch is not installed")
     kills = int(os.environ.get("PIPPIN_KILLS", "6"))
     words = [sys.executable, str(Path(__file__).with_name("killed.py")), str(tmp_path), str(kills), "0"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environ, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["kills"] >= kills

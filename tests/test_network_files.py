@@ -239,7 +239,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "generator.json"
     with path.open("wb") as file:
         file.truncate(network_files.MAX_FILE_BYTES + 1)  # sparse
-    with pytest.raises(RunError, match="larger than 64 MiB"):
+    with pytest.raises(RunError, match="larger than the limit of 64 MiB"):
         read_network(path)
 
 

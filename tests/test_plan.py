@@ -94,13 +94,13 @@ def test_a_run_keeps_which_settings_were_given(tmp_path):
 def test_an_older_run_marks_given_settings_by_their_reason(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
     about = json.loads((run.path / "settings.json").read_text(encoding="utf-8"))
-    del about["given"], about["derived"]
+    del about["given"], about["derived"], about["sha256"]
     about["reasons"]["latent_dim"] = "given"
     (run.path / "settings.json").write_text(json.dumps(about), encoding="utf-8")
     assert pippin.open_run(run.path).folder.choice.given == {"batches", "batch_size", "latent_dim"}
     assert tiny.train(run.path, batches=2).batches == 2
-    with pytest.raises(RunError, match=r"Received: batches=3 \(the run has 2\)$"):
-        tiny.train(run.path, batches=3)
+    with pytest.raises(RunError, match=r"Received: batch_size=2 \(the run has 4\)$"):
+        tiny.train(run.path, batches=2, batch_size=2)
 
 
 def test_few_pictures_are_augmented_more():

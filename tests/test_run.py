@@ -57,6 +57,7 @@ def copied(run, tmp_path):
 def test_the_folder_holds_what_the_docstring_lists_and_nothing_else(run):
     listed = {line.split()[0].rstrip("/") for line in pippin.runs.folder.__doc__.splitlines()[2:]}
     later = {"anchors.npz", "checkups.jsonl", "best.safetensors", "evaluation.json", "directions.json"}
+    later |= {"training.lock", "training.json"}  # there only while a process trains the run
     assert {item.name for item in run.path.iterdir()} == listed - later
     assert {item.name for item in (run.path / "pictures").iterdir()} == {f"batch-{n:06d}.png" for n in SNAPSHOTS}
 
@@ -360,6 +361,7 @@ DAMAGES = [damage_truncated, damage_empty, damage_garbage, damage_foreign]
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_reported_wherever_it_is_needed(copied, damage):
+    (copied.path / "checkpoint-previous.safetensors").unlink()  # it would be used instead
     damage(copied.path / "checkpoint.safetensors")
     calls = [lambda: copied.batches, lambda: copied.finished, lambda: tiny.train(copied.path, seed=7)]
     for call in calls:
@@ -391,7 +393,8 @@ def test_a_damaged_network_is_reported(copied, text):
 
 
 def test_a_run_without_a_checkpoint_is_reported(copied):
-    (copied.path / "checkpoint.safetensors").unlink()
+    for name in ("checkpoint.safetensors", "checkpoint-previous.safetensors"):
+        (copied.path / name).unlink()
     opened = pippin.open_run(copied.path)
     assert (opened.batches, opened.seconds, opened.finished) == (0, 0.0, False)
     with pytest.raises(RunError, match="The run has no checkpoint yet; train it first"):
@@ -449,8 +452,6 @@ def test_a_run_inside_a_file_cannot_be_written(tmp_path):
 def test_a_checkpoint_is_on_disk_before_it_replaces_the_old_one(copied, monkeypatch):
     synced, fsync = [], os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: [synced.append(os.fstat(descriptor)), fsync(descriptor)])
-    left = copied.path / ".tmpKilled"
-    left.touch()
     others = [copied.path / name for name in (".tmp", ".tmp-notes-of-mine", ".tmpFolder", ".tmpLinked")]
     others[0].touch()
     others[1].touch()
@@ -459,9 +460,8 @@ def test_a_checkpoint_is_on_disk_before_it_replaces_the_old_one(copied, monkeypa
     copied.folder.save_checkpoint(tiny.state(copied), seconds=1, health=Health())
     kept, plain = (copied.path / "checkpoint.safetensors").stat(), copied.path / "plain"
     plain.touch()
-    assert [(file.st_ino, file.st_size) for file in synced] == [(kept.st_ino, kept.st_size)]
+    assert (kept.st_ino, kept.st_size) in [(file.st_ino, file.st_size) for file in synced]
     assert kept.st_mode == plain.stat().st_mode
-    assert not left.exists()
     assert all(path.exists() for path in others)
 
 

@@ -56,6 +56,14 @@ def quickly(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
 
+@pytest.fixture(autouse=True)
+def hangup_is_not_ignored():
+    """The default of SIGHUP, which is ignored if the tests were started with `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
