@@ -1,6 +1,7 @@
 """Files that could not be read now, and prepared pictures that are damaged: both are noticed, and prepared again."""
 
 import errno
+import importlib
 import os
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 from pippin.errors import SourceError
 from pippin.pictures import prepare, unread
 from pippin.pictures.sources import files
+
+prepare_module = importlib.import_module("pippin.pictures.prepare")
 
 
 @pytest.fixture
@@ -101,6 +104,23 @@ def test_a_drive_that_is_gone_stops_the_preparation_at_once(folder, drive, monke
     drive.update(dict.fromkeys((f"{n:02}.png" for n in range(2, 12)), errno.EIO))
     with pytest.raises(SourceError, match=r"\(4 of 12 files\)"):
         prepare(folder, 16)
+
+
+def test_the_workers_have_ended_when_a_preparation_stops(folder, drive, monkeypatch):
+    monkeypatch.setattr(unread, "MAX_IN_A_ROW", 3)
+    drive.update(dict.fromkeys((f"{n:02}.png" for n in range(2, 12)), errno.EIO))
+    ended, map_in_order = [], prepare_module.map_in_order
+
+    def recorded(*args):
+        try:
+            yield from map_in_order(*args)
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(prepare_module, "map_in_order", recorded)
+    with pytest.raises(SourceError) as error:  # whose traceback keeps the generators
+        prepare(folder, 16)
+    assert ended == [True], error
 
 
 def test_too_many_open_files_are_not_blamed_on_a_folder(folder, monkeypatch):

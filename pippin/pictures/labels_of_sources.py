@@ -31,13 +31,17 @@ NAMED = 8
 """Number of columns and labels that a message names."""
 
 
-def table_labels(source: Source, column: str) -> dict[str, str]:
+def table_labels(source: Source, columns: Mapping[str, str], column: str) -> dict[str, str]:
     """Return path → label for the pictures of a source that have a value in a column.
+
+    Args:
+        source: The source.
+        columns: Its `label_columns`, as in the other functions: to find them, a whole table is parsed.
+        column: The name of one of them.
 
     Raises:
         SourceError: If there is no such column, or its values cannot be labels.
     """
-    columns = source.label_columns()
     if column not in columns:
         raise SourceError(f"There is no column of this name; {advice(columns)}. Received: labels={column}")
     values = source.labels(column)
@@ -73,13 +77,12 @@ def with_problems(items: Sequence[SourceItem], labels: Mapping[str, str], column
     )
 
 
-def check_folders(source: Source, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
+def check_folders(source: Source, columns: Mapping[str, str], items: Sequence[SourceItem]) -> Sequence[SourceItem]:
     """Return the items for labels from folders, with a reason to refuse those that are in no folder of a label.
 
     Raises:
         SourceError: If the folders cannot be labels.
     """
-    columns = source.label_columns()
     if source.noun != "file":
         raise SourceError(f"This source has no folders; {advice(columns)}. Received: labels={FOLDERS}")
     pictures = [item.path for item in items if item.problem is None and _may_be_picture(item.path)]
@@ -101,7 +104,7 @@ def check_folders(source: Source, items: Sequence[SourceItem]) -> Sequence[Sourc
             f"leave out --labels. Received: labels={FOLDERS}"
         )
     if STYLEGAN in columns.values():
-        _check_agreement(source, label_of)
+        _check_agreement(source, columns, label_of)
     if None not in labels:
         return items
     missing = {path for path, label in label_of.items() if label is None}
@@ -109,9 +112,8 @@ def check_folders(source: Source, items: Sequence[SourceItem]) -> Sequence[Sourc
     return Packed(SourceItem, (replace(item, problem=reason) if item.path in missing else item for item in items))
 
 
-def notes_on_labels(source: Source, items: Sequence[SourceItem], chosen: str) -> list[str]:
+def notes_on_labels(columns: Mapping[str, str], items: Sequence[SourceItem], chosen: str) -> list[str]:
     """Return what the user should know about the labels of a source that were used, and that were not."""
-    columns = source.label_columns()
     if chosen == FOLDERS:
         paths = [item.path for item in items if item.problem is None and _may_be_picture(item.path)]
         splits = folder_labels(paths)[1] if paths else ()
@@ -165,9 +167,9 @@ def _label(value: Any, column: str) -> str | None:
     )
 
 
-def _check_agreement(source: Source, folder_of: Mapping[str, str | None]) -> None:
+def _check_agreement(source: Source, columns: Mapping[str, str], folder_of: Mapping[str, str | None]) -> None:
     """Raise a `SourceError` if folders and the labels of StyleGAN's table divide the pictures in different ways."""
-    column = next(name for name, table in source.label_columns().items() if table == STYLEGAN)
+    column = next(name for name, table in columns.items() if table == STYLEGAN)
     labels = {path: _label(value, column) for path, value in source.labels(column).items()}
     pairs = {(folder_of[path], label) for path, label in labels.items() if path in folder_of and label is not None}
     if len(pairs) > max(len({folder for folder, _ in pairs}), len({label for _, label in pairs})) or (

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -223,12 +224,12 @@ def _write_pass(
     with journal, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of oddities that the audit reports
         left = items[len(journal.entries) :] if journal.entries else items
-        results = _prepare_items(source, left, image_size, preparation, earlier)
-        for entry, squares in stop_if_many(results, source, len(items), journal.entries):
-            with writing(folder):
-                journal.add(entry, squares)
-            if progress is not None:
-                progress(len(journal.entries), len(items))
+        with closing(_prepare_items(source, left, image_size, preparation, earlier)) as results:
+            for entry, squares in stop_if_many(results, source, len(items), journal.entries):
+                with writing(folder):
+                    journal.add(entry, squares)
+                if progress is not None:
+                    progress(len(journal.entries), len(items))
         with writing(folder):
             journal.finish()
     return journal.entries
@@ -240,15 +241,18 @@ def _prepare_items(
     image_size: int,
     preparation: Preparation,
     earlier: ReusableEntries,
-) -> Iterator[Prepared]:
-    """Yield each item's entry and squares in order. Unchanged items are taken from an earlier preparation."""
+) -> Generator[Prepared]:
+    """Yield each item's entry and squares in order. Unchanged items are taken from an earlier preparation.
+
+    Close the generator if it is not exhausted: otherwise its workers end when it is garbage, in any thread.
+    """
     work = partial(prepare_item, source=source, image_size=image_size, preparation=preparation)
     new = Packed(SourceItem, (item for item in items if item not in earlier)) if earlier else items
     if source.sharing is Sharing.SEQUENTIAL:
-        results: Iterator[Prepared] = map(work, new)
+        results: Generator[Prepared] = (work(item) for item in new)
     else:
         results = map_in_order(work, new, source.sharing is Sharing.PROCESSES, crashed, timed_out)
-    with reading_source(source.location):
+    with closing(results), reading_source(source.location):
         for item in items:
             yield earlier[item] if item in earlier else next(results)
 
@@ -261,15 +265,15 @@ def _labelled_items(
     Raises:
         SourceError: If the source has no such labels.
     """
-    chosen, labels = preparation.labels, {}
-    if source.label_columns():
+    chosen, columns, labels = preparation.labels, source.label_columns(), {}
+    if columns:
         items = without_tables(items)
     if chosen == FOLDERS:
-        items = check_folders(source, items)
+        items = check_folders(source, columns, items)
     elif chosen != NO_LABELS:
-        labels = table_labels(source, chosen)
+        labels = table_labels(source, columns, chosen)
         items = with_problems(items, labels, chosen)
-    return items, labels, notes_on_labels(source, items, chosen)
+    return items, labels, notes_on_labels(columns, items, chosen)
 
 
 def _finish_entries(

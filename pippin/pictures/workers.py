@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TextIO, TypeVar
@@ -42,7 +42,7 @@ def map_in_order(
     processes: bool,
     crashed: Callable[[Item], Result],
     timed_out: Callable[[Item], Result] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield the result of `work` for each item, in the order of the items.
 
     The processes are Loky's. Unlike those of the standard library they do not run the caller's script again, so a

@@ -5,6 +5,7 @@ import os
 import subprocess
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -50,8 +51,8 @@ def expand_frames(items: Sequence[SourceItem], folder: Path, preparation: Prepar
     moving = [item for item in items if item.problem is None and _may_move(item, preparation.frames)]
     if not moving:
         return items
-    results = map_in_order(frames_of, moving, False, lambda item: [item])
-    expanded = dict(zip((item.path for item in moving), results, strict=True))
+    with closing(map_in_order(frames_of, moving, False, lambda item: [item])) as results:
+        expanded = dict(zip((item.path for item in moving), results, strict=True))
     return Packed(SourceItem, (frame for item in items for frame in expanded.get(item.path, [item])))
 
 
