@@ -10,6 +10,7 @@ from PIL import Image
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation, prepare
 from pippin.pictures.depth import bits_for, to_levels
+from pippin.pictures.preparation import PIXEL_LIMIT
 
 COUNT = 6
 
@@ -192,5 +193,6 @@ def test_large_scans_are_read_if_the_limit_is_raised(tmp_path):
     Image.new("L", (15_000, 6_200)).save(tmp_path / "scan.png")
     assert prepare(tmp_path, 16).audit.refused[0].reasons[0].startswith("too large: 15000×6200 is more than")
     assert not prepare(tmp_path, 16, preparation=Preparation(max_pixels=100_000_000)).audit.refused
+    assert PIXEL_LIMIT == Image.MAX_IMAGE_PIXELS  # Pillow's limit is global, and the user's again
     with pytest.raises(SettingsError, match=r"max_pixels must be a whole number from 1\. Received: max_pixels=0"):
         Preparation(max_pixels=0)

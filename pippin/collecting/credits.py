@@ -10,6 +10,7 @@ from pathlib import Path
 from pippin.collecting.openverse import Result
 from pippin.errors import SourceError
 from pippin.host.files import atomic_path
+from pippin.host.text import csv_field_limit
 from pippin.pictures.sources.files import CREDITS_FILE
 
 COLUMNS = ("file", "title", "author", "licence", "licence address", "source page", "original address", "search")
@@ -82,11 +83,8 @@ def _csv_line(cells: Sequence[str]) -> str:
 
 def _csv_cells(text: str) -> list[list[str]]:
     """Return the cells of each line of CSV, however long they are: earlier versions wrote links of any length."""
-    limit = csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    try:
+    with csv_field_limit(max(csv.field_size_limit(), len(text))):
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    finally:
-        csv.field_size_limit(limit)
 
 
 def escaped(cell: str) -> str:

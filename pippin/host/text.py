@@ -1,4 +1,8 @@
-"""Text from other people's files, made safe to print."""
+"""Text from other people's files: made safe to print, and read without Python's limit on fields of CSV."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 JOINERS = "\u200c\u200d"
 """Invisible characters that Persian, Indic scripts and emoji need. They change no other character's position."""
@@ -24,6 +28,16 @@ def printable(text: str) -> str:
 def is_number(text: str) -> bool:
     """Return whether a text is a whole number of at most nine decimal digits, so that `int` can read it."""
     return text.isdecimal() and len(text) < 10
+
+
+@contextmanager
+def csv_field_limit(most: int) -> Iterator[None]:
+    """Let the `csv` module read fields of up to `most` characters in the block. Its limit is global, and restored."""
+    before = csv.field_size_limit(most)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 FORBIDDEN = '<>:"/\\|?*'

@@ -14,7 +14,8 @@ from pippin.pictures.colour import to_rgb
 from pippin.pictures.deep_tiff import read_deep_tiff
 from pippin.pictures.depth import DEEP_MODES, bits_for, brightened, highest_in
 from pippin.pictures.os_errors import could_not_be_read, why
-from pippin.pictures.preparation import DEFAULT_PREPARATION, PIXEL_LIMIT, Preparation
+from pippin.pictures.pixel_limit import raised_pixel_limit
+from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 from pippin.pictures.refused import Refused
 
 Image.preinit()  # Pillow tries the decoders one after the other; this puts those of common formats first
@@ -87,9 +88,7 @@ def read_picture(
     suffix = os.path.splitext(name or (file.name if isinstance(file, Path) else ""))[1]
     try:
         try:
-            if preparation.max_pixels > PIXEL_LIMIT and Image.MAX_IMAGE_PIXELS is not None:
-                Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, preparation.max_pixels)
-            with _opened(file, suffix) as image:
+            with raised_pixel_limit(preparation.max_pixels), _opened(file, suffix) as image:
                 return _decode(image, suffix, needed_side, preparation, frame)
         except UnidentifiedImageError:
             refuse_camera_raw(file, suffix, None)

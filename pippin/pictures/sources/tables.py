@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pippin.errors import SourceError
+from pippin.host.text import csv_field_limit
 from pippin.pictures.os_errors import why
 from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import SourceItem
@@ -88,8 +89,9 @@ def is_table(path: str) -> bool:
 def _parsed(name: str, text: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table."""
     if name.endswith(".csv"):
-        csv.field_size_limit(MAX_FIELD)
-        for row in csv.DictReader(io.StringIO(text, newline=""), strict=True):
+        with csv_field_limit(MAX_FIELD):
+            rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        for row in rows:
             yield {key: value for key, value in row.items() if key}
     elif name.endswith(".jsonl"):
         for number, line in enumerate(text.splitlines(), 1):
