@@ -12,24 +12,25 @@ def cache(tmp_path_factory, monkeypatch):
     return folder
 
 
+def shared_folder(name, variable, absent):
+    """Return a folder of `../shared`, or the one that an environment variable names; skip the test without it."""
+    named = os.environ.get(variable)
+    folder = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"{absent} here: name their folder in {variable}")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def photos():
     """The folder of real photographs, which are not part of the project."""
-    named = os.environ.get("PIPPIN_PHOTOS")
-    folder = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared" / "photos"
-    if not folder.is_dir():
-        pytest.skip("no real photographs here: name their folder in PIPPIN_PHOTOS")
-    return folder
+    return shared_folder("photos", "PIPPIN_PHOTOS", "no real photographs")
 
 
 @pytest.fixture(scope="session")
 def cases():
     """The folder of small inputs that other tools get wrong, which are not part of the project."""
-    named = os.environ.get("PIPPIN_CASES")
-    folder = Path(named) if named else Path(__file__).resolve().parents[1].parent / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip("no such inputs here: name their folder in PIPPIN_CASES")
-    return folder
+    return shared_folder("cases", "PIPPIN_CASES", "no such inputs")
 
 
 @pytest.fixture(scope="session")

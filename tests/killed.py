@@ -114,7 +114,7 @@ def main(folder, kills, seed):
     while killed < kills:
         path = folder / f"run{runs}"
         shared[:4] = struct.pack("i", 0)
-        while finish_or_kill(path, shared, rng.uniform(0.05, 1.1) * duration if killed < kills else 600):
+        while finish_or_kill(path, shared, rng.uniform(0.05, 1.1) * duration):
             killed += 1
             try:
                 saved = pippin.open_run(path).batches
@@ -122,6 +122,8 @@ def main(folder, kills, seed):
                 saved = 0  # killed before the run had its settings
             lost.append(max(0, struct.unpack("i", shared[:4])[0] - saved))
             writing += any(".part" in file.name for file in path.rglob("*"))
+            if killed >= 2 * kills:
+                raise SystemExit("the run does not get any further")
         runs += 1
         different += [f"{path.name}: {name}" for name in differences(path, whole)]
         print(f"{path.name}: {killed} kills so far, {len(different)} differences", flush=True)

@@ -11,20 +11,9 @@ from pippin.session.resume import changed_length
 from pippin.training.health import Health
 
 
-class FindingsReporter(tiny.RecordingReporter):
-    """Collects the findings."""
-
-    def __init__(self):
-        super().__init__()
-        self.findings = []
-
-    def on_finding(self, run, text):
-        self.findings.append(text)
-
-
 def test_a_finished_run_is_trained_for_longer(tmp_path):
     tiny.train(tmp_path / "run", batches=20)
-    reporter = FindingsReporter()
+    reporter = tiny.FindingsReporter()
     run = tiny.train(tmp_path / "run", reporter, batches=40)
     assert (run.batches, run.finished, run.settings.batches) == (40, True, 40)
     assert reporter.calls[0] == ("started", True)

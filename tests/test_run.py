@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -460,7 +461,9 @@ def test_a_checkpoint_is_on_disk_before_it_replaces_the_old_one(copied, monkeypa
     copied.folder.save_checkpoint(tiny.state(copied), seconds=1, health=Health())
     kept, plain = (copied.path / "checkpoint.safetensors").stat(), copied.path / "plain"
     plain.touch()
-    assert (kept.st_ino, kept.st_size) in [(file.st_ino, file.st_size) for file in synced]
+    flushed = [(file.st_ino, file.st_size) for file in synced if not stat.S_ISDIR(file.st_mode)]
+    assert flushed == 2 * [(kept.st_ino, kept.st_size)]  # before it is verified, and before it replaces the old one
+    assert synced[-1].st_ino == copied.path.stat().st_ino  # then the folder, with the new name in it
     assert kept.st_mode == plain.stat().st_mode
     assert all(path.exists() for path in others)
 

@@ -245,23 +245,12 @@ def test_a_finished_run_can_be_reopened(files):
 # -- in a training -----------------------------------------------------------------------------------------------------
 
 
-class FindingsReporter(tiny.RecordingReporter):
-    """Collects the findings."""
-
-    def __init__(self):
-        super().__init__()
-        self.findings = []
-
-    def on_finding(self, run, text):
-        self.findings.append(text)
-
-
 def test_training_resumes_from_the_checkpoint_before_a_damaged_one_and_says_so(tmp_path):
     whole = tiny.train(tmp_path / "whole", batches=110)
     stopped = tiny.train_until(105, tmp_path / "run", batches=110)
     assert stopped.batches == 105
     flip(stopped.path / CHECKPOINT, -1)
-    reporter = FindingsReporter()
+    reporter = tiny.FindingsReporter()
     run = tiny.train(tmp_path / "run", reporter, batches=110)
     assert [
         finding for finding in reporter.findings if "The checkpoint before it is used, that of batch 100" in finding

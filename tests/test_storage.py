@@ -21,18 +21,6 @@ from pippin.session.memory import is_out_of_memory
 from pippin.training.trainer import Trainer
 
 
-class FindingsReporter(tiny.RecordingReporter):
-    """Collects the findings, and calls `then` after each."""
-
-    def __init__(self, then=lambda text: None):
-        super().__init__()
-        self.findings, self.then = [], then
-
-    def on_finding(self, run, text):
-        self.findings.append(text)
-        self.then(text)
-
-
 def fail_writes(monkeypatch, owner, name, times, number=errno.ENOSPC):
     """Let a method fail with an OSError the first `times` times after the first call, and return its calls."""
     method, calls = getattr(owner, name), []
@@ -76,7 +64,7 @@ def hangup_is_not_ignored():
 )
 def test_training_waits_for_a_full_disk_and_the_result_is_the_same(tmp_path, monkeypatch, owner, name):
     whole = tiny.train(tmp_path / "whole", batches=60)
-    reporter = FindingsReporter()
+    reporter = tiny.FindingsReporter()
     calls = fail_writes(monkeypatch, owner, name, times=3)
     run = tiny.train(tmp_path / "run", reporter, batches=60)
     assert len(calls) >= 5
@@ -91,7 +79,7 @@ def test_training_waits_for_a_full_disk_and_the_result_is_the_same(tmp_path, mon
 def test_training_waits_for_a_drive_that_vanished(tmp_path):
     run, away = tmp_path / "run", tmp_path / "away"
 
-    class Vanishing(FindingsReporter):
+    class Vanishing(tiny.FindingsReporter):
         def on_tick(self, run, tick):
             if tick.batches == 50:
                 shutil.move(run.path, away)
@@ -124,7 +112,7 @@ def test_after_a_long_wait_training_ends_with_the_state_safe(tmp_path, monkeypat
 def test_a_signal_ends_the_wait_at_once(tmp_path, monkeypatch, number):
     monkeypatch.setattr(storage, "RETRY_SECONDS", 3600)
     fail_writes(monkeypatch, Folder, "append_log", times=10**6)
-    reporter = FindingsReporter(lambda text: os.kill(os.getpid(), number) if "Training waits" in text else None)
+    reporter = tiny.FindingsReporter(lambda text: os.kill(os.getpid(), number) if "Training waits" in text else None)
     with pytest.raises(KeyboardInterrupt):
         tiny.train(tmp_path / "run", reporter, batches=110)
     assert reporter.findings[-1].startswith("Training ends without writing; the state of batch 100 is in ")

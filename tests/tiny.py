@@ -89,6 +89,18 @@ class RecordingReporter(Reporter):
         self.calls.append(("finished", already_finished))
 
 
+class FindingsReporter(RecordingReporter):
+    """Also collects the findings, and calls `then` with each."""
+
+    def __init__(self, then=lambda text: None):
+        super().__init__()
+        self.findings, self.then = [], then
+
+    def on_finding(self, run, text):
+        self.findings.append(text)
+        self.then(text)
+
+
 def signal_at(monkeypatch, batch, number=signal.SIGINT):
     """Send this process a signal while it trains the given batch."""
     step = Trainer.step

@@ -14,9 +14,9 @@ from typing import Any
 from pippin.errors import PippinError, RunError
 
 
-def damaged(path: Path, problem: Exception) -> str:
-    """Return the message for a file that cannot be read."""
-    why = " ".join(str(problem).split())[:120]
+def damaged(path: Path, problem: Exception, most: int = 120) -> str:
+    """Return the message for a file that cannot be read, with at most `most` characters of the reason."""
+    why = " ".join(str(problem).split())[:most]
     return f"{path.name} is damaged, or not one of Pippin's ({why}). Received: {path}"
 
 

@@ -21,8 +21,9 @@ def locked(images: np.ndarray) -> float:
 
         (n s − 1) / (n − 1)    with    s = ‖mean d‖² / mean ‖d‖².
 
-    So sets of different sizes can be compared. Photographs of one kind of thing have 0.00 to 0.06. A generator that
-    stamps one detail into every image has more.
+    So sets of different sizes can be compared. At 64×64, photographs of apples have 0.03 and crops of wallpapers 0.00,
+    but the built-in apples, which all lie at one place, have 0.30. So only the difference from real images of the same
+    kind counts: a generator that stamps one detail into every image has more than they have.
 
     Args:
         images: uint8 (N, S, S, C), N at least 2, S a multiple of `BLOCK`. Transparent images are composited over

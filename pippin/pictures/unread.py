@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from pippin.errors import SourceError
+from pippin.host.text import printable
 from pippin.pictures.dataset import Dataset
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.single import Prepared, prepare_item
 from pippin.pictures.sources import Source, SourceItem
-from pippin.pictures.verdicts import Entry, plural, printable
+from pippin.pictures.verdicts import Entry, plural
 
 MAX_IN_A_ROW = 16
 """Number of files that may be unreadable one after the other. More of them mean that the drive is gone."""

@@ -15,10 +15,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pippin.errors import RunError
+from pippin.host.files import damaged
 from pippin.host.own_files import read_own
 
 MAX_BYTES = 256 * 2**20
 """Largest size of a JSON file. A log of a million lines has about that size."""
+
+MAX_REASON = 200
+"""Largest number of characters of the reason in an error. It names the entry and what it should be."""
 
 CHECKSUM, LINE_CHECKSUM = "sha256", "crc32"
 """Keys of the checksums of a file and of a line."""
@@ -198,7 +202,7 @@ def parsed_document(contents: bytes | str, path: Path, kind: type[Document]) -> 
             )
         return checked(without_checksum(value), kind)
     except ValueError as problem:
-        raise RunError(_damaged(path, problem)) from None
+        raise RunError(damaged(path, problem, MAX_REASON)) from None
 
 
 def read_entries(path: Path, kind: type[Document]) -> list[dict[str, Any]]:
@@ -224,7 +228,7 @@ def read_entries(path: Path, kind: type[Document]) -> list[dict[str, Any]]:
         try:
             entries.append(checked(entry, kind))
         except ValueError as problem:
-            raise RunError(_damaged(path, ValueError(f"line {number}: {problem}"))) from None
+            raise RunError(damaged(path, ValueError(f"line {number}: {problem}"), MAX_REASON)) from None
     return entries
 
 
@@ -313,9 +317,3 @@ def _line_checksum(entry: Mapping[str, Any]) -> str:
 def _canonical(value: Mapping[str, Any]) -> bytes:
     """Return the JSON of a value as it is read again; the order of its keys and white space do not matter."""
     return json.dumps(json.loads(json.dumps(value)), sort_keys=True, separators=(",", ":")).encode()
-
-
-def _damaged(path: Path, problem: Exception) -> str:
-    """Return the message for a file with an entry that Pippin did not write."""
-    why = " ".join(str(problem).split())[:200]
-    return f"{path.name} is damaged, or not one of Pippin's ({why}). Received: {path}"

@@ -73,25 +73,25 @@ class TrainingSession:
                 used.
         """
         settings, networks = plan.settings, plan.networks
-        folder, notes = None, []
+        folder, notes, has_new_pictures = None, [], False
         if is_run(path):
-            folder = Folder(path)
+            run = open_run(path)
+            folder = run.folder
             notes = folder.repair()
-            if changed := changed_length(open_run(path), plan.choice):
+            if changed := changed_length(run, plan.choice):
                 folder.change_length(plan.choice)
                 notes.append(changed)
-        has_new_pictures = folder is not None and folder.about["fingerprint"] != plan.dataset.fingerprint
+            has_new_pictures = folder.about["fingerprint"] != plan.dataset.fingerprint
         start = {}
         if settings.from_run and not (folder and folder.has_checkpoint):
             start = {"start": start_from(open_run(settings.from_run), networks)}
         training_set, held_out = plan.dataset.split(settings.held_out)
+        counts = {"pictures": len(training_set), "held_out": len(held_out)}
         if folder is not None and has_new_pictures:
-            notes.append(f"The run continues with other pictures: {changes(open_run(path), plan.dataset)}")
-            counts = {"pictures": len(training_set), "held_out": len(held_out)}
+            notes.append(f"The run continues with other pictures: {changes(run, plan.dataset)}")
             folder.change_pictures({**_picture_facts(plan.dataset), **counts})
         if folder is None:
             note = reference_note(len(training_set), len(held_out)) if settings.checkup else None
-            counts = {"pictures": len(training_set), "held_out": len(held_out)}
             facts = {**_facts(plan), **counts, **({"notes": [note]} if note else {}), **start}
             folder = Folder.create(path, plan.choice, facts, networks[:2])
         folder.save_audit(plan.dataset.audit)

@@ -305,12 +305,9 @@ def _update(
 
 def _moving_average(average: Any, value: Any, decay: Any) -> Any:
     """Update an exponential moving average; integers, such as the state of a seed generator, are replaced."""
-    return average * decay + (1.0 - decay) * value if _is_float(value) else value
-
-
-def _is_float(tensor: Any) -> bool:
-    """Return whether a tensor holds floating-point numbers."""
-    return keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype)):
+        return value
+    return average * decay + (1.0 - decay) * value
 
 
 def _norm(tensors: list[Any]) -> Any:
