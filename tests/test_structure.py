@@ -20,6 +20,7 @@ ORDER = [
     {"sampling", "export", "auditing"},
     {"runs", "collecting"},
     {"session"},
+    {"studio"},
     {"cli"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from pippin.cli import collect, edit, evaluate, export, prepare, sample, train
+from pippin.cli import collect, edit, evaluate, export, prepare, sample, studio, train
 from pippin.cli.printing import (
     accept_any_character,
     discard_unwritten_output,
@@ -34,6 +34,7 @@ VERBS = (
     evaluate.info,
     export.diagram,
     export.export,
+    studio.studio,
 )
 """The verbs in the order of `pippin --help`."""
 

@@ -1,0 +1,1 @@
+"""The studio: everything that Pippin does, on a page in the browser, served on this machine."""

@@ -1,0 +1,55 @@
+"""The web application of the studio: its routes, and the files of its page."""
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pippin.errors import PippinError
+from pippin.studio.answers import RequestError, http_error_answer, pippin_error_answer, refusal_answer
+from pippin.studio.guard import Access, Guard
+from pippin.studio.session import session_routes
+from pippin.studio.state import Studio
+
+STATIC = Path(__file__).parent / "static"
+"""The folder of the page's files."""
+
+
+def make_app(studio: Studio, access: Access) -> Starlette:
+    """Return the web application of a studio.
+
+    Args:
+        studio: what the application shows and does.
+        access: who may use it.
+    """
+    app = Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/login", _login_page),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            *session_routes(),
+        ],
+        middleware=[Middleware(Guard, access=access)],
+        exception_handlers={
+            RequestError: refusal_answer,
+            PippinError: pippin_error_answer,
+            HTTPException: http_error_answer,
+        },
+    )
+    app.state.studio, app.state.access = studio, access
+    return app
+
+
+async def _page(request: Request) -> Response:
+    """Answer with the page, or with the one that asks for the password."""
+    name = "index.html" if request.app.state.access.is_authenticated(request.scope) else "login.html"
+    return FileResponse(STATIC / name)
+
+
+async def _login_page(request: Request) -> Response:
+    return FileResponse(STATIC / "login.html")
