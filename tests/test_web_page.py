@@ -40,7 +40,7 @@ def test_the_page_links_only_to_files_in_its_folder(page):
     linked = set(re.findall(r'(?:src|href)="([^"]*)"', text))
     assert linked < names
     assert names == linked | {"index.html"}
-    for name in ("index.html", "page.js", "page.css"):
+    for name in ("index.html", "canvas.js", "page.js", "page.css"):
         assert "//" not in re.sub(r"^\s*//.*$|// .*$", "", (folder / name).read_text(encoding="utf-8"), flags=re.M), (
             name
         )

@@ -67,8 +67,7 @@ def _files(trained: TrainedGenerator, model: bytes) -> dict[str, str]:
         "runtime.js": _script("runtime", runtime),
         "onnxruntime.js": library,
         "onnxruntime-LICENSE.txt": (vendor / "LICENSE").read_text(encoding="utf-8"),
-        "page.js": (package / "web" / "page.js").read_text(encoding="utf-8"),
-        "page.css": (package / "web" / "page.css").read_text(encoding="utf-8"),
+        **{name: (package / "web" / name).read_text(encoding="utf-8") for name in ("canvas.js", "page.js", "page.css")},
         "index.html": page,
     }
 

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const { latentDim, imageSize, channels, labels, onnx, name } = pippin.model;
+  const { show, sheet, download } = pippin.canvas;
   const TRANSPARENT = channels === 4;
   const COUNT = 16, COLUMNS = 4, GAP = 2; // images in the sheet, columns of the downloaded sheet, pixels between them
   const byId = (id) => document.getElementById(id);
@@ -75,7 +76,6 @@
     return pixels;
   }
 
-  const show = (canvas, pixels) => canvas.getContext("2d").putImageData(pixels, 0, 0);
   const nextTask = () => new Promise((resolve) => setTimeout(resolve)); // lets the browser draw and handle input
 
   // The runtime generates one image at a time. Requests that arrive meanwhile are remembered; only the newest counts.
@@ -157,25 +157,10 @@
 
   // -- downloads ------------------------------------------------------------------------------------------------------
 
-  function download(canvas, file) {
-    canvas.toBlob((blob) => {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob);
-      link.download = file;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    });
-  }
-
   function downloadSheet() {
-    const sheet = document.createElement("canvas"), rows = COUNT / COLUMNS;
-    [sheet.width, sheet.height] = [COLUMNS, rows].map((n) => n * (imageSize + GAP) - GAP);
-    const context = sheet.getContext("2d");
-    context.fillStyle = "white";
-    if (!TRANSPARENT) context.fillRect(0, 0, sheet.width, sheet.height);
-    pictures.forEach(({ canvas }, index) => context.drawImage(
-      canvas, (index % COLUMNS) * (imageSize + GAP), Math.floor(index / COLUMNS) * (imageSize + GAP)));
-    download(sheet, `${name}-seeds-${pictures[0].seed}-${pictures[COUNT - 1].seed}.png`);
+    const canvases = pictures.map(({ canvas }) => canvas);
+    download(sheet(canvases, imageSize, COLUMNS, GAP, TRANSPARENT ? null : "white"),
+      `${name}-seeds-${pictures[0].seed}-${pictures[COUNT - 1].seed}.png`);
   }
 
   byId("controls").addEventListener("submit", (event) => { event.preventDefault(); request("sheet"); });
