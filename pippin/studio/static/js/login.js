@@ -1,0 +1,31 @@
+/** The page that asks for the password of a studio on another computer. */
+
+import { openSession, post } from "./api.js";
+import { el, fill, say } from "./dom.js";
+import { icon } from "./icons.js";
+import { currentLanguage, t } from "./words.js";
+
+const field = el("input", { type: "password", autocomplete: "current-password", required: true, id: "password" });
+const message = el("p.note.problem", { role: "alert", hidden: true });
+const enter = el("button.button.primary.big", { type: "submit" }, t("enter"));
+
+async function submit(event) {
+  event.preventDefault();
+  enter.disabled = true;
+  message.hidden = true;
+  try {
+    await openSession();
+    await post("/api/login", { password: field.value });
+    location.assign("/");
+  } catch (problem) {
+    message.hidden = false;
+    say(message, problem.message);
+    field.select();
+  }
+  enter.disabled = false;
+}
+
+document.documentElement.lang = currentLanguage();
+fill(document.body, el("main.login", {}, el("form.card", { onsubmit: submit }, el("h1.brand", {}, icon("apple"), "Pippin"),
+  el("label.field", { for: "password" }, el("span.label", {}, t("password")), field), message, enter)));
+field.focus();
