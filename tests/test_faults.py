@@ -14,7 +14,8 @@ from pippin.errors import PippinError, RunError
 from pippin.host import files
 from pippin.runs import state_file
 from pippin.runs.checkpoint import PREVIOUS, StateFiles
-from pippin.runs.folder import HOLDER, LOCK, Folder
+from pippin.runs.documents import HOLDER, LOCK
+from pippin.runs.folder import Folder
 from pippin.session import storage
 from pippin.training import trainer
 

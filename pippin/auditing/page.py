@@ -50,7 +50,7 @@ def write_page(inspection: Inspection, path: str | os.PathLike[str]) -> Path:
     audit = dataset.audit
     shown = np.sort(np.random.default_rng(0).permutation(len(dataset))[:SHEET_IMAGES])
     refused = audit.refused[:MAX_ROWS]
-    thumbnails = _thumbnails(inspection.source, refused)
+    thumbnails = {path: _png_url(png) for path, png in refused_thumbnails(inspection.source, refused).items()}
     warned = (entry for entry in audit.entries if entry.warnings)
     templates = Environment(loader=PackageLoader("pippin.auditing", "."), autoescape=True, trim_blocks=True)
     templates.filters["name"] = printable
@@ -78,8 +78,8 @@ def _strip(images: np.ndarray, entries: Sequence[Entry]) -> str | None:
     return _data_url(grid(images[rows], len(rows))) if rows else None
 
 
-def _thumbnails(source: Source | None, entries: Sequence[Entry]) -> dict[str, str]:
-    """Return path → thumbnail, as a data URL, of the refused files that can be decoded. Only the source is read."""
+def refused_thumbnails(source: Source | None, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """Return path → thumbnail, a PNG, of the refused files that can be decoded. Only the source is read."""
     if source is None or source.sharing is Sharing.SEQUENTIAL:  # going back would unpack everything again
         return {}
     paths = {entry.file or entry.path for entry in entries}
@@ -97,30 +97,56 @@ def _original(source: Source, item: SourceItem) -> Path | io.BytesIO | None:
     return io.BytesIO(source.content(item)) if isinstance(source, EncodedSource) else None
 
 
-def _thumbnail(source: Source, item: SourceItem) -> str | None:
-    """Return a thumbnail of an item as a data URL, or None if it cannot be decoded at all."""
-    with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
+def _thumbnail(source: Source, item: SourceItem) -> bytes | None:
+    """Return a thumbnail of an item as a PNG, or None if it cannot be decoded at all."""
+    with contextlib.suppress(Exception):
         original = _original(source, item)
-        return _reduced(original) if original is not None else None
+        picture = None if original is None else reduced_picture(original, THUMBNAIL)
+        return None if picture is None else _png(picture)
     return None
 
 
-def _reduced(file: Path | io.BytesIO) -> str | None:
-    """Return a thumbnail of a picture file as a data URL; None if it is too large."""
+def reduced_picture(file: Path | io.BytesIO, side: int) -> np.ndarray | None:
+    """Return a picture file, also a damaged one, reduced in size.
+
+    Args:
+        file: the file.
+        side: the longest side of the result in pixels.
+
+    Returns:
+        uint8 (H, W, 3); None if it is too large, or cannot be decoded at all.
+    """
+    with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
+        return _reduced(file, side)
+    return None
+
+
+def _reduced(file: Path | io.BytesIO, side: int) -> np.ndarray | None:
+    """Return what `reduced_picture` does; it may raise any error."""
     with Image.open(file) as image:
         if image.format == "EPS" or image.width * image.height > PIXEL_LIMIT:
             return None
         before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
         try:
-            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-            image.thumbnail((THUMBNAIL, THUMBNAIL))
+            image.draft("RGB", (side, side))
+            image.thumbnail((side, side))
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
-        return _data_url(np.asarray(image.convert("RGB")))
+        return np.asarray(image.convert("RGB"))
+
+
+def _png(image: np.ndarray) -> bytes:
+    """Return an image as a PNG."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
 
 
 def _data_url(image: np.ndarray) -> str:
     """Return an image as a PNG in a data URL."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return _png_url(_png(image))
+
+
+def _png_url(contents: bytes) -> str:
+    """Return the data URL of a PNG."""
+    return f"data:image/png;base64,{base64.b64encode(contents).decode()}"

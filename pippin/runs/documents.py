@@ -18,6 +18,11 @@ from pippin.errors import RunError
 from pippin.host.files import damaged
 from pippin.host.own_files import read_own
 
+SETTINGS, LOG, CHECKUPS = "settings.json", "log.jsonl", "checkups.jsonl"
+DIRECTIONS, EVALUATION, PICTURES = "directions.json", "evaluation.json", "pictures.json"
+LOCK, HOLDER = "training.lock", "training.json"
+"""Names of files of a run. They are here, in a module without Keras, for programs that only watch runs."""
+
 MAX_BYTES = 256 * 2**20
 """Largest size of a JSON file. A log of a million lines has about that size."""
 

@@ -47,6 +47,14 @@ from pippin.pictures.listing import read_files, read_header, write_listing
 from pippin.runs import snapshots
 from pippin.runs.checkpoint import ANCHORS, StateFiles
 from pippin.runs.documents import (
+    CHECKUPS,
+    DIRECTIONS,
+    EVALUATION,
+    HOLDER,
+    LOCK,
+    LOG,
+    PICTURES,
+    SETTINGS,
     CheckupEntry,
     DirectionsFile,
     EvaluationFile,
@@ -69,9 +77,6 @@ from pippin.settings import GIVEN, Choice, Settings
 from pippin.show import save_picture
 from pippin.training.anchors import Anchors
 
-SETTINGS, LOG, CHECKUPS = "settings.json", "log.jsonl", "checkups.jsonl"
-DIRECTIONS, EVALUATION, PICTURES = "directions.json", "evaluation.json", "pictures.json"
-LOCK, HOLDER = "training.lock", "training.json"
 NETWORKS = "generator", "discriminator"
 NETWORK_FILES = tuple(f"{name}.json" for name in NETWORKS)
 

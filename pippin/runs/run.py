@@ -16,7 +16,7 @@ from pippin.errors import RunError, SettingsError
 from pippin.host.own_files import require_own
 from pippin.pictures import prepare_one_photo
 from pippin.runs.backend import default_backend, make_backend, trained_generator
-from pippin.runs.folder import SETTINGS
+from pippin.runs.documents import SETTINGS
 from pippin.runs.record import RunRecord
 from pippin.sampling import mixing
 from pippin.sampling.directions import Directions, find_directions

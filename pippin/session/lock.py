@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pippin.errors import RunError
 from pippin.host.files import run_errors, write_text
 from pippin.host.own_files import read_own, require_own
-from pippin.runs.folder import HOLDER, LOCK
+from pippin.runs.documents import HOLDER, LOCK
 
 HEARTBEAT_SECONDS = 20
 """Seconds between two updates of `HOLDER`'s modification time, by which other computers see that training is alive."""

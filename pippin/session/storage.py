@@ -11,7 +11,7 @@ from typing import TypeVar
 from pippin.errors import PippinError, RunError
 from pippin.host.files import run_errors, storage_problem
 from pippin.runs.checkpoint import CHECKPOINT, StateFiles
-from pippin.runs.folder import SETTINGS
+from pippin.runs.documents import SETTINGS
 from pippin.training.trainer import Trainer
 
 T = TypeVar("T")

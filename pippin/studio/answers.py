@@ -95,6 +95,13 @@ async def http_error_answer(request: Request, problem: Exception) -> Response:
     return error_answer(problem.status_code, code, "There is no such page.")
 
 
+async def unexpected_error_answer(request: Request, problem: Exception) -> Response:
+    """Return the answer to a request that raised any other error, which the server prints."""
+    if isinstance(problem, OSError):
+        return error_answer(409, "run", f"A file cannot be read or written ({problem.strerror or problem}).")
+    return error_answer(500, "internal", f"This failed unexpectedly ({type(problem).__name__}).")
+
+
 class Body(BaseModel):
     """The body of a request."""
 

@@ -4,15 +4,22 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pippin.errors import PippinError
-from pippin.studio.answers import RequestError, http_error_answer, pippin_error_answer, refusal_answer
-from pippin.studio.guard import Access, Guard
+from pippin.studio.answers import (
+    RequestError,
+    http_error_answer,
+    pippin_error_answer,
+    refusal_answer,
+    unexpected_error_answer,
+)
+from pippin.studio.gather import gather_routes
+from pippin.studio.guard import Access
+from pippin.studio.job_routes import job_routes
 from pippin.studio.session import session_routes
 from pippin.studio.state import Studio
 
@@ -33,12 +40,14 @@ def make_app(studio: Studio, access: Access) -> Starlette:
             Route("/login", _login_page),
             Mount("/static", StaticFiles(directory=STATIC)),
             *session_routes(),
+            *gather_routes(),
+            *job_routes(),
         ],
-        middleware=[Middleware(Guard, access=access)],
         exception_handlers={
             RequestError: refusal_answer,
             PippinError: pippin_error_answer,
             HTTPException: http_error_answer,
+            Exception: unexpected_error_answer,
         },
     )
     app.state.studio, app.state.access = studio, access

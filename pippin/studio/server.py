@@ -12,7 +12,7 @@ import uvicorn
 from pippin.errors import SettingsError
 from pippin.studio.app import make_app
 from pippin.studio.config import PORT, PORTS_TRIED, StudioConfig
-from pippin.studio.guard import Access
+from pippin.studio.guard import Access, Guard
 from pippin.studio.state import Studio
 
 MAX_CONNECTIONS = 100
@@ -56,7 +56,7 @@ class StudioServer(uvicorn.Server):
         app = make_app(studio, access)
         super().__init__(
             uvicorn.Config(
-                app,
+                Guard(app, access),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
