@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -63,6 +64,47 @@ def training_lock(path: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             path.rmdir()
+
+
+def current_holder(path: Path) -> dict[str, Any] | None:
+    """Return the process that trains a run now, or None. Nothing is written.
+
+    The description in `HOLDER` may be of a process that was killed. So a process of this computer counts only if it has
+    the file of the lock open, and one of another computer only if it updated the description lately.
+
+    Returns:
+        `pid`, `user`, `host` and `since` as in `HOLDER`; `here`, whether it runs on this computer; and `verified`,
+        whether it is certain that this process holds the lock, so that it may be sent a signal.
+
+    Raises:
+        RunError: a file of the lock is a link or not a regular file.
+    """
+    holder = _read_holder(path)
+    if holder is None:
+        return None
+    if holder.get("boot") != _boot():
+        try:
+            age = time.time() - (path / HOLDER).stat().st_mtime
+        except OSError:
+            return None
+        return {**holder, "here": False, "verified": False} if age < STALE_SECONDS else None
+    opened = _has_open(holder["pid"], require_own(path / LOCK))
+    return None if opened is False else {**holder, "here": True, "verified": bool(opened)}
+
+
+def _has_open(pid: int, path: Path) -> bool | None:
+    """Return whether a process of this computer has a file open; None if that cannot be seen."""
+    try:
+        status = path.stat()
+        for file in psutil.Process(pid).open_files():
+            with suppress(OSError):
+                if os.path.samestat(os.stat(file.path), status):
+                    return True
+    except (OSError, psutil.NoSuchProcess, ValueError, OverflowError):
+        return False
+    except psutil.AccessDenied:
+        return None
+    return False
 
 
 def _acquire(path: Path) -> tuple[FileLock, bool]:

@@ -17,11 +17,13 @@ from pippin.studio.answers import (
     refusal_answer,
     unexpected_error_answer,
 )
+from pippin.studio.events import event_routes
 from pippin.studio.gather import gather_routes
 from pippin.studio.guard import Access
 from pippin.studio.job_routes import job_routes
 from pippin.studio.session import session_routes
 from pippin.studio.state import Studio
+from pippin.studio.train_routes import train_routes
 
 STATIC = Path(__file__).parent / "static"
 """The folder of the page's files."""
@@ -42,6 +44,8 @@ def make_app(studio: Studio, access: Access) -> Starlette:
             *session_routes(),
             *gather_routes(),
             *job_routes(),
+            *train_routes(),
+            *event_routes(),
         ],
         exception_handlers={
             RequestError: refusal_answer,

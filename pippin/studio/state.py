@@ -6,8 +6,10 @@ from pathlib import Path
 from pippin.studio.config import StudioConfig
 from pippin.studio.jobs import Jobs
 from pippin.studio.places import Places
+from pippin.studio.runs import Runs
 from pippin.studio.sets import PictureSets
 from pippin.studio.stored import FOLDER
+from pippin.studio.trainings import Trainings
 from pippin.studio.worker import Worker
 
 JOBS_IDLE_SECONDS = 60.0
@@ -27,7 +29,7 @@ class Studio:
         config: the arguments.
         root: the studio's folder beside the runs.
         ended: set when the server ends, so that streams of events end too.
-        places, sets, jobs: see their classes.
+        places, sets, runs, jobs: see their classes.
         explorer: the process that generates images.
         hand: the process for the work of jobs.
     """
@@ -38,6 +40,7 @@ class Studio:
         self.ended = threading.Event()
         self.places = Places(config)
         self.sets = PictureSets(self.root, self.places)
+        self.runs = Runs(config, self.sets, Trainings(self.root / "trainings"))
         self.jobs = Jobs()
         self.explorer = Worker(EXPLORER_IDLE_SECONDS)
         self.hand = Worker(JOBS_IDLE_SECONDS)

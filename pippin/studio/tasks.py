@@ -12,8 +12,10 @@ from PIL import Image
 
 import pippin
 from pippin.auditing.page import reduced_picture, refused_thumbnails
+from pippin.errors import SettingsError
 from pippin.pictures import Preparation
 from pippin.pictures.sources.files import FileSource
+from pippin.studio.orders import QUALITIES
 
 Progress = Callable[[int, int], None]
 
@@ -57,3 +59,86 @@ def original(progress: Progress, path: str) -> bytes | None:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=88)
     return file.getvalue()
+
+
+def plan(
+    progress: Progress,
+    source: str,
+    run: str | None,
+    preset: str,
+    image_size: int | None,
+    settings: dict[str, Any],
+    preparation: dict[str, Any],
+    speed: bool,
+) -> dict[str, Any]:
+    """Plan a training.
+
+    Args:
+        progress: called while the pictures are prepared.
+        source, preset, image_size, settings, preparation: see `pippin.train`.
+        run: the folder of the run; None: the default one.
+        speed: whether to measure the speed.
+
+    Returns:
+        What the page shows of the plan.
+    """
+    from pippin import engines
+    from pippin.session import memory
+    from pippin.session.plan import usable_memory
+    from pippin.session.train import default_path
+
+    made = pippin.plan(
+        source,
+        preset=preset,
+        image_size=image_size,
+        preparation=Preparation(**preparation),
+        progress=progress,
+        **settings,
+    )
+    chosen, engine = made.settings, engines.current()
+    training_set, held_out = made.dataset.split(chosen.held_out)
+    usable = usable_memory()
+    try:
+        made.check_memory()
+        advice = None
+    except SettingsError as problem:
+        advice = str(problem)
+    rate = made.measure_speed() if speed and advice is None else None
+    path = Path(run) if run is not None else default_path(made.dataset, chosen)
+    return {
+        "settings": [
+            {"name": name, "value": value, "reason": made.choice.reasons.get(name, ""), "given": name in settings}
+            for name, value in chosen.to_dict().items()
+            if value is not None
+        ],
+        "training_images": len(training_set),
+        "held_out": len(held_out),
+        "memory_bytes": made.memory if usable is not None else None,
+        "free_bytes": memory.free_memory() if usable is not None else None,
+        "fits": advice is None,
+        "advice": advice,
+        "images_per_second": rate,
+        **_expected_length(chosen, rate, len(training_set)),
+        "run": str(path),
+        "notes": [*made.dataset.notes, made.dataset.audit.outlook()],
+        "engine": engine.name,
+        "device": engine.device(),
+    }
+
+
+def _expected_length(settings: Any, rate: float | None, images: int) -> dict[str, Any]:
+    """Return how long a training takes: seconds, batches, epochs, and the seconds of each quality."""
+    batches = settings.batches
+    if batches is None and rate is not None:
+        batches = round(60 * settings.minutes * rate / settings.batch_size)
+    per_batch = None if rate is None else settings.batch_size / rate
+    seconds = 60 * settings.minutes if settings.minutes else None if per_batch is None else batches * per_batch
+    return {
+        "seconds": seconds,
+        "batches": batches,
+        "epochs": None if batches is None else batches * settings.batch_size / images,
+        "choices": [
+            {"quality": name, "batches": count, "seconds": None if per_batch is None else count * per_batch}
+            for name, count in QUALITIES.items()
+        ],
+    }

@@ -1,0 +1,32 @@
+"""Sheets of images, reduced for small screens."""
+
+import io
+import warnings
+
+from PIL import Image
+
+from pippin.errors import RunError
+
+MAX_PIXELS = 8 * 2**20
+"""Largest number of pixels of a sheet. Sixty-four images of 256×256 have about 4 million."""
+
+
+def reduced_sheet(contents: bytes, side: int) -> bytes:
+    """Return a PNG whose width is at most `side` pixels.
+
+    Raises:
+        RunError: it is damaged, or too large.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(contents), formats=["PNG"]) as picture:
+            if picture.width <= side:
+                return contents
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError("it is too large")
+            height = max(1, round(picture.height * side / picture.width))
+            reduced = picture.convert("RGB").resize((side, height), Image.Resampling.BOX)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as problem:
+        raise RunError(f"A picture of the run is damaged ({problem}).") from None
+    file = io.BytesIO()
+    reduced.save(file, "PNG", compress_level=1)
+    return file.getvalue()
