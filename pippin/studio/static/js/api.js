@@ -40,7 +40,7 @@ async function call(method, path, body, options = {}) {
     await openSession();
     if (token !== before) return call(method, path, body, { ...options, again: true });
   }
-  if (code === "unauthorised" && location.pathname !== "/login") location.assign("/login");
+  if (code === "unauthorised" && path !== "/api/login") location.assign("/login");
   throw new Problem(message, code, response.status);
 }
 

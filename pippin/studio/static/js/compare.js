@@ -14,7 +14,7 @@ const COUNT = 16;
 export function compare(place, run) {
   const other = store.runs.find(({ id, batches }) => id !== run.id && batches > 0);
   let what = "moments";
-  const choice = el("div"), panels = el("div.panels");
+  const choice = el("div.comparison"), panels = el("div.panels");
   let open = [];
   fill(place, choice, panels);
 

@@ -41,7 +41,7 @@ export class PictureInspector {
     fill(this.element, original, el("div.inspector-text", {},
       el("h3.path", {}, item.path), el(`p.state.state-${state.kind}`, {}, state.text), reasons.map((reason) => el("p.small", {}, reason)),
       size && el("p.soft.small.figures", {}, size)), crops,
-      item.status === "refused" ? null : button(t(item.left_out ? "takeBack" : "leaveOut"), () => this.toggle(this.item), { picture: item.left_out ? "check" : "minus" }));
+      item.status === "refused" ? null : button(t(item.left_out ? "takeBack" : "leaveOut"), () => this.toggle(this.item), { picture: item.left_out ? "check" : "minus", title: t(item.left_out ? "takeBack" : "leaveOut") }));
     if (!samePicture) this.load(item);
   }
 

@@ -24,7 +24,7 @@ export function pictureSet(place, id) {
     oninput: debounced(() => { search = field.value.trim(); reload(); }, 250) });
   const again = button(t("lookAgain"), () => look(true), { kind: "quiet" });
   const results = el("div.columns.audit", { hidden: true },
-    el("div.stack", {}, el("div.filters", {}, chips, field), el("p.soft.small", {}, t("clickHint")), grid.element),
+    el("div.stack", {}, chips, el("div.filters", {}, el("p.soft.small", {}, t("clickHint")), field), grid.element),
     el("aside.side", { "aria-label": t("chosenPicture") }, inspector.element));
   fill(place, title, progress.element, summary, results, el("details", {}, el("summary", {}, t("more"), icon("more")),
     el("div.stack", {}, again, command.element)));

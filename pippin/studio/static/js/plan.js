@@ -18,7 +18,7 @@ export function plan(place, id) {
   if (!id) return chooseSet(place);
   const order = { set: id, image_size: null, quality: "normal" };
   const controls = el("div.stack.controls"), outcome = el("section.card.outcome", { "aria-live": "polite", "aria-label": t("proposal") });
-  const why = el("div.reasons"), command = new Command(), progress = new Progress();
+  const why = el("div.reasons"), whyCard = el("section.card", { hidden: true }, el("h2", {}, t("why")), why), command = new Command(), progress = new Progress();
   const start = button(t("startTraining"), () => busy(start, begin), { kind: "primary big", picture: "play" });
   const more = new MoreSettings((changes) => { Object.assign(order, changes); replan(); });
   let qualities = [], stop = null, proposal = null, closed = false;
@@ -26,7 +26,7 @@ export function plan(place, id) {
   fill(place, heading(t("planTitle"), setOf(id)?.name ?? ""),
     el("div.columns.planning", {},
       el("div.stack", {}, controls, more.element),
-      el("aside.stack.side", {}, outcome, el("section.card", {}, el("h2", {}, t("why")), why))));
+      el("aside.stack.side", {}, outcome, whyCard)));
 
   function drawControls() {
     const found = proposal?.settings.find(({ name }) => name === "image_size")?.value;
@@ -82,6 +82,7 @@ export function plan(place, id) {
 
   function drawProposal() {
     outcome.classList.remove("old");
+    whyCard.hidden = false;
     const { existing } = proposal;
     fill(outcome,
       el("p.lead", {}, t("proposalText", { n: proposal.training_images, side: sizeOf(proposal) })),

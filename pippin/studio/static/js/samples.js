@@ -51,13 +51,20 @@ export function pictures(place, run, favourites) {
     const made = await post(`/api/runs/${run.id}/sample`, { n: COUNT, seed: first + shown, ...rest }).catch((problem) => { report(problem); return null; });
     if (!made || mine !== round) return;
     const tiles = made.images.map(({ url, position }) => el("button.tile", {
-      type: "button", "aria-label": nameOf(position), onclick: ({ currentTarget }) => choose(currentTarget, position, url),
+      type: "button", "aria-label": nameOf(position), onclick: ({ currentTarget }) => { choose(currentTarget, position, url); reveal(); },
     }, el("img", { src: url, alt: "", decoding: "async" })));
     if (shown) grid.append(...tiles);
     else { fill(grid, tiles); choose(tiles[0], made.images[0].position, made.images[0].url); }
     shown += COUNT;
     command.set(made.command);
     settle();
+  }
+
+  /** On a narrow screen the chosen picture is below the grid: scrolls to it. */
+  function reveal() {
+    if (!matchMedia("(max-width: 64rem)").matches) return;
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    editor.element.scrollIntoView({ block: "start", behavior });
   }
 
   function choose(tile, position, url) {

@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { decoded, el, fill } from "./dom.js";
-import { button, busy, Command, iconButton, report, segments } from "./parts.js";
+import { button, busy, iconButton, report, segments } from "./parts.js";
 import { Maker } from "./maker.js";
 import { t } from "./words.js";
 
@@ -19,12 +19,12 @@ export function walk(place, run, favourites) {
   const canvas = el("canvas.large", { role: "img", "aria-label": t("walkPicture") });
   const slider = el("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": t("walkPosition"), oninput: () => { pause(); show(Number(slider.value)); } });
   const player = iconButton("play", t("play"), () => (playing ? pause() : play()));
-  const command = new Command(), source = el("div"), stops = el("div.strip");
+  const source = el("div"), stops = el("div.strip");
   const others = button(t("others"), () => busy(others, () => { seeds = chance(); return load(); }), { picture: "explore" });
   const maker = new Maker(run, "walk", () => ({ ...(from === "favourites" ? { favourites: favourites.list.slice(0, MOST).map(({ id }) => id) } : { seeds: seeds.join(",") }), frames: 48, fps: 24, format: "mp4" }), t("saveFilm"));
 
   fill(place, el("div.columns.walking", {}, el("div.stack", {}, el("div.stage", {}, canvas), el("div.scrubber", {}, player, slider)),
-    el("aside.stack.side", {}, el("section.card", {}, source, stops, others), el("section.card", {}, maker.element, command.element))));
+    el("aside.stack.side", {}, el("section.card", {}, source, stops, others), el("section.card", {}, maker.element))));
 
   function chance() {
     return Array.from({ length: STOPS }, () => Math.floor(Math.random() * 10000));
@@ -47,9 +47,9 @@ export function walk(place, run, favourites) {
       const loaded = await Promise.all(made.images.map(({ url }) => decoded(url)));
       if (mine !== round || closed) return;
       frames = loaded;
-      command.set(made.command);
       slider.max = frames.length - 1;
       const every = Math.round(frames.length / positions().length);
+      maker.ask();
       fill(stops, positions().map((_, n) => frames[n * every]).filter(Boolean).map((frame, n) =>
         el("button.tile", { type: "button", "aria-label": t("stopNumber", { n: n + 1 }), onclick: () => { pause(); show(n * every); } }, el("img", { src: frame.src, alt: "" }))));
       show(0);

@@ -9,7 +9,7 @@ export const english = {
 
   gatherTitle: "Which pictures should it learn from?", gatherText: "A few hundred pictures of one kind work well. They stay on this computer.",
   dropHere: "Drop pictures or a folder here", dropHint: "or choose them yourself", chooseFolder: "Choose a folder", chooseFiles: "Choose pictures",
-  tryApples: "Just trying? Use the built-in apples", yourPictures: "Your pictures", uploadName: "My pictures", uploading: "{done} of {n} picture|{done} of {n} pictures",
+  tryApples: "Just trying? Use built-in apples", yourPictures: "Your pictures", uploadName: "My pictures", uploading: "{done} of {n} picture|{done} of {n} pictures",
   notUploaded: "One file was not taken: {first}. {why}|{n} files were not taken, such as {first}. {why}",
   setCounts: "{n} picture|{n} pictures", notLooked: "Not checked yet", builtIn: "Drawn by Pippin", setRuns: "{n} run|{n} runs",
   folders: "Folders", folderPath: "Path of a folder", openFolder: "Open this folder", letRead: "Let the studio read this folder?", allow: "Allow",
