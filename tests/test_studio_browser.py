@@ -86,6 +86,7 @@ def browser():
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here: pip install playwright")
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -185,11 +186,11 @@ def test_a_folder_is_chosen_and_its_audit_is_shown_as_pictures(tab, server):
     tab.get_by_role("button", name="Allow").click()
     tab.get_by_role("button", name="Use this folder").click()
     expect(tab.locator(".gridview .cell")).to_have_count(PICTURES + 2)
-    expect(tab.locator(".cell.refused")).to_have_count(1)
+    expect(tab.locator(".cell.refused")).to_have_count(2)  # the damaged file and the exact copy
     tab.locator(".cell[aria-label*='apple-04']").hover()
     expect(tab.locator(".inspector h3")).to_contain_text("apple-04.png")
     expect(tab.locator(".crop-row img")).to_have_count(1)
-    tab.locator(".cell.refused").hover()
+    tab.locator(".cell[aria-label*='broken']").hover()
     expect(tab.locator(".inspector .state")).to_have_text("Refused")
 
 
@@ -240,7 +241,7 @@ def test_files_are_uploaded_and_audited(browser, server):
 
 def test_the_plan_shows_time_and_memory_with_reasons_and_starts(tab):
     tab.get_by_role("link", name="Plan the training").click()
-    tab.get_by_text("16×16").click()
+    tab.locator("input[name=size][value='16']").click()
     tab.locator("details.more > summary").click()
     tab.get_by_label("Preset").select_option("classic")
     expect(tab.locator(".outcome:not(.old) .facts dd").nth(1)).to_contain_text("B")
@@ -254,7 +255,7 @@ def test_the_plan_shows_time_and_memory_with_reasons_and_starts(tab):
 def test_the_pictures_change_while_it_learns(tab):
     wait_for_picture(tab)
     before = pixels(tab, "canvas.sheet")
-    wait_for_batches(tab, 100)
+    wait_for_batches(tab, 50)
     expect(tab.locator(".curve:not([hidden])").first).to_be_visible()
     expect(tab.locator(".health")).not_to_be_empty()
     assert (pixels(tab, "canvas.sheet") != before).any()
@@ -262,14 +263,14 @@ def test_the_pictures_change_while_it_learns(tab):
 
 def test_a_second_page_shows_the_same_run(browser, server, tab):
     other = Visit(browser, server, tab.url.split("/", 3)[3])
-    wait_for_batches(other.tab, 100)
+    wait_for_batches(other.tab, 50)
     expect(other.tab.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     other.close()
 
 
 def test_a_reload_and_a_restart_of_the_server_lose_nothing(tab, server):
     tab.reload()
-    wait_for_batches(tab, 100)
+    wait_for_batches(tab, 50)
     before = batches(tab)
     server.stop()
     expect(tab.get_by_role("alert")).to_be_visible()

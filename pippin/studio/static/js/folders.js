@@ -30,7 +30,7 @@ export async function chooseFolder() {
   }
 
   function pathField() {
-    if (!store.session.may_name_folders) return null;
+    if (!(store.session.may_name_folders ?? !store.session.remote)) return null;
     const field = el("input", { type: "text", "aria-label": t("folderPath"), placeholder: t("folderPath"), autocomplete: "off", spellcheck: "false" });
     return el("form.path-field", { onsubmit: (event) => { event.preventDefault(); attempt(() => name(field.value.trim())); } },
       field, iconButton("next", t("openFolder"), () => attempt(() => name(field.value.trim()))));

@@ -68,6 +68,6 @@ function setCard(set) {
     el("h3", {}, set.name),
     el("p.soft.small", {}, counts ? t("setCounts", { n: counts.kept + counts.repaired - set.left_out }) : t("notLooked")),
     el("p.soft.small.path", {}, set.kind === "built_in" ? t("builtIn") : set.path),
-    set.runs.length ? el("p.small", {}, t("setRuns", { n: set.runs.length })) : null);
+    set.runs?.length ? el("p.small", {}, t("setRuns", { n: set.runs.length })) : null);
 }
 

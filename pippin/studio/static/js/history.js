@@ -80,7 +80,9 @@ export class History {
 
   /** Draws the pictures of a sheet, without the white between them. */
   async drawSheet(address) {
-    const source = this.source = await decoded(address);
+    const source = await decoded(address).catch(() => null);
+    if (!source) { this.wanted = null; return; } // the server was just ended: the next event asks again
+    this.source = source;
     this.image.width = source.naturalWidth;
     this.image.height = source.naturalHeight;
     const context = this.image.getContext("2d");

@@ -9,8 +9,8 @@ import { shortNumber, t } from "./words.js";
 /** Returns what became of a picture: a kind, a text, and the icon that marks it in the grid. */
 export function stateOf(item) {
   if (item.left_out) return { kind: "out", text: t("state_left_out"), mark: "minus" };
-  if (item.status === "refused") return { kind: "refused", text: t("state_refused"), mark: "close" };
   if (item.duplicate) return { kind: "note", text: t(`state_${item.duplicate}`), mark: "copy" };
+  if (item.status === "refused") return { kind: "refused", text: t("state_refused"), mark: "close" };
   if (item.outlier) return { kind: "note", text: t("state_outlier"), mark: "search" };
   if (item.status === "repaired") return { kind: "note", text: t("state_repaired"), mark: "pen" };
   return { kind: "kept", text: t("state_kept"), mark: null };

@@ -11,6 +11,9 @@ import { bytes, duration, number, shortNumber, t } from "./words.js";
 /** Lengths that can be chosen, in minutes. */
 const MINUTES = [10, 30, 60, 180, 480];
 
+/** Milliseconds without a change before the speed is measured. */
+const REST = 800;
+
 /** Settings whose reasons are shown at once; those of the others are behind "More". */
 const FIRST_REASONS = ["image_size", "batches", "minutes", "batch_size", "preset"];
 
@@ -57,37 +60,51 @@ export function plan(place, id) {
 
   const replan = debounced(() => propose().catch(report), 250);
 
+  /** Asks for the plan, which is quick, and then for the speed, which takes seconds of trial training. */
   async function propose() {
     stop?.abort();
     const mine = stop = new AbortController();
     outcome.classList.add("old");
-    if (!proposal) fill(outcome, el("h2", {}, t("measuring")), progress.element);
-    progress.set(null, t("measuringHint"));
-    let result;
-    try {
-      const made = await post("/api/plan", { ...order, speed: true });
-      result = await finished(made.job, (job) => progress.set(job.total ? job.done / job.total : null, job.total > 1 ? t("lookedAt", { done: job.done, n: job.total }) : undefined), mine.signal);
-    } catch (problem) {
-      if (problem.name === "AbortError" || closed) return;
-      fill(outcome, el("p.note.problem", { role: "alert" }, problem.message));
-      outcome.classList.remove("old");
-      return;
+    if (!proposal) fill(outcome, el("h2", {}, t("thinking")), progress.element);
+    progress.set(null, "");
+    for (const speed of [false, true]) {
+      const result = await ask(speed, mine.signal);
+      if (mine !== stop || closed || !result) return;
+      if (!speed && proposal) result.choices = result.choices ?? proposal.choices;
+      proposal = result;
+      drawProposal(!speed);
+      redrawControls();
+      more.show(proposal.settings, order);
+      if (!speed) await new Promise((resolve) => { setTimeout(resolve, REST); });
+      if (mine !== stop || closed) return;
     }
-    if (mine !== stop || closed) return;
-    proposal = result;
-    drawProposal();
-    redrawControls();
-    more.show(proposal.settings, order);
   }
 
-  function drawProposal() {
+  /** Returns the plan; null if it was given up or is refused. */
+  async function ask(speed, signal) {
+    try {
+      const { job } = await post("/api/plan", { ...order, speed });
+      return await finished(job, ({ done, total }) => progress.set(total ? done / total : null, total > 1 ? t("lookedAt", { done, n: total }) : undefined), signal);
+    } catch (problem) {
+      if (problem.name !== "AbortError" && !closed) {
+        fill(outcome, el("p.note.problem", { role: "alert" }, problem.message));
+        outcome.classList.remove("old");
+      }
+      return null;
+    }
+  }
+
+  /** Draws the proposal; `measuring`: its time and speed are not known yet. */
+  function drawProposal(measuring) {
     outcome.classList.remove("old");
     whyCard.hidden = false;
     const { existing } = proposal;
     fill(outcome,
       el("p.lead", {}, t("proposalText", { n: proposal.training_images, side: sizeOf(proposal) })),
-      facts([[t("time"), duration(proposal.seconds)], [t("memory"), bytes(proposal.memory_bytes)],
-        [t("speed"), t("perSecond", { n: shortNumber(proposal.images_per_second) })], [t("batches"), number(proposal.batches)]]),
+      facts([[t("time"), proposal.seconds ? duration(proposal.seconds) : null], [t("memory"), bytes(proposal.memory_bytes)],
+        [t("speed"), proposal.images_per_second ? t("perSecond", { n: shortNumber(proposal.images_per_second) }) : null],
+        [t("batches"), proposal.batches ? number(proposal.batches) : null]]),
+      measuring ? el("p.soft.small", {}, t("measuringHint")) : null,
       proposal.fits === false ? el("p.note.problem", {}, proposal.advice ?? t("tooLarge", { free: bytes(proposal.free_bytes) })) : proposal.advice && el("p.note.warning", {}, proposal.advice),
       existing ? el("p.note", {}, icon("train"), el("span", {}, existing.text, " ", el("a", { href: `#/train/${existing.run}` }, t("openRun")))) : null,
       start, command.element);
@@ -99,6 +116,7 @@ export function plan(place, id) {
   }
 
   async function begin() {
+    stop?.abort();
     const made = await post("/api/runs", order);
     location.hash = `#/train/${made.run.id}`;
   }

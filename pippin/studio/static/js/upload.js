@@ -26,7 +26,7 @@ async function filesBelow(entry) {
 
 function isPicture(file) {
   const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
-  return !file.name.startsWith(".") && (store.session.suffixes ?? []).includes(suffix);
+  return !file.name.startsWith(".") && (store.session.suffixes?.includes(suffix) ?? true);
 }
 
 /**

@@ -27,7 +27,7 @@ export const english = {
   planTitle: "How should it learn?", noPictures: "No pictures yet", noPicturesText: "Gather some first. Then Pippin proposes a plan for them.", toGather: "Gather pictures", whichSet: "For which pictures?",
   size: "Size", size_16: "tiny", size_32: "small", size_64: "good start", size_128: "larger", size_256: "large, slow", quality: "Quality", quality_quick: "A first look", quality_normal: "Good",
   quality_thorough: "Thorough", quality_quick_hint: "rough pictures", quality_normal_hint: "the usual", quality_thorough_hint: "the best", howLong: "How long", asNeeded: "As needed",
-  asNeededHint: "quality decides", proposal: "The proposal", measuring: "Measuring this computer…", measuringHint: "A few seconds of trial training give the speed.", why: "Why",
+  asNeededHint: "quality decides", proposal: "The proposal", thinking: "Making a plan…", measuringHint: "Measuring the speed of this computer…", why: "Why",
   proposalText: "It will learn from {n} picture at {side}×{side}.|It will learn from {n} pictures at {side}×{side}.", time: "Time", memory: "Memory", speed: "Speed", batches: "Batches", perSecond: "{n}/s",
   tooLarge: "This does not fit into memory ({free} are free). Choose a smaller size.", openRun: "Open the run", onDevice: "{engine} on {device}", startTraining: "Start training",
   runName: "Name of the run", runNameHint: "chosen for you", fromRun: "Start from another run", fromNothing: "no, from scratch", preparation: "How pictures are prepared", settings: "All settings",

@@ -27,7 +27,7 @@ export const japanese = {
   planTitle: "どのように学びますか？", noPictures: "画像がまだありません", noPicturesText: "まず画像を集めてください。それに合わせた計画を提案します。", toGather: "画像を集める", whichSet: "どの画像で学びますか？",
   size: "大きさ", size_16: "とても小さい", size_32: "小さい", size_64: "標準", size_128: "大きめ", size_256: "大きい（遅い）", quality: "仕上がり", quality_quick: "試しに", quality_normal: "標準",
   quality_thorough: "じっくり", quality_quick_hint: "粗い画像", quality_normal_hint: "ふつう", quality_thorough_hint: "最もよい", howLong: "時間", asNeeded: "必要なだけ",
-  asNeededHint: "仕上がり優先", proposal: "提案", measuring: "このコンピューターの速さを測っています…", measuringHint: "数秒間の試し学習で速さを測ります。", why: "その理由",
+  asNeededHint: "仕上がり優先", proposal: "提案", thinking: "計画を立てています…", measuringHint: "このコンピューターの速さを測っています…", why: "その理由",
   proposalText: "{n}枚の画像から、{side}×{side} で学びます。", time: "時間", memory: "メモリー", speed: "速さ", batches: "バッチ", perSecond: "毎秒{n}枚",
   tooLarge: "メモリーが足りません（空きは {free}）。小さいサイズを選んでください。", openRun: "学習を開く", onDevice: "{engine}・{device}", startTraining: "学習を始める",
   runName: "学習の名前", runNameHint: "自動で付けます", fromRun: "ほかの学習から始める", fromNothing: "最初から", preparation: "画像の前処理", settings: "すべての設定",
