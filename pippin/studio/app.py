@@ -40,6 +40,7 @@ def make_app(studio: Studio, access: Access) -> Starlette:
         routes=[
             Route("/", _page),
             Route("/login", _login_page),
+            Route("/static/canvas.js", _canvas_script),
             Mount("/static", StaticFiles(directory=STATIC)),
             *session_routes(),
             *gather_routes(),
@@ -62,6 +63,11 @@ async def _page(request: Request) -> Response:
     """Answer with the page, or with the one that asks for the password."""
     name = "index.html" if request.app.state.access.is_authenticated(request.scope) else "login.html"
     return FileResponse(STATIC / name)
+
+
+async def _canvas_script(request: Request) -> Response:
+    """Answer with the script for canvases that the page shares with exported pages."""
+    return FileResponse(STATIC.parents[1] / "export" / "web" / "canvas.js")
 
 
 async def _login_page(request: Request) -> Response:

@@ -63,11 +63,11 @@ function start(place) {
 }
 
 function setCard(set) {
-  const counts = set.audit?.counts;
+  const counts = set.audit?.counts, runs = store.runs.filter((run) => run.set === set.id).length;
   return el("a.card.set-card", { href: `#/gather/${set.id}` },
     el("h3", {}, set.name),
     el("p.soft.small", {}, counts ? t("setCounts", { n: counts.kept + counts.repaired - set.left_out }) : t("notLooked")),
     el("p.soft.small.path", {}, set.kind === "built_in" ? t("builtIn") : set.path),
-    set.runs?.length ? el("p.small", {}, t("setRuns", { n: set.runs.length })) : null);
+    runs ? el("p.small", {}, t("setRuns", { n: runs })) : null);
 }
 

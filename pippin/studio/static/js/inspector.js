@@ -17,9 +17,13 @@ export function stateOf(item) {
 }
 
 export class PictureInspector {
-  constructor(set, toggle) {
-    this.set = set;
-    this.toggle = toggle;
+  /**
+   * @param {string} set its ID.
+   * @param {(item: Object) => void} toggle leaves a picture out or takes it back.
+   * @param {() => boolean} canLeaveOut
+   */
+  constructor(set, toggle, canLeaveOut) {
+    Object.assign(this, { set, toggle, canLeaveOut });
     this.element = el("section.card.inspector", { "aria-live": "polite" }, el("p.soft.small", {}, t("pointAtPicture")));
     this.load = debounced((item) => this.loadDetails(item).catch(report), 140);
   }
@@ -41,7 +45,7 @@ export class PictureInspector {
     fill(this.element, original, el("div.inspector-text", {},
       el("h3.path", {}, item.path), el(`p.state.state-${state.kind}`, {}, state.text), reasons.map((reason) => el("p.small", {}, reason)),
       size && el("p.soft.small.figures", {}, size)), crops,
-      item.status === "refused" ? null : button(t(item.left_out ? "takeBack" : "leaveOut"), () => this.toggle(this.item), { picture: item.left_out ? "check" : "minus", title: t(item.left_out ? "takeBack" : "leaveOut") }));
+      item.status === "refused" || !this.canLeaveOut() ? null : button(t(item.left_out ? "takeBack" : "leaveOut"), () => this.toggle(this.item), { picture: item.left_out ? "check" : "minus", title: t(item.left_out ? "takeBack" : "leaveOut") }));
     if (!samePicture) this.load(item);
   }
 

@@ -16,15 +16,16 @@ export function pictureSet(place, id) {
   const title = el("div.stack"), chips = el("div.chips", { role: "group", "aria-label": t("filter") });
   const progress = new Progress(), command = new Command();
   const summary = el("p.soft", { "aria-live": "polite" });
-  let status = "all", search = "", audit = null, counts = null, set = setOf(id);
+  let status = "all", search = "", audit = null, counts = null, set = setOf(id), canLeaveOut = false;
 
   const grid = new GridView({ label: t("picturesLabel"), load, draw, choose: toggle, point: (item) => inspector.show(item), side: 118 });
-  const inspector = new PictureInspector(id, (item) => toggle(item));
+  const inspector = new PictureInspector(id, (item) => toggle(item), () => canLeaveOut);
   const field = el("input", { type: "search", "aria-label": t("searchName"), placeholder: t("searchName"),
     oninput: debounced(() => { search = field.value.trim(); reload(); }, 250) });
+  const hint = el("p.soft.small", {}, t("clickHint"));
   const again = button(t("lookAgain"), () => look(true), { kind: "quiet" });
   const results = el("div.columns.audit", { hidden: true },
-    el("div.stack", {}, chips, el("div.filters", {}, el("p.soft.small", {}, t("clickHint")), field), grid.element),
+    el("div.stack", {}, chips, el("div.filters", {}, hint, field), grid.element),
     el("aside.side", { "aria-label": t("chosenPicture") }, inspector.element));
   fill(place, title, progress.element, summary, results, el("details", {}, el("summary", {}, t("more"), icon("more")),
     el("div.stack", {}, again, command.element)));
@@ -59,6 +60,8 @@ export function pictureSet(place, id) {
     progress.element.hidden = true;
     results.hidden = false;
     ({ counts } = result);
+    canLeaveOut = set.kind !== "built_in" && result.can_leave_out !== false;
+    hint.hidden = !canLeaveOut;
     drawChips();
     await reload();
     if (!command.code.textContent) post(`/api/sets/${id}/audit`, { image_size: 64, outliers: true, dry: true }).then((made) => command.set(made.command));
@@ -91,7 +94,7 @@ export function pictureSet(place, id) {
   }
 
   async function toggle(item) {
-    if (set.kind === "built_in" || item.status === "refused") { inspector.show(item); return; }
+    if (!canLeaveOut || item.status === "refused") { inspector.show(item); return; }
     const change = (left_out) => {
       const changed = { ...item, left_out };
       grid.update(changed);

@@ -108,6 +108,7 @@ export function plan(place, id) {
       proposal.fits === false ? el("p.note.problem", {}, proposal.advice ?? t("tooLarge", { free: bytes(proposal.free_bytes) })) : proposal.advice && el("p.note.warning", {}, proposal.advice),
       existing ? el("p.note", {}, icon("train"), el("span", {}, existing.text, " ", el("a", { href: `#/train/${existing.run}` }, t("openRun")))) : null,
       start, command.element);
+    start.lastChild.textContent = t(existing ? "startAnother" : "startTraining");
     command.set(proposal.command);
     const reasons = proposal.settings.filter(({ name, reason }) => reason && FIRST_REASONS.includes(name));
     fill(why, reasons.map(({ name, value, reason }) => el("div.reason", {}, el("p", {}, el("strong", {}, `${t(`setting_${name}`)} `), el("span.figures", {}, String(value))), el("p.soft.small", {}, reason))),
@@ -117,6 +118,7 @@ export function plan(place, id) {
 
   async function begin() {
     stop?.abort();
+    if (proposal?.existing) order.run = unusedName(proposal.run.split("/").at(-1));
     const made = await post("/api/runs", order);
     location.hash = `#/train/${made.run.id}`;
   }
@@ -130,6 +132,12 @@ export function plan(place, id) {
     return propose();
   }).catch(report);
   return { close: () => { closed = true; stop?.abort(); } };
+}
+
+/** Returns the name of a run with a number that no run has yet. */
+function unusedName(name) {
+  const taken = new Set(store.runs.map((run) => run.name));
+  for (let n = 2; ; n++) if (!taken.has(`${name}-${n}`)) return `${name}-${n}`;
 }
 
 const sizeOf = (proposal) => proposal.settings.find(({ name }) => name === "image_size")?.value;
