@@ -2,7 +2,7 @@
 # make test    install everything, and run the linter, the type checker and all tests
 # make quick   install everything, and run the quick tests
 # make lint    install everything, and run the linter and the type checker
-# make docs    install everything, and generate the reference of the command line, docs/cli.md
+# make docs    install everything, generate docs/cli.md and the figures of the lessons, and build the site into site/
 # make clean   remove what the others made, except runs/
 #
 # JOBS is the number of processes that run the tests.
@@ -21,7 +21,7 @@ SETUP := pyproject.toml constraints.txt
 
 # What an installation downloads and how long it takes, as the messages say it: measured on two cores.
 DEMO_INSTALL := about 65 packages (1.9 GB on disk); this takes two to three minutes
-TEST_INSTALL := about 95 packages (3.9 GB on disk); this takes about five minutes
+TEST_INSTALL := about 115 packages (4 GB on disk); this takes about five minutes
 
 .PHONY: demo test quick lint docs clean
 
@@ -46,9 +46,12 @@ lint: $(VENV)/.test
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/figures/lessons.py
+	$(BIN)/python docs/build_site.py
+	@echo "The site: site/index.html"
 
 clean:
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist site
 
 # An empty file in .venv records what is installed. The package itself is installed editable: a change needs no reinstall.
 $(VENV)/.demo: $(SETUP) $(VENV)/.made
@@ -58,7 +61,7 @@ $(VENV)/.demo: $(SETUP) $(VENV)/.made
 
 $(VENV)/.test: $(SETUP) $(VENV)/.made
 	@echo "Installing Pippin with all engines and tools into $(VENV): $(TEST_INSTALL)."
-	$(PIP) --editable '.[tensorflow,jax,torch,export,parquet,dev]'
+	$(PIP) --editable '.[tensorflow,jax,torch,export,parquet,dev,docs]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.made:

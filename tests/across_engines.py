@@ -20,6 +20,7 @@ from keras import layers, ops
 import pippin.runs.run
 from pippin import engines, networks
 from pippin.networks import Networks
+from pippin.networks.layers import LocallyConnected2D
 from pippin.sampling.directions import find_directions
 from pippin.sampling.generation import generate
 from pippin.sampling.inversion import invert
@@ -369,6 +370,30 @@ def convolution(bench: Bench) -> dict:
     return {"a": a[0, :, :, 0], "Δω": -given["ε"] * by_filter[:, :, 0, 0], "Δb": -given["ε"] * by_bias[0]}
 
 
+def locally_connected(bench: Bench) -> dict:
+    """Outputs of the layer, its gradients, and the gradient of the squared length of its gradient, as in a penalty."""
+    layer, rng = LocallyConnected2D(3, (2, 3), strides=(2, 1), padding="same", use_bias=False), np.random.default_rng(4)
+    layer.build((None, 5, 4, 2))
+    given = {"x": rng.normal(size=(2, 5, 4, 2)), "kernel": rng.normal(size=layer.kernel.shape)}
+    given = {name: array.astype("float32") for name, array in given.items()}
+    x, kernel = bench.engine.to_device(tuple(given.values()))
+
+    def cubed(x, kernel):
+        y = layer.stateless_call([kernel], [], x)[0]
+        return ops.sum(y**3), y
+
+    def penalty(kernel):
+        total, pullback, _ = bench.engine.vjp(cubed, x, kernel)
+        return ops.sum(pullback(ops.ones_like(total))[0] ** 2), None
+
+    total, pullback, y = bench.engine.vjp(cubed, x, kernel)
+    by_x, by_kernel = pullback(ops.ones_like(total))
+    squared, pullback, _ = bench.engine.vjp(penalty, kernel)
+    (twice,) = pullback(ops.ones_like(squared))
+    found = {"y": y, "by_x": by_x, "by_kernel": by_kernel, "twice": twice}
+    return given | {name: bench.engine.to_host(array) for name, array in found.items()}
+
+
 def derivatives(bench: Bench) -> dict:
     """Of Σ a³: once, twice (by a `vjp` in a `vjp`), and for a primal that nothing depends on."""
     engine = bench.engine
@@ -444,6 +469,7 @@ MEASUREMENTS = (
     derivatives,
     own_networks,
     editing,
+    locally_connected,
 )
 
 

@@ -134,6 +134,30 @@ def test_convolution_is_the_articles_formula(found, engine):
     np.testing.assert_allclose(got["Δb"], by_bias, rtol=1e-5)
 
 
+@engine_names
+def test_the_locally_connected_layer_is_its_definition(found, engine):
+    """y_ijf = Σ_stc ω_ij,stc,f x_(2i+s),(j+t),c, one row of zeros below and a column on each side."""
+    got = results(found, engine, "locally_connected")
+    x, kernel = np.pad(got["x"], ((0, 0), (0, 1), (1, 1), (0, 0))), got["kernel"]
+    y, by_kernel, by_x = np.zeros((2, 3, 4, 3)), np.zeros(kernel.shape), np.zeros(x.shape)
+    for i, j in np.ndindex(3, 4):
+        patch = x[:, 2 * i : 2 * i + 2, j : j + 3].reshape(2, -1)
+        y[:, i, j] = patch @ kernel[i, j]
+        delta = 3 * y[:, i, j] ** 2  # of Σ y³
+        by_kernel[i, j] = patch.T @ delta
+        by_x[:, 2 * i : 2 * i + 2, j : j + 3] += (delta @ kernel[i, j].T).reshape(2, 2, 3, 2)
+    np.testing.assert_allclose(got["y"], y, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got["by_kernel"], by_kernel, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got["by_x"], by_x[:, :5, 1:5], rtol=1e-4, atol=1e-4)
+
+
+@engine_pairs
+def test_the_second_derivative_of_the_locally_connected_layer_agrees(found, one, other):
+    a, b = (results(found, engine, "locally_connected")["twice"] for engine in (one, other))
+    assert np.abs(b).max() > 1
+    assert distance(a, b) < 1e-5
+
+
 # -- the user's own discriminators -----------------------------------------------------------------------------------
 
 

@@ -34,8 +34,12 @@ def normal(package):
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
+DEVELOPMENT = ("dev", "docs")
 EXTRAS = {extra: list(map(name, found)) for extra, found in PROJECT["optional-dependencies"].items()}
-USED = {*map(name, PROJECT["dependencies"]), *(found for e, all in EXTRAS.items() if e != "dev" for found in all)}
+USED = {
+    *map(name, PROJECT["dependencies"]),
+    *(found for e, all in EXTRAS.items() if e not in DEVELOPMENT for found in all),
+}
 
 
 def test_every_package_has_a_row_with_its_reason_its_licence_and_what_it_may_touch():
@@ -46,7 +50,8 @@ def test_every_package_has_a_row_with_its_reason_its_licence_and_what_it_may_tou
 
 def test_every_package_for_development_is_named():
     text = PAGE.split("## For development")[1]
-    assert not [package for package in EXTRAS["dev"] if not re.search(rf"\b{package}\b", text)]
+    packages = [package for extra in DEVELOPMENT for package in EXTRAS[extra]]
+    assert not [package for package in packages if not re.search(rf"\b{package}\b", text)]
 
 
 def test_every_package_that_is_always_installed_is_pinned():

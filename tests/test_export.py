@@ -22,6 +22,7 @@ from pippin.engines import ENGINES
 from pippin.errors import ExportError
 from pippin.export import TrainedGenerator, export, huggingface, onnx_forward, onnx_layers
 from pippin.export.trained_generator import TOLERANCE
+from pippin.networks.layers import LocallyConnected2D
 from pippin.runs import backend
 from pippin.settings import Settings, choose
 
@@ -167,6 +168,7 @@ LAYER_STACKS = {
     "minimum": [summed(layers.Minimum)],
     "subtract": [lambda y: layers.Subtract()([y, layers.Conv2D(8, 1)(y)])],
     "permuted": [layers.Conv2D(8, 1), layers.Permute((2, 1, 3)), layers.Identity(), layers.GaussianNoise(0.1)],
+    "locally connected": [LocallyConnected2D(4, 3), LocallyConnected2D(5, (2, 3), (2, 1), "same", activation="relu")],
     "repeated": [layers.Flatten(), layers.RepeatVector(3), layers.Flatten()],
 }
 

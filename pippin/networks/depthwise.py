@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from pippin.networks.layers import same_padding
+
 
 class DepthwiseConvolution(layers.DepthwiseConv2D):
     """`DepthwiseConv2D` with padding "same" and a frozen kernel: only its input has a gradient.
@@ -56,7 +58,7 @@ def _shifted_products() -> Any:
     def forward(x: Any, kernel: Any, stride: int) -> Any:
         sides = x.shape[1:3]
         size = kernel.shape[0]
-        edges = [(*_padding(side, size, stride), 0) for side in sides]
+        edges = [(*same_padding(side, size, stride), 0) for side in sides]
         return correlate(pad(x, edges), kernel, stride, tuple(-(-side // stride) for side in sides))
 
     def forward_with_residuals(x: Any, kernel: Any, stride: int) -> Any:
@@ -67,7 +69,7 @@ def _shifted_products() -> Any:
         size = kernel.shape[0]
         edges = []
         for side, steps in zip(x.shape, gradient.shape[1:3], strict=True):
-            before = size - 1 - _padding(side, size, stride)[0]
+            before = size - 1 - same_padding(side, size, stride)[0]
             after = side + size - 1 - before - (stride * (steps - 1) + 1)
             edges.append((before, after, stride - 1))
         return correlate(pad(gradient, edges), kernel[::-1, ::-1], 1, x.shape), None
@@ -75,9 +77,3 @@ def _shifted_products() -> Any:
     function = jax.custom_vjp(forward, nondiff_argnums=(2,))
     function.defvjp(forward_with_residuals, backward)
     return function
-
-
-def _padding(side: int, size: int, stride: int) -> tuple[int, int]:
-    """Return the zeros before and after a side for padding "same"; an odd one goes after it."""
-    total = max((-(-side // stride) - 1) * stride + size - side, 0)
-    return total // 2, total - total // 2

@@ -1,4 +1,4 @@
-"""The Keras classes and functions that a network in a run may name.
+"""The classes and functions of Keras, and the one layer of Pippin, that a network in a run may name.
 
 Keras' safe mode refuses code of the file, but it builds every public class and calls every public function of Keras
 that the file names, and some of these write files, download, or change global state. So only what computes images from
@@ -56,6 +56,9 @@ _INITIALIZERS = """
     Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
 """
 
+PIPPIN_LAYERS = "pippin.networks.layers"
+"""The module of Pippin's own layers. Keras registers them in the package `pippin`."""
+
 CLASSES: Mapping[str, frozenset[str]] = {
     "keras": frozenset({"Sequential", "DTypePolicy"}),
     "keras.models": frozenset({"Sequential"}),
@@ -63,6 +66,7 @@ CLASSES: Mapping[str, frozenset[str]] = {
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.src.models.sequential": frozenset({"Sequential"}),
     "keras.layers": frozenset([*_LAYERS.split(), *(n.format(d) for n in _CONVOLUTIONS.split() for d in _DIMENSIONS)]),
+    PIPPIN_LAYERS: frozenset({"LocallyConnected2D"}),
     "keras.initializers": frozenset(_INITIALIZERS.split()),
     "keras.regularizers": frozenset({"L1", "L1L2", "L2", "OrthogonalRegularizer"}),
     "keras.constraints": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),

@@ -57,7 +57,8 @@ def curate(
         run: the run that generates the images.
         n: number of images to choose, from 1 to 1,024.
         seed: seed of the first generated image; the others have the seeds after it.
-        truncation, label: see `Run.sample`.
+        truncation: see `Run.sample`.
+        label: see `Run.sample`.
         progress: Called as `progress(done, total)` with the number of images generated and compared.
 
     Returns:

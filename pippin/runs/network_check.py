@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state
 
-from pippin.runs.allowed_layers import ACTIVATIONS, CLASSES, DTYPES, FUNCTION_MODULES, MODELS
+from pippin.runs.allowed_layers import ACTIVATIONS, CLASSES, DTYPES, FUNCTION_MODULES, MODELS, PIPPIN_LAYERS
 
 Json = Any
 """What `json.loads` returns."""
@@ -52,7 +52,7 @@ def _object(value: dict[str, Json], where: str) -> dict[str, Json]:
         "module": module,
         "class_name": name,
         "config": {key: _setting(key, item, title) for key, item in config.items()},
-        "registered_name": registered if is_own else None,
+        "registered_name": registered if is_own else f"pippin>{name}" if module == PIPPIN_LAYERS else None,
     }
     if name in MODELS:
         checked["config"] = _model_config(config, title)

@@ -63,6 +63,31 @@ def add_transposed_convolution(
     return activate(graph, name, layer.activation), True
 
 
+def add_locally_connected(
+    graph: OnnxGraph, layer: Any, inputs: list[OnnxTensor], output_shape: tuple[int, ...]
+) -> tuple[str, bool]:
+    """Add a `LocallyConnected2D` layer: for each position, a matrix product of the images' patches there."""
+    tensor = graph.to_channels_last(inputs[0])
+    (top, bottom), (left, right) = layer.pads((None, *tensor.shape))
+    pads = graph.add_constant([0, top, left, 0, 0, bottom, right, 0], "int64")
+    padded = graph.add_node("Pad", [tensor.name, pads])
+    axes, steps = graph.add_constant([1, 2], "int64"), graph.add_constant(layer.strides, "int64")
+    shifted = []
+    for s in range(layer.kernel_size[0]):
+        for t in range(layer.kernel_size[1]):
+            reach = [(side - 1) * stride + 1 for side, stride in zip(output_shape, layer.strides, strict=False)]
+            starts = graph.add_constant([s, t], "int64")
+            ends = graph.add_constant([s + reach[0], t + reach[1]], "int64")
+            shifted.append(graph.add_node("Slice", [padded, starts, ends, axes, steps]))
+    patches = graph.add_node("Concat", shifted, axis=3)  # (B, H', W', K)
+    by_position = graph.add_node("Transpose", [patches], perm=[1, 2, 0, 3])  # (H', W', B, K)
+    product = graph.add_node("MatMul", [by_position, graph.add_constant(to_array(layer.kernel))])
+    name = graph.add_node("Transpose", [product], perm=[2, 0, 1, 3])  # (B, H', W', F)
+    if layer.use_bias:
+        name = graph.add_node("Add", [name, graph.add_constant(to_array(layer.bias))])
+    return activate(graph, name, layer.activation), False
+
+
 def add_pooling(
     graph: OnnxGraph, layer: Any, inputs: list[OnnxTensor], output_shape: tuple[int, ...]
 ) -> tuple[str, bool]:

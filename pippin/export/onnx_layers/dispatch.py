@@ -7,6 +7,7 @@ from keras import layers
 from pippin.errors import ExportError
 from pippin.export.onnx_layers import activations, convolutions, normalisation, shapes
 from pippin.export.onnx_layers.graph import Handler, OnnxGraph, OnnxTensor
+from pippin.networks.layers import LocallyConnected2D
 
 HANDLERS: dict[type[layers.Layer], Handler] = {
     layers.Activation: activations.add_activation,
@@ -28,6 +29,7 @@ HANDLERS: dict[type[layers.Layer], Handler] = {
     layers.Identity: activations.add_identity,
     layers.LayerNormalization: normalisation.add_layer_norm,
     layers.LeakyReLU: activations.add_leaky_relu,
+    LocallyConnected2D: convolutions.add_locally_connected,
     layers.MaxPooling2D: convolutions.add_pooling,
     layers.Maximum: shapes.merge_with("Max"),
     layers.Minimum: shapes.merge_with("Min"),

@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import layers
 
+from pippin.networks.layers import LocallyConnected2D
+
 WITHOUT_OPERATIONS = (
     layers.InputLayer,
     layers.Reshape,
@@ -47,6 +49,8 @@ def flop(layer: Any, inputs: list[tuple[int, ...]], outputs: list[Any]) -> int:
     if isinstance(layer, WITHOUT_OPERATIONS):
         return 0
     output_size = sum(elements(tensor) for tensor in outputs)
+    if isinstance(layer, LocallyConnected2D):  # its kernel has weights of its own for each position
+        return 2 * math.prod(layer.kernel.shape)
     kernels = [weight.shape for weight in getattr(layer, "weights", []) if len(weight.shape) > 1]
     if kernels:
         transposed = "Transpose" in type(layer).__name__

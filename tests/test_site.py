@@ -1,0 +1,188 @@
+"""The site of the documentation: it builds strictly, refers to no other host, and what is generated is up to date."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_web_page import CHROMIUM
+
+import pippin
+from pippin.settings import PIXELS, PRESETS, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+LESSONS = sorted((DOCS / "how-it-works").glob("*.md"))
+FIGURES_MB = 3
+
+
+def load(path):
+    """Import a script of `docs/` as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site."""
+    pytest.importorskip("mkdocs")
+    folder = tmp_path_factory.mktemp("site")
+    words = [sys.executable, str(DOCS / "build_site.py"), str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def foreign_references(text):
+    """Return the addresses on other hosts from which a page would load something."""
+    tags = re.findall(r"<(?:link|script|img|iframe|source|video|audio|embed|object|form|input)\b[^>]*>", text)
+    values = [
+        value for tag in tags for value in re.findall(r"\b(?:href|src|srcset|data|action)=[\"']?([^\"'\s>]+)", tag)
+    ]
+    values += re.findall(r"(?:url\(|@import)\s*[\"']?([^\"')\s]+)", text)
+    return [value for value in values if re.match(r"(https?:)?//", value)]
+
+
+def test_a_reference_to_another_host_is_found():
+    page = '<link href=//a.example/x.css><img src="https://b.example/y.png"><a href="https://c.example">c</a>'
+    style = "@import 'https://d.example/z.css'; p { background: url(//e.example/p.png) }"
+    assert len(foreign_references(page)) == 2
+    assert len(foreign_references(style)) == 2
+
+
+@pytest.mark.slow
+def test_no_page_loads_anything_from_another_host(site):
+    files = [file for kind in ("html", "css") for file in site.rglob(f"*.{kind}")]
+    assert len(files) > 40
+    found = {file.relative_to(site): foreign_references(file.read_text(encoding="utf-8")) for file in files}
+    assert not {file: links for file, links in found.items() if links}
+
+
+@pytest.mark.slow
+def test_the_site_has_every_page_in_english_and_the_translated_ones_in_japanese(site):
+    for page in DOCS.rglob("*.md"):
+        path = page.relative_to(DOCS).with_suffix(".html")
+        file = site / "ja" / path.with_name(path.name.replace(".ja.", ".")) if ".ja." in page.name else site / path
+        text = file.read_text(encoding="utf-8")
+        assert f'<html lang="{"ja" if ".ja." in page.name else "en"}"' in text
+
+
+@pytest.mark.slow
+def test_the_site_has_the_api_with_its_shapes(site):
+    text = (site / "api.html").read_text(encoding="utf-8")
+    for name in set(pippin.__all__) - {"__version__"}:
+        assert f"pippin.{name}</span>" in text, name
+    assert "LocallyConnected2D" in text
+    assert "uint8" in text
+
+
+@pytest.mark.slow
+def test_the_site_has_every_setting_with_its_reason(site):
+    text = (site / "settings.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<td><code>(\w+)</code></td>\n<td>(.+?)</td>\n<td>(.*?)</td>\n<td>(.*?)</td>", text)
+    assert [row[0] for row in rows] == list(Settings.__dataclass_fields__)
+    assert sum(bool(row[3]) for row in rows) >= len(rows) - 2
+    for values in (PRESETS["classic"], PIXELS):
+        assert all(
+            f"<td><code>{name}</code></td>\n<td><code>{value}</code></td>" in text for name, value in values.items()
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_each_block_of_a_lesson_prints_what_the_page_says(page):
+    for printed, expected in load(DOCS / "run_lessons.py").outputs(page):
+        assert printed == expected
+
+
+@pytest.fixture(scope="module")
+def lessons():
+    return load(DOCS / "figures" / "lessons.py")
+
+
+@pytest.mark.parametrize("name", ["axes", "layers", "convolution"])
+def test_the_figures_of_the_lessons_are_what_their_script_makes(lessons, name):
+    stored = np.asarray(Image.open(DOCS / "figures" / f"{name}.png").convert("RGB"), "float64")
+    made = np.asarray(lessons.FIGURES[name](), "float64")
+    assert stored.shape == made.shape
+    assert np.abs(stored - made).mean() < 0.5
+
+
+@pytest.mark.slow
+def test_the_figure_of_memory_is_what_its_script_makes(lessons):
+    stored, made = Image.open(DOCS / "figures" / "memory.png"), lessons.memory()
+    assert stored.size == made.size
+    difference = np.abs(np.asarray(stored.convert("RGB"), "float64") - np.asarray(made))
+    assert difference.mean() < 3  # fonts differ between versions of Matplotlib
+    assert sum(lessons.output_sizes(256).values()) > 10 * sum(lessons.output_sizes(64).values())
+
+
+def test_the_figures_are_small():
+    sizes = [file.stat().st_size for file in DOCS.rglob("*") if file.suffix in (".png", ".webp", ".jpg", ".gif")]
+    assert sum(sizes) < (FIGURES_MB + 2.2) * 2**20  # 2.2 MB of them are sheets of results
+
+
+def test_every_figure_is_on_a_page_and_has_a_text():
+    pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
+    for file in (DOCS / "figures").glob("*.*g*"):
+        if file.suffix != ".py":
+            assert re.search(rf"!\[[^\]]{{10,}}\]\([^)]*{re.escape(file.name)}\)", pages), file.name
+
+
+# -- the game of two networks ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def game():
+    return load(DOCS / "figures" / "game.py")
+
+
+def test_the_gradients_of_the_game_are_those_of_finite_differences(game):
+    rng = np.random.default_rng(0)
+    network, x, v = game.Network(2, rng), rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
+    network.forward(x)
+    by_inputs, gradients = network.backward(v)
+    for value, gradient in [(x, by_inputs), *zip(network.weights + network.biases, gradients, strict=True)]:
+        step = rng.normal(size=value.shape)
+        outputs = []
+        for sign in (1, -1):
+            value += sign * 1e-6 * step
+            outputs.append((network.forward(x) * v).sum())
+            value -= sign * 1e-6 * step
+        assert (outputs[0] - outputs[1]) / 2e-6 == pytest.approx((gradient * step).sum(), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_generator_of_the_game_finds_the_spots(game):
+    played = game.Game()
+    assert played.hit_spots() <= 3
+    for _ in range(1500):
+        played.step()
+    assert played.hit_spots() >= 5
+
+
+@pytest.mark.slow
+def test_the_game_is_played_in_the_browser_without_any_request(site):
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    requests, errors = [], []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto((site / "how-it-works" / "game.html").as_uri())
+        page.click("figure.game [data-do=run]")
+        page.wait_for_function("Number(/\\d+/.exec(document.querySelector('figure.game output').textContent)) > 20")
+        page.goto((site / "ja" / "how-it-works" / "game.html").as_uri())
+        assert "ステップ" in page.text_content("figure.game output")
+        browser.close()
+    assert not errors
+    assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
