@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const WIDTH = 32, BATCH = 64, REACH = 0.1, SPOTS = 8, SPREAD = 0.04, GRID = 40, SIDE = 1.2;
+  const WIDTH = 32, BATCH = 64, REACH = 0.1, SPOTS = 8, SPREAD = 0.04, GRID = 32, SIDE = 1.2;
 
   function normal() {
     return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
@@ -34,12 +34,14 @@
         const [weights, biases] = [this.values[2 * n], this.values[2 * n + 1]];
         const y = zeros(batch * columns);
         for (let b = 0; b < batch; b++) {
-          for (let j = 0; j < columns; j++) {
-            let sum = biases[j];
-            for (let i = 0; i < rows; i++) sum += x[b * rows + i] * weights[i * columns + j];
-            y[b * columns + j] = n < 2 && sum < 0 ? 0.2 * sum : sum;
+          const row = b * columns;
+          for (let j = 0; j < columns; j++) y[row + j] = biases[j];
+          for (let i = 0; i < rows; i++) {
+            const value = x[b * rows + i];
+            for (let j = 0; j < columns; j++) y[row + j] += value * weights[i * columns + j];
           }
         }
+        if (n < 2) for (let k = 0; k < y.length; k++) if (y[k] < 0) y[k] *= 0.2;
         this.inputs.push(x);
         x = y;
       }
@@ -55,14 +57,17 @@
         if (n < 2) gradient = gradient.map((g, k) => (this.inputs[n + 1][k] > 0 ? g : 0.2 * g));
         const byWeights = zeros(rows * columns), byBiases = zeros(columns), byInputs = zeros(batch * rows);
         for (let b = 0; b < batch; b++) {
-          for (let j = 0; j < columns; j++) {
-            const g = gradient[b * columns + j];
-            if (g === 0) continue;
-            byBiases[j] += g;
-            for (let i = 0; i < rows; i++) {
-              byWeights[i * columns + j] += g * x[b * rows + i];
-              byInputs[b * rows + i] += g * weights[i * columns + j];
+          const row = b * columns;
+          for (let j = 0; j < columns; j++) byBiases[j] += gradient[row + j];
+          for (let i = 0; i < rows; i++) {
+            const value = x[b * rows + i];
+            let sum = 0;
+            for (let j = 0; j < columns; j++) {
+              const g = gradient[row + j];
+              byWeights[i * columns + j] += g * value;
+              sum += g * weights[i * columns + j];
             }
+            byInputs[b * rows + i] = sum;
           }
         }
         found.unshift(byWeights, byBiases);
@@ -169,9 +174,7 @@
     const dots = (points, colour) => {
       context.fillStyle = colour;
       for (let n = 0; n < points.length; n += 2) {
-        context.beginPath();
-        context.arc(place(points[n]), place(points[n + 1]), 3, 0, 2 * Math.PI);
-        context.fill();
+        context.fillRect(place(points[n]) - 3, place(points[n + 1]) - 3, 6, 6);
       }
     };
     dots(real, "#222");
@@ -200,7 +203,7 @@
 
     function frame() {
       if (!running) return;
-      const until = performance.now() + 12;
+      const until = performance.now() + 30;
       while (performance.now() < until) game.step();
       show();
       requestAnimationFrame(frame);

@@ -117,7 +117,7 @@ class LocallyConnected2D(layers.Layer):
         if padding not in ("valid", "same"):
             raise NetworkError(f"padding must be valid or same. Received: padding={padding}")
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         """Create the weights for inputs of a shape (B, H, W, C)."""
         _, rows, columns, filters = self.compute_output_shape(input_shape)
         fan_in = math.prod(self.kernel_size) * input_shape[-1]
@@ -143,14 +143,14 @@ class LocallyConnected2D(layers.Layer):
         outputs = ops.einsum("bhwk,hwkf->bhwf", patches, self.kernel)
         return self.activation(outputs if self.bias is None else outputs + self.bias)
 
-    def pads(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
+    def pads(self, input_shape: tuple[Any, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the rows of zeros above and below images of a shape (B, H, W, C), and the columns left and right."""
         if self.padding == "valid":
             return (0, 0), (0, 0)
         rows, columns = map(same_padding, input_shape[1:3], self.kernel_size, self.strides)
         return rows, columns
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the shape (B, H', W', filters) of the outputs for inputs of a shape (B, H, W, C)."""
         batch, *sides = input_shape[:-1]
         if len(input_shape) != 4 or None in input_shape[1:]:
