@@ -54,7 +54,9 @@ class Settings:
     )
     seed: int = _setting(0, "random seed, 0 to 2⁶³ − 1", "an arbitrary number")
     latent_dim: int = _setting(
-        128, "dimension of the latent vectors", "with 32, all generated images of several fruits had the same layout"
+        208,
+        "dimension of the latent vectors; from 160 on, the last 80 are noise maps",
+        "128 for anchors, and 80 for noise maps, without which all images of many small things had the same layout",
     )
     features: str = _setting(
         "efficientnet-lite0",
@@ -220,6 +222,7 @@ PIXELS: dict[str, Any] = {
     "gamma": 5.0,
     "gamma_end": 1.0,
     "anchored": 0.0,
+    "latent_dim": 128,
     "augment_p": 0.3,
     "shift_p": 0.3,
     "blur": 0.08,

@@ -19,7 +19,7 @@ from keras import layers, ops
 
 import pippin.runs.run
 from pippin import engines, networks
-from pippin.networks import Networks
+from pippin.networks import Networks, standard
 from pippin.networks.layers import LocallyConnected2D
 from pippin.sampling.directions import find_directions
 from pippin.sampling.generation import generate
@@ -41,6 +41,7 @@ EXACT_STEPS = 6
 
 BATCH = 4
 LATENT_DIM = 8
+NOISY_LATENT_DIM = 2 * sum(r * r for r in standard.NOISE_MAPS)  # half of it is noise maps
 RECIPE = {
     "batches": STEPS,
     "batch_size": BATCH,
@@ -190,7 +191,7 @@ class Bench:
         self.engine, self.folder = engine, folder
         self.choice = choose("standard", 16, **RECIPE)
         self.standard = networks.build("standard", 16, LATENT_DIM)
-        self.projected = networks.build("standard", 16, LATENT_DIM, features="efficientnet-lite0")
+        self.projected = networks.build("standard", 16, NOISY_LATENT_DIM, features="efficientnet-lite0")
 
     def trainer(self, *players: keras.Model) -> Trainer:
         """A trainer that begins with NumPy's weights."""
@@ -254,45 +255,60 @@ def resume(bench: Bench, name: str) -> dict:
 def two_passes(bench: Bench, players: Networks | None = None) -> dict:
     """Both players' gradients by the engine's own differentiation, each from a pass of its own."""
     engine, recipe = bench.engine, bench.choice.settings
-    generator, discriminator, projector = players or bench.standard
+    players = players or bench.standard
+    generator, discriminator, projector = players
     state = engine.to_device(numpy_state(generator, discriminator))
-    drawn, count = draws.step_draws(recipe.seed, 0, BATCH, LATENT_DIM), round(recipe.anchored * BATCH)
-    found = anchors.assign(Networks(generator, discriminator, projector), pictures(), LATENT_DIM)
+    latent_dim = generator.input_shape[1]
+    drawn, count = draws.step_draws(recipe.seed, 0, BATCH, latent_dim), round(recipe.anchored * BATCH)
+    found = anchors.assign(players, pictures(), latent_dim - players.noise_dimensions)
     tied = anchors.insert(found, count, recipe.seed, 0, drawn)
     chosen = np.concatenate([tied, draws.batch_indices(recipe.seed, 0, BATCH - count, 12)])
+    if players.group_heads:
+        draws.share_geometry(drawn["augment"], 1)
     batch = engine.to_device({**drawn, "images": pictures()[chosen]})
     real_images = ops.cast(batch["images"], "float32") / 127.5 - 1.0
     parts = slice(BATCH), slice(BATCH, None)
     halves = [{key: value[part] for key, value in batch["augment"].items()} for part in parts]
 
     def inputs_of(images, half):
+        """Return the maps, followed by the statistics of the one group."""
         by = schedule_at(recipe, 0.0, 0)
         seen = augment(images, halves[half], by["augment_p"], by["blur"], by["blur_floor"], by["shift_p"])
-        return [seen] if projector is None else projector(seen)
+        maps = [seen] if projector is None else list(projector(seen))
+        grouped = maps[: players.group_heads]
+        deviations = [ops.sqrt(ops.var(x, axis=0, keepdims=True) + 1e-3) for x in grouped]
+        means = [ops.mean(x, axis=0, keepdims=True) for x in grouped]
+        return [*maps, *(ops.concatenate(pair, axis=3) for pair in zip(means, deviations, strict=True))]
 
-    def discriminate(weights, maps):
-        seen = maps if len(maps) > 1 else maps[0]
-        return discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)[0]
+    def discriminate(weights, inputs):
+        """Return the logits of images and, if there are group heads, those of the group, in a list."""
+        seen = inputs if len(inputs) > 1 else inputs[0]
+        outputs = discriminator.stateless_call(weights, state["discriminator"]["stats"], seen, training=True)[0]
+        return keras.tree.flatten(outputs)
+
+    def relativistic(better, worse):
+        return sum(ops.mean(ops.softplus(two - one)) for one, two in zip(better, worse, strict=True))
 
     def generate(weights):
         return generator.stateless_call(weights, state["generator"]["stats"], batch["latents"], training=True)[0]
 
     def g_loss(weights):
-        own, maps = state["discriminator"]["weights"], inputs_of(generate(weights), 1)
-        apart = [ops.mean((fake[:count] - real[:count]) ** 2) for real, fake in zip(real_maps, maps, strict=True)]
-        off = sum(apart) / len(apart) * count / BATCH
-        return (
-            ops.mean(ops.softplus(discriminate(own, real_maps) - discriminate(own, maps))) + recipe.reconstruction * off
-        )
+        own, inputs = state["discriminator"]["weights"], inputs_of(generate(weights), 1)
+        maps = list(zip(real_inputs, inputs, strict=True))[: len(inputs) - players.group_heads]
+        off = sum(ops.mean((fake[:count] - real[:count]) ** 2) for real, fake in maps) / len(maps) * count / BATCH
+        return relativistic(discriminate(own, inputs), discriminate(own, real_inputs)) + recipe.reconstruction * off
 
-    real_maps = inputs_of(real_images, 0)
-    fake_maps = engine.to_device(engine.to_host(inputs_of(generate(state["generator"]["weights"]), 1)))
+    real_inputs = inputs_of(real_images, 0)
+    fake_inputs = engine.to_device(engine.to_host(inputs_of(generate(state["generator"]["weights"]), 1)))
 
     def d_loss(weights):
-        loss = ops.mean(ops.softplus(discriminate(weights, fake_maps) - discriminate(weights, real_maps)))
-        for maps in (real_maps, fake_maps):
-            gradients = derivative(lambda maps: ops.sum(discriminate(weights, maps)), list(maps))
-            loss = loss + recipe.gamma / 2 * sum(ops.sum(gradient**2) for gradient in gradients) / BATCH / len(maps)
+        loss = relativistic(discriminate(weights, real_inputs), discriminate(weights, fake_inputs))
+        for inputs in (real_inputs, fake_inputs):
+            gradients = derivative(lambda inputs: sum(map(ops.sum, discriminate(weights, inputs))), list(inputs))
+            groups = len(gradients) - players.group_heads
+            for part in filter(None, (gradients[:groups], gradients[groups:])):
+                norm = sum(ops.sum(gradient**2) / gradient.shape[0] for gradient in part) / len(part)
+                loss = loss + recipe.gamma / 2 * norm
         return loss
 
     return {

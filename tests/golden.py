@@ -24,7 +24,7 @@ from pippin.training.trainer import Trainer
 FILES = Path(__file__).parent / "golden"
 STEPS = 20
 CASES = {
-    "features": {"preset": "standard", "image_size": 32, "batch_size": 4, "latent_dim": 16},
+    "features": {"preset": "standard", "image_size": 16, "batch_size": 4},
     "pixels": {"preset": "standard", "image_size": 16, "batch_size": 4, "latent_dim": 16, "features": "none"},
     "classic": {"preset": "classic", "image_size": 16, "batch_size": 4, "latent_dim": 16},
 }

@@ -6,6 +6,7 @@ import pytest
 import tiny
 
 from pippin import engines, measure, networks
+from pippin.networks.groups import group_statistics
 from pippin.pictures import Subset
 from pippin.session.checkups import IMAGES, Validator, is_checkup, reference_note
 from pippin.settings import choose
@@ -36,7 +37,8 @@ def test_the_mean_logit_includes_the_projector():
     validator = new_validator(players, features=None)
     images = tiny.pictures(count=3)
     maps = players.projector(images / np.float32(127.5) - 1)
-    expected = keras.ops.convert_to_numpy(players.discriminator(list(maps), training=False)).mean()
+    statistics = group_statistics(maps[: players.group_heads])
+    expected = keras.ops.convert_to_numpy(players.discriminator([*maps, *statistics], training=False)[0]).mean()
     assert validator.mean_logit(images) == pytest.approx(float(expected), rel=1e-3)
 
 

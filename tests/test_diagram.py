@@ -82,6 +82,8 @@ def test_a_frozen_model_is_one_row(standard):
     assert features.frozen
     entries = [row for row in read[1].rows if any(source in read[0].rows for source in row.sources)]
     assert len(entries) == 5, "one head for each feature map"
+    groups = [row for row in read[1].rows if row.labels[0].startswith("group")]
+    assert len(groups) == 3, "the statistics of three maps, which come from no row"
 
 
 @pytest.mark.parametrize("model", ["generator", "discriminator", "projector"])

@@ -11,9 +11,10 @@ import tiny
 from PIL import Image
 
 import pippin
+from pippin import networks
 from pippin.errors import NetworkError, RunError, SettingsError
 from pippin.runs.provenance import Provenance
-from pippin.sampling.directions import Directions, find_directions
+from pippin.sampling.directions import Directions, _early_features, find_directions
 from pippin.sampling.edits import format_edits, parse_edits, parse_naming
 from pippin.sampling.generation import generate
 from pippin.sampling.latents import latents_of
@@ -95,6 +96,13 @@ def test_directions_are_sorted_by_how_much_they_change_images(found):
     np.testing.assert_allclose(np.abs(found.vectors), np.eye(4)[[1, 3, 0, 2]], atol=0.1)
 
 
+def test_noise_maps_are_no_early_features():
+    generator = networks.build("standard", 16, 160, features="efficientnet-lite0").generator
+    assert _early_features(generator) is generator.get_layer("norm4a").input
+    noise = np.linalg.norm(find_directions(generator).vectors[:, 80:], axis=1)
+    assert noise.max() < 0.9
+
+
 def test_an_edit_moves_latents_along_its_direction(found):
     latents = latents_of([1, 2], 4)
     moved = found.named(2, "redder").apply(latents, {"redder": 1.5, 1: -2})
@@ -151,6 +159,7 @@ def growing():
 
 def test_the_sides_are_those_of_upsampled_maps():
     assert upsampled_sides(growing()) == [4, 8]
+    assert upsampled_sides(networks.build("standard", 32, 8, features="efficientnet-lite0").generator) == [4, 8, 16]
     assert upsampled_sides(tiny.generator()) == []
 
 

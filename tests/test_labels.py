@@ -16,6 +16,7 @@ from pippin import networks
 from pippin.engines import current
 from pippin.errors import ExportError, NetworkError, SettingsError, SourceError
 from pippin.export import export, huggingface
+from pippin.networks.groups import group_statistics
 from pippin.pictures import Labels, Preparation, cycle_labels, one_hot, prepare
 from pippin.pictures.labels import from_folders
 from pippin.runs.backend import trained_generator
@@ -157,7 +158,9 @@ def test_both_networks_of_standard_take_labels(features):
     assert np.abs(np.diff(keras.ops.convert_to_numpy(images), axis=0)).max(axis=(1, 2, 3)).min() > 1e-3
     one = keras.ops.repeat(images[:1], 3, axis=0)
     maps = built.projector(one, training=False) if built.projector else [one]
-    logits = built.discriminator([*maps, keras.ops.convert_to_tensor(one_hot([0, 1, 2], 3))], training=False)
+    statistics = group_statistics(maps[: built.group_heads])
+    labels = keras.ops.convert_to_tensor(one_hot([0, 1, 2], 3))
+    logits = keras.tree.flatten(built.discriminator([*maps, *statistics, labels], training=False))[0]
     assert np.abs(np.diff(keras.ops.convert_to_numpy(logits), axis=0)).min() > 0
 
 

@@ -8,7 +8,10 @@ from keras import layers
 
 from pippin import engines, networks
 from pippin.errors import NetworkError
-from pippin.networks.layers import depth_to_space, edge_padded, space_to_depth
+from pippin.networks import standard
+from pippin.networks.layers import depth_to_space, edge_padded, smoothed, space_to_depth
+from pippin.settings import PIXELS, Settings
+from pippin.training.anchors import DIMENSIONS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,6 +82,38 @@ def test_the_dropout_layers_of_classic_have_different_seeds():
     assert len(set(seeds)) == 3
 
 
+def test_the_last_latents_before_the_labels_are_the_noise_maps_of_a_generator_for_features():
+    built = networks.build("standard", 16, 208, features="efficientnet-lite0", labels=3)
+    assert built.noise_dimensions == standard.noise_dimensions(208) == 4 * 4 + 8 * 8
+    latents = np.random.default_rng(0).standard_normal((2, 211)).astype("float32")
+    maps = [built.generator.get_layer(f"noise{r}").output for r in (4, 8)]
+    coarse, fine = map(numpy, keras.Model(built.generator.input, maps)(latents))
+    np.testing.assert_array_equal(coarse, latents[:, 128:144].reshape(2, 4, 4, 1))
+    np.testing.assert_array_equal(fine, latents[:, 144:208].reshape(2, 8, 8, 1))
+    assert networks.build("standard", 16, 208).noise_dimensions == 0
+
+
+@pytest.mark.parametrize(("latent_dim", "count"), [(8, 0), (159, 0), (160, 80), (208, 80)])
+def test_at_most_half_of_the_latents_are_noise_maps(latent_dim, count):
+    assert standard.noise_dimensions(latent_dim) == count
+
+
+def test_the_defaults_have_a_latent_for_each_dimension_of_an_anchor_and_for_each_noise_map():
+    count = standard.noise_dimensions(Settings.latent_dim)
+    assert Settings.latent_dim - count == PIXELS["latent_dim"] == DIMENSIONS
+    assert f"from {2 * count} on, the last {count} are" in Settings.__dataclass_fields__["latent_dim"].metadata["help"]
+
+
+def test_the_initial_map_of_a_generator_for_features_is_centred_at_every_place():
+    generator = networks.build("standard", 16, 8, features="efficientnet-lite0").generator
+    rng = np.random.default_rng(0)
+    generator.set_weights([rng.uniform(0.1, 0.5, weight.shape).astype("float32") for weight in generator.get_weights()])
+    half = rng.standard_normal((16, 8)).astype("float32")
+    initial = keras.Model(generator.input, generator.get_layer("seeds").output)
+    maps = numpy(initial(np.concatenate([half, -half]), training=True))
+    assert np.abs(maps.mean(axis=0)).max() < 1e-4 < maps.std(axis=0).min()
+
+
 # -- between space and channels --------------------------------------------------------------------------------------
 
 
@@ -105,6 +140,14 @@ def test_depth_to_space_is_the_inverse():
 def test_edge_padding_repeats_the_outermost_pixels():
     images = np.random.default_rng(2).normal(size=(2, 4, 6, 3)).astype("float32")
     np.testing.assert_array_equal(apply(edge_padded, images), np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"))
+
+
+def test_smoothing_is_the_binomial_filter_with_repeated_edges():
+    images = np.random.default_rng(3).normal(size=(2, 4, 6, 3)).astype("float32")
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    expected = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    np.testing.assert_allclose(apply(smoothed, images), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("layer", ["conv16a", "conv16b", "details"])

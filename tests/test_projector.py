@@ -41,8 +41,10 @@ def test_the_projector_returns_the_image_and_four_scales(image_size):
     assert [tensor.shape[1] for tensor in model.outputs] == [own, finest, finest // 2, finest // 4, finest // 8]
     assert not model.trainable_variables
     _, discriminator, built = networks.build("standard", image_size, 8, features="efficientnet-lite0")
-    assert [tensor.shape for tensor in discriminator.inputs] == [tensor.shape for tensor in built.outputs]
-    assert discriminator.output_shape == (None, 5)
+    maps = [tensor.shape for tensor in built.outputs]
+    statistics = [(None, height, width, 2 * channels) for _, height, width, channels in maps[:3]]
+    assert [tensor.shape for tensor in discriminator.inputs] == [*maps, *statistics]
+    assert discriminator.output_shape == [(None, 5), (None, 3)]
 
 
 def test_the_first_map_holds_every_pixel_of_the_image():

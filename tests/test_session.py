@@ -1,5 +1,6 @@
 """Training sessions: finished, interrupted, resumed and refused ones."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from PIL import Image
 import pippin
 from pippin.errors import NetworkError, RunError, SettingsError, SourceError, TrainingError
 from pippin.session.reporting import CompositeReporter, Reporter
+from pippin.session.resume import _resumed_networks
 from pippin.session.training_session import is_snapshot, log_entry
 from pippin.training import anchors
 from pippin.training.trainer import Trainer
@@ -400,6 +402,17 @@ def test_an_unfinished_run_made_with_other_settings_is_left_alone(tmp_path):
     with pytest.raises(RunError, match="The checkpoint was made with other networks") as caught:
         tiny.train(tmp_path / "run", discriminator=tiny.discriminator(layers.Conv2D(2, 1)))
     refusal(caught)
+
+
+def test_a_run_resumes_with_its_own_networks_if_this_version_builds_others(finished):
+    """A run of an earlier version has a generator without noise maps, and a discriminator without group heads."""
+    new = pippin.plan(tiny.pictures(), image_size=tiny.SIZE)
+    resumed = _resumed_networks(finished, new)
+    for model, stored in zip(resumed[:2], tiny.build("standard", tiny.SIZE, tiny.LATENT_DIM)[:2], strict=True):
+        assert [weight.shape for weight in model.weights] == [weight.shape for weight in stored.weights]
+    assert (resumed.group_heads, resumed.noise_dimensions) == (0, 0)
+    assert (new.networks.group_heads, new.networks.noise_dimensions) == (3, 80)
+    assert _resumed_networks(finished, dataclasses.replace(new, own_networks=True)) is new.networks
 
 
 def test_a_run_made_with_other_pictures_is_left_alone(finished, tmp_path, monkeypatch):

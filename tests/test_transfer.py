@@ -57,6 +57,28 @@ def test_the_coarse_stages_of_a_larger_generator_compute_the_same_as_the_smaller
     np.testing.assert_allclose(mine[..., : theirs.shape[-1]], theirs, rtol=1e-4)
 
 
+@pytest.mark.parametrize("labels", [0, 2])
+def test_a_generator_without_noise_maps_and_with_biases_starts_one_that_has_noise_maps_and_no_biases(labels):
+    old = filled(standard.build(16, 128, labels=labels)[0])
+    new = networks.build("standard", 16, 208, features="efficientnet-lite0", labels=labels).generator
+    taken = transfer_layers(new, old, (labels, labels))
+    assert taken.layers - taken.complete - taken.partial == 3  # the mapping's normalisation and two noise maps
+    for name in ("seed", "mapping0"):
+        kernel, former = new.get_layer(name).get_weights()[0], old.get_layer(name).get_weights()[0]
+        np.testing.assert_array_equal(kernel[:128], former[:128])
+        np.testing.assert_array_equal(kernel[208:], former[128:])
+        assert not kernel[128:208].any()
+    np.testing.assert_array_equal(new.get_layer("mapped").get_weights()[0], old.get_layer("mapped").get_weights()[0])
+
+
+def test_other_labels_start_without_the_weights_of_the_former_ones():
+    old, new = filled(standard.build(16, 8, labels=2)[0]), standard.build(16, 8, labels=3)[0]
+    transfer_layers(new, old, (3, 2))
+    kernel = new.get_layer("seed").get_weights()[0]
+    np.testing.assert_array_equal(kernel[:8], old.get_layer("seed").get_weights()[0][:8])
+    assert not kernel[8:].any()
+
+
 def test_layers_that_keras_numbered_are_matched_by_their_order():
     def stack(*widths):
         return keras.Sequential([keras.Input((3,)), *(layers.Dense(width) for width in widths)])

@@ -1,5 +1,6 @@
 """Generators, discriminators and projectors: Keras models, built and checked."""
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,13 +26,26 @@ class Networks(NamedTuple):
         generator: Latents (B, latent_dim) → images (B, S, S, C) in about [−1, 1], with C channels as in
             `pippin.pictures.channels`. A conditional generator takes latents and one-hot labels, concatenated.
         discriminator: Images, or the projector's K maps → logits (B, K). A conditional one takes one-hot labels as its
-            last input.
+            last input. One with group heads takes the group statistics (`pippin.networks.groups`) of as many of the
+            first maps after all maps, and its second output are the logits of the groups (G, `group_heads`).
         projector: Images → K feature maps, frozen; None: the discriminator takes images.
     """
 
     generator: keras.Model
     discriminator: keras.Model
     projector: keras.Model | None = None
+
+    @property
+    def noise_dimensions(self) -> int:
+        """Number of latents, the last ones before the labels, that are noise maps of the generator; 0 if none are."""
+        crops = (layer for layer in self.generator.layers if re.fullmatch(r"noise\d+_latents", layer.name))
+        return sum(int(layer.output.shape[1]) for layer in crops)
+
+    @property
+    def group_heads(self) -> int:
+        """Number of the discriminator's group heads; 0 if it has none."""
+        outputs = self.discriminator.outputs
+        return int(outputs[1].shape[-1]) if len(outputs) > 1 else 0
 
 
 @default_keras_config()
@@ -146,15 +160,16 @@ def treats_images_independently(discriminator: keras.Model) -> bool:
     weights = [np.array(variable) for variable in discriminator.trainable_variables]
     stats = [np.array(variable) for variable in discriminator.non_trainable_variables]
 
-    def logit_beside(neighbour: list[np.ndarray]) -> float:
+    def logits_beside(neighbour: list[np.ndarray]) -> np.ndarray:
         batch = [keras.ops.convert_to_tensor(np.concatenate(pair)) for pair in zip(image, neighbour, strict=True)]
         with temporary_global_seed(0):  # unseeded layers draw from global generators
             inputs = batch if len(batch) > 1 else batch[0]
-            logits, _ = discriminator.stateless_call(weights, stats, inputs, training=True)
-        return float(keras.ops.convert_to_numpy(logits).ravel()[0])
+            outputs, _ = discriminator.stateless_call(weights, stats, inputs, training=True)
+        logits = [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
+        return np.concatenate([each.reshape(len(each), -1)[0] for each in logits])
 
-    one, two = logit_beside(neighbour), logit_beside(other)
-    return abs(one - two) <= 1e-5 * max(1.0, abs(one))
+    one, two = logits_beside(neighbour), logits_beside(other)
+    return bool((abs(one - two) <= 1e-5 * np.maximum(1.0, abs(one))).all())
 
 
 def _fits(shape: tuple, wanted: tuple) -> bool:

@@ -1,4 +1,4 @@
-"""Resampling without convolution, edge padding, and a locally connected layer.
+"""Resampling without learnt convolution, edge padding, and a locally connected layer.
 
 A strided or transposed convolution has second derivatives that some engines compute many times slower than the
 convolution itself, and a transposed one leaves a checkerboard in the images (Odena et al. 2016,
@@ -59,6 +59,21 @@ def edge_padded(x: Any) -> Any:
         Keras tensor (B, H + 2, W + 2, C).
     """
     return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+
+
+def smoothed(x: Any) -> Any:
+    """Apply the binomial filter [1 2 1] / 4 along both axes, with repeated edges.
+
+    It is the average of 2×2 pixels twice, because that is fast on every engine.
+
+    Args:
+        x: Keras tensor (B, H, W, C).
+
+    Returns:
+        Keras tensor (B, H, W, C).
+    """
+    x = layers.AveragePooling2D(2, strides=1)(edge_padded(x))  # (B, H + 1, W + 1, C)
+    return layers.AveragePooling2D(2, strides=1)(x)
 
 
 @keras.saving.register_keras_serializable("pippin")

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from pippin.networks.layers import edge_padded, space_to_depth
+from pippin.networks.groups import STATISTICS
+from pippin.networks.layers import edge_padded, smoothed, space_to_depth
 from pippin.networks.random_state import next_seed
 
 MIN_SIDE = 4
@@ -41,6 +42,23 @@ MAPPING_LAYERS, MAPPING_UNITS = 2, 256
 kinds have distant latents, and a latent between two of them should give one or the other, not half of each. StyleGAN
 has eight such layers (Karras et al. 2019, arXiv 1812.04948); here four layers, or 512 units, improved nothing."""
 
+MAPPING_MOMENTUM = 0.97
+"""Momentum of the batch normalisation of the mapping network's output. It has one value per image, where the feature
+maps have 16 or more, so its moving averages need more batches than those of `MOMENTUM`."""
+
+NOISE_MAPS = {4: 0.3, 8: 0.3}
+"""Resolution of a stage that takes a noise map → gain of the convolution that reads it, relative to He initialisation.
+The last latents are these maps, one number for each place. The other latents reach every place through weights of its
+own, which are learnt slowly: without noise maps all images of many small things, such as heaps of apples, have the same
+layout. The maps are white noise: smoothed ones brought the common layout back. A gain below 1 lets the other latents
+dominate. (StyleGAN draws new noise for each image, arXiv 1812.04948; here the noise belongs to the latent, so that a
+seed stands for one image.)"""
+
+SHARP_UPSAMPLINGS = 0
+"""Number of the last upsamplings of a generator for features that are only bilinear. The others are followed by a
+binomial filter. A bilinearly upsampled map has less variance between the places of the smaller map than at them, which
+shows as a lattice in the images; with the filter it is nearly the same everywhere."""
+
 FILTERS = (48, 96, 192, 256)
 """Filters at 1/2, 1/4, 1/8 and 1/16 of the resolution, for images of up to 64×64."""
 
@@ -53,6 +71,16 @@ DETAIL_FILTERS = 16
 
 HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
 """Filters of the discriminator heads, by the side of the feature map in pixels."""
+
+GROUP_HEADS = 3
+"""Number of the projector's maps, from the finest on, whose group statistics (`pippin.networks.groups`) have a head of
+their own. The two coarsest maps have too few places for a repeated detail to show."""
+
+
+def noise_dimensions(latent_dim: int) -> int:
+    """Return how many of `latent_dim` latents, the last ones, are noise maps: none if they were more than half."""
+    count = sum(r * r for r in NOISE_MAPS)
+    return count if latent_dim >= 2 * count else 0
 
 
 def stage_filters(image_size: int) -> dict[int, int]:
@@ -85,6 +113,10 @@ def build(
         [−1, 1]; values outside are clipped when images are written. The discriminator maps images to logits (B, 1), or
         the projector's K maps to logits (B, K). With labels, one-hot, the generator takes (B, latent_dim + labels), and
         the discriminator has one more input (B, labels).
+
+        With a projector, the discriminator also has group heads (see `pippin.networks.groups`): after the K maps it
+        takes the group statistics of the first `GROUP_HEADS` of them, and its second output are the logits of the
+        groups, (G, `GROUP_HEADS`).
     """
     rng = random.Random(seed)
     filters = stage_filters(image_size)
@@ -92,17 +124,32 @@ def build(
         discriminator = _pixel_discriminator(image_size, filters, channels, labels, rng)
     else:
         discriminator = _feature_discriminator(projector, labels, rng)
-    return _generator(latent_dim, filters, channels, labels, rng), discriminator
+    generator = _generator(latent_dim, filters, channels, labels, rng, varied=projector is not None)
+    return generator, discriminator
 
 
-def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: int, rng: random.Random) -> keras.Model:
+def _generator(
+    latent_dim: int, filters: dict[int, int], channels: int, labels: int, rng: random.Random, varied: bool
+) -> keras.Model:
     """Build the generator: residual stages, a colour branch and a detail branch.
 
     The colour branch adds up low-resolution images from every stage, as the skip connections of StyleGAN2 do (Karras et
     al. 2020, arXiv 1912.04958). The detail branch adds a correction at the full resolution. Shapes in the comments are
     those for RGB images of 64×64; the stages are then r = 4, 8, 16, 32 with f = 256, 192, 96, 48 filters.
+
+    If `varied`, the images do not repeat the same detail at the same place: the initial map has a mean of 0 over the
+    latents at every place, noise maps are added, and upsampled maps are smoothed. Otherwise the initial map has a bias,
+    which is the same for all latents and is learnt before anything else. The generator for a discriminator of pixels is
+    not varied, because this was not measured with one.
     """
     resolutions = sorted(filters)
+    smoothest = 2 * resolutions[-1] >> SHARP_UPSAMPLINGS
+
+    def upsample(x: Any) -> Any:
+        """Double the resolution: (B, H, W, C) → (B, 2H, 2W, C)."""
+        x = layers.UpSampling2D(interpolation="bilinear")(x)
+        return smoothed(x) if varied and x.shape[1] <= smoothest else x
+
     latents = inputs = keras.Input((latent_dim + labels,), name="latents")  # (B, latent_dim + labels)
     if labels:
         scale = [1.0] * latent_dim + [LABEL_SCALE * latent_dim**0.5] * labels
@@ -110,10 +157,17 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: 
     mapped = inputs
     for n in range(MAPPING_LAYERS):
         mapped = _leaky_relu(_dense(mapped, MAPPING_UNITS, rng, name=f"mapping{n}"))  # (B, 256)
-    linear = _initial_map(inputs, filters[MIN_SIDE], rng, gain=0.4, name="seed")
-    mapped = _initial_map(mapped, filters[MIN_SIDE], rng, gain=0.57, name="mapped")
+    if varied:
+        normalise = layers.BatchNormalization(momentum=MAPPING_MOMENTUM, center=False, scale=False, name="mapping_norm")
+        mapped = normalise(mapped)
+    linear = _initial_map(inputs, filters[MIN_SIDE], rng, gain=0.4, use_bias=not varied, name="seed")
+    mapped = _initial_map(mapped, filters[MIN_SIDE], rng, gain=0.57, use_bias=not varied, name="mapped")
     x, colours = layers.Add(name="seeds")([linear, mapped]), None  # (B, 4, 4, 256)
+    noise = _noise_maps(latents, latent_dim) if varied else {}
     for r in resolutions:
+        if r in noise:
+            mixed = _conv(noise[r], filters[r], rng, gain=NOISE_MAPS[r], name=f"noise{r}_mix")
+            x = layers.Add(name=f"noisy{r}")([x, mixed])  # (B, r, r, f)
         conv = _edge_padded_conv if r == resolutions[-1] else _conv
         y = conv(_norm_relu(x, f"norm{r}a"), filters[r], rng, name=f"conv{r}a")  # (B, r, r, f)
         y = conv(_norm_relu(y, f"norm{r}b"), filters[r], rng, gain=0.3, name=f"conv{r}b")  # (B, r, r, f)
@@ -121,39 +175,68 @@ def _generator(latent_dim: int, filters: dict[int, int], channels: int, labels: 
         if r != resolutions[-1]:
             colour = _conv(_norm_relu(x, f"norm{r}"), channels, rng, kernel=1, name=f"sketch{r}")  # (B, r, r, 3)
             colour = colour if colours is None else layers.Add(name=f"sketch{r}_sum")([colours, colour])
-            colours = _upsample(colour)  # (B, 2r, 2r, 3)
-            x = _upsample(_conv(x, filters[2 * r], rng, kernel=1, name=f"widen{r}"))  # (B, 2r, 2r, f of stage 2r)
+            colours = upsample(colour)  # (B, 2r, 2r, 3)
+            x = upsample(_conv(x, filters[2 * r], rng, kernel=1, name=f"widen{r}"))  # (B, 2r, 2r, f of stage 2r)
     x = _conv(_norm_relu(x, "norm_narrow"), DETAIL_FILTERS, rng, kernel=1, name="narrow")  # (B, 32, 32, 16)
-    x = _upsample(x)  # (B, 64, 64, 16)
+    x = upsample(x)  # (B, 64, 64, 16)
     details = _edge_padded_conv(_norm_relu(x, "norm_details"), channels, rng, gain=0.5, name="details")
-    x = layers.Add(name="sum")([details, _upsample(colours)])  # (B, 64, 64, 3)
+    x = layers.Add(name="sum")([details, upsample(colours)])  # (B, 64, 64, 3)
     images = layers.Rescaling(IMAGE_SCALE, name="images")(x)  # (B, 64, 64, 3)
     return keras.Model(latents, images, name="generator")
 
 
-def _initial_map(x: Any, filters: int, rng: random.Random, gain: float, name: str) -> Any:
+def _initial_map(x: Any, filters: int, rng: random.Random, gain: float, use_bias: bool, name: str) -> Any:
     """Map vectors (B, N) linearly to feature maps (B, 4, 4, filters)."""
-    x = _dense(x, MIN_SIDE * MIN_SIDE * filters, rng, gain, name)
+    units, initializer = MIN_SIDE * MIN_SIDE * filters, _he_normal(rng, gain)
+    x = layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
     return layers.Reshape((MIN_SIDE, MIN_SIDE, filters), name=f"{name}_map")(x)
 
 
+def _noise_maps(latents: Any, latent_dim: int) -> dict[int, Any]:
+    """Return the noise maps (B, r, r, 1) by their resolution r; none if there are too few latents."""
+    if not noise_dimensions(latent_dim):
+        return {}
+    start = latent_dim - noise_dimensions(latent_dim)
+    column = layers.Reshape((latents.shape[1], 1), name="latents_column")(latents)  # (B, latent_dim + labels, 1)
+    maps = {}
+    for r in NOISE_MAPS:
+        end = start + r * r
+        x = layers.Cropping1D((start, latents.shape[1] - end), name=f"noise{r}_latents")(column)  # (B, r², 1)
+        maps[r] = layers.Reshape((r, r, 1), name=f"noise{r}")(x)
+        start = end
+    return maps
+
+
 def _feature_discriminator(projector: keras.Model, labels: int, rng: random.Random) -> keras.Model:
-    """Build one head for each map of the projector: a few narrow convolutions and a logit."""
+    """Build one head for each map of the projector, and one for the group statistics of the finest maps."""
     maps = [keras.Input(x.shape[1:], name=f"map{n}") for n, x in enumerate(projector.outputs)]
+    statistics = [
+        keras.Input((*x.shape[1:3], STATISTICS * x.shape[3]), name=f"group{n}")
+        for n, x in enumerate(maps[:GROUP_HEADS])
+    ]
     label_inputs = _label_inputs(labels)
     logits = []
     for n, x in enumerate(maps):
-        side = x.shape[1]
-        x = _conv(x, HEAD_FILTERS[side], rng, name=f"read{n}")  # (B, side, side, HEAD_FILTERS[side])
-        while side > MIN_SIDE:
-            side //= 2
-            x = layers.AveragePooling2D(2, name=f"pool{n}_{side}")(_leaky_relu(x))
-            x = _conv(x, HEAD_FILTERS[side], rng, name=f"conv{n}_{side}")  # (B, side, side, HEAD_FILTERS[side])
-        features = _leaky_relu(x)  # (B, 4, 4, 128), or (B, 2, 2, 128) from a map of side 2
-        logit = _dense(layers.Flatten(name=f"flat{n}")(features), 1, rng, 0.5, f"score{n}")  # (B, 1)
+        logit, features = _head(x, rng, str(n))
         logits.append(_add_label_projection(logit, features, label_inputs, rng, str(n)))
-    x = layers.Concatenate(name="scores")(logits)  # (B, K)
-    return keras.Model([*maps, *label_inputs], layers.Rescaling(LOGIT_SCALE, name="logits")(x), name="discriminator")
+    group_logits = [_head(x, rng, f"_group{n}")[0] for n, x in enumerate(statistics)]
+    outputs = [
+        layers.Rescaling(LOGIT_SCALE, name=f"{name}logits")(layers.Concatenate(name=f"{name}scores")(parts))
+        for name, parts in (("", logits), ("group_", group_logits))
+    ]  # (B, K) and (G, GROUP_HEADS)
+    return keras.Model([*maps, *statistics, *label_inputs], outputs, name="discriminator")
+
+
+def _head(x: Any, rng: random.Random, suffix: str) -> tuple[Any, Any]:
+    """Return the logit (B, 1) of a map (B, side, side, C), and the features before it: a few narrow convolutions."""
+    side = x.shape[1]
+    x = _conv(x, HEAD_FILTERS[side], rng, name=f"read{suffix}")  # (B, side, side, HEAD_FILTERS[side])
+    while side > MIN_SIDE:
+        side //= 2
+        x = layers.AveragePooling2D(2, name=f"pool{suffix}_{side}")(_leaky_relu(x))
+        x = _conv(x, HEAD_FILTERS[side], rng, name=f"conv{suffix}_{side}")  # (B, side, side, HEAD_FILTERS[side])
+    features = _leaky_relu(x)  # (B, 4, 4, 128), or (B, 2, 2, 128) from a map of side 2
+    return _dense(layers.Flatten(name=f"flat{suffix}")(features), 1, rng, 0.5, f"score{suffix}"), features
 
 
 def _pixel_discriminator(
@@ -230,8 +313,3 @@ def _leaky_relu(x: Any) -> Any:
 
 def _norm_relu(x: Any, name: str) -> Any:
     return _leaky_relu(layers.BatchNormalization(momentum=MOMENTUM, name=name)(x))
-
-
-def _upsample(x: Any) -> Any:
-    """Double the resolution bilinearly: (B, H, W, C) → (B, 2H, 2W, C)."""
-    return layers.UpSampling2D(interpolation="bilinear")(x)

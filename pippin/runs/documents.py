@@ -114,6 +114,8 @@ class LogEntry(Document):
     fake_logits: float | None = None
     g_gradient: float | None = None
     d_gradient: float | None = None
+    group_d_loss: float | None = None
+    group_g_loss: float | None = None
 
 
 class CheckupEntry(Document):

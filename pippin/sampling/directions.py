@@ -16,6 +16,7 @@ from pippin.engines.inference import model_inference, parameters_of
 from pippin.errors import NetworkError, SettingsError
 from pippin.host.keras_config import default_keras_config
 from pippin.host.text import is_number
+from pippin.networks import graph
 from pippin.sampling.edits import check_edits, parse_naming
 from pippin.sampling.generation import fingerprint
 from pippin.sampling.latents import latents_of
@@ -26,7 +27,7 @@ MOST = 12
 
 SAMPLES = 1024
 """Number of latents whose feature maps are analysed: those of the seeds from 0 on. There are far more than the usual
-128 latent dimensions, so the regression is well determined."""
+208 latent dimensions, so the regression is well determined."""
 
 BATCH_SIZE = 128
 """Latents per batch of the early layers, whose feature maps are small."""
@@ -140,11 +141,23 @@ def find_directions(generator: keras.Model) -> Directions:
 
 
 def _early_features(generator: keras.Model) -> Any:
-    """Return the input of the generator's first convolution, or else the output of its first layer with weights."""
+    """Return the input of the generator's first convolution, or else the output of its first layer with weights.
+
+    Convolutions of maps that are only rearranged latents, such as noise maps, do not count.
+    """
     weighted = [layer for layer in generator.layers if layer.weights]
     if not weighted:
         raise NetworkError(
             f"The generator has no layer with weights, so it has no editing directions. Received: {generator.name}"
         )
-    maps = (layer.input for layer in weighted if not isinstance(layer.input, list) and len(layer.input.shape) == 4)
-    return next(maps, weighted[0].output)
+    maps: list[Any] = []
+
+    def record(layer: Any, computed: list[bool], outputs: list[Any]) -> list[bool]:
+        """Propagate whether tensors are computed by layers with weights."""
+        has_weights = bool(getattr(layer, "weights", None))
+        if has_weights and computed == [True] and len(layer.input.shape) == 4:
+            maps.append(layer.input)
+        return [any(computed) or has_weights] * len(outputs)
+
+    graph.propagate(generator, [False], record, whole=lambda model: True)
+    return maps[0] if maps else weighted[0].output

@@ -99,8 +99,8 @@ def choose_side(generator: keras.Model, side: int | None) -> int:
 
 
 def _upsamples(input_shape: tuple, output_shape: tuple) -> bool:
-    """Return whether a layer with these shapes enlarges a feature map."""
-    return len(input_shape) == len(output_shape) == 4 and output_shape[1] > input_shape[1]
+    """Return whether a layer with these shapes upsamples a feature map; padding does not."""
+    return len(input_shape) == len(output_shape) == 4 and output_shape[1] >= 2 * input_shape[1]
 
 
 def _exchange_style(side: int) -> Callable[[Any, list[Any], list[Any]], list[Any]]:

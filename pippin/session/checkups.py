@@ -12,6 +12,7 @@ import numpy as np
 from pippin import measure
 from pippin.engines.inference import Inference, parameters_of
 from pippin.measure import MIN_REFERENCES
+from pippin.networks.groups import group_statistics
 from pippin.pictures import Subset, one_hot
 from pippin.runs.checkpoint import StateFiles
 from pippin.sampling.generation import ImageGenerator
@@ -153,10 +154,11 @@ class Validator:
         maps = [to_float_on_device(images)]
         if networks.projector is not None:
             maps = list(networks.projector.stateless_call(*projector_parameters, maps[0], training=False)[0])
-        inputs = [*maps, *labels]
-        return networks.discriminator.stateless_call(
+        inputs = [*maps, *group_statistics(maps[: networks.group_heads]), *labels]
+        logits, _ = networks.discriminator.stateless_call(
             weights, stats, inputs if len(inputs) > 1 else inputs[0], training=False
-        )[0]
+        )
+        return logits[0] if networks.group_heads else logits
 
 
 def _sample_labels(images: Subset) -> np.ndarray | None:

@@ -40,11 +40,13 @@ class Plan:
         dataset: the prepared images.
         choice: the settings, and the reason for each.
         networks: see `pippin.networks`, with initial weights.
+        own_networks: whether the user gave the generator or the discriminator.
     """
 
     dataset: Dataset
     choice: Choice
     networks: Networks
+    own_networks: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -136,7 +138,7 @@ def plan(
         dataset = prepare(source, size, progress=progress, preparation=preparation)
     choice = choose(preset, image_size, len(dataset), derived, **settings)
     built = _build_networks(choice.settings, dataset, generator, discriminator)
-    return _fit_batch(Plan(dataset, choice, built))
+    return _fit_batch(Plan(dataset, choice, built, generator is not None or discriminator is not None))
 
 
 def usable_memory() -> int | None:

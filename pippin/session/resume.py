@@ -39,7 +39,7 @@ def resumed_plan(run: Run, new: Plan, changed_pictures: str = STOP) -> Plan:
     _check_settings(run, choice, new.choice)
     new = dataclasses.replace(new, dataset=_dataset(run, new.dataset, changed_pictures))
     complete = run.finished and choice.settings == run.settings
-    networks = new.networks if complete else _resumed_networks(run, new.networks)
+    networks = new.networks if complete else _resumed_networks(run, new)
     return dataclasses.replace(new, choice=choice, networks=networks)
 
 
@@ -152,15 +152,23 @@ def changes(run: Run, dataset: Dataset) -> str:
     return f"prepared with {options}; {changes}" if options else changes
 
 
-def _resumed_networks(run: Run, new: Networks) -> Networks:
-    """Return the networks stored in the run with the weights of the new ones, if these fit.
+def _resumed_networks(run: Run, new: Plan) -> Networks:
+    """Return the networks stored in the run, with the weights of the new ones where these fit.
 
-    A later version of Pippin may build networks with the same weights that compute something else, so the stored ones
-    are used. If the weights do not fit, the new networks are returned, and loading the checkpoint reports the error.
+    Another version of Pippin may build other networks for the same settings, so the stored ones are used. The weights
+    count only if the run has no checkpoint yet. If the user's own networks do not fit, they are returned, and loading
+    the checkpoint reports the error.
     """
-    stored = Networks(run.folder.build_network("generator"), run.folder.build_network("discriminator"), new.projector)
-    for old, fresh in zip(stored[:2], new[:2], strict=True):
-        if [weight.shape for weight in old.weights] != [weight.shape for weight in fresh.weights]:
-            return new
-        old.set_weights(fresh.get_weights())
+    stored = Networks(
+        run.folder.build_network("generator"), run.folder.build_network("discriminator"), new.networks.projector
+    )
+    pairs = list(zip(stored[:2], new.networks[:2], strict=True))
+    fitting = [
+        [weight.shape for weight in old.weights] == [weight.shape for weight in fresh.weights] for old, fresh in pairs
+    ]
+    if new.own_networks and not all(fitting):
+        return new.networks
+    for (old, fresh), fits in zip(pairs, fitting, strict=True):
+        if fits:
+            old.set_weights(fresh.get_weights())
     return stored

@@ -54,7 +54,8 @@ def start_from(parent: Run, networks: Networks) -> str:
             f"is smaller; choose --image-size {old_side} or more. Received: {parent.path}"
         )
     pairs = (new, old), (networks.discriminator, parent.folder.load_network("discriminator"))
-    total = Transfer(*map(sum, zip(*(transfer_layers(*pair) for pair in pairs), strict=True)))
+    labels = label_count(networks.discriminator), len(parent.labels)
+    total = Transfer(*map(sum, zip(*(transfer_layers(*pair, labels) for pair in pairs), strict=True)))
     known = total.complete + total.partial
     if not known:
         raise RunError(f"The parent run has no layer that fits these networks. Received: {parent.path}")
@@ -66,12 +67,18 @@ def start_from(parent: Run, networks: Networks) -> str:
     )
 
 
-def transfer_layers(new: keras.Model, old: keras.Model) -> Transfer:
+def label_count(discriminator: keras.Model) -> int:
+    """Return the number of labels that a discriminator takes; 0 if it takes none."""
+    return next((int(tensor.shape[1]) for tensor in discriminator.inputs if tensor.name == "labels"), 0)
+
+
+def transfer_layers(new: keras.Model, old: keras.Model, labels: tuple[int, int] = (0, 0)) -> Transfer:
     """Copy the weights of the layers of the same name from one network to another, as far as they fit.
 
     Args:
         new: built network; its weights are changed.
         old: built network.
+        labels: number of labels behind the latents, of the new and the old generator.
     """
     old_layers, complete, partial = dict(_named_layers(old)), 0, 0
     new_layers = dict(_named_layers(new))
@@ -82,7 +89,10 @@ def transfer_layers(new: keras.Model, old: keras.Model) -> Transfer:
         if [array.shape for array in initial] == [array.shape for array in trained]:
             layer.set_weights(trained)
             complete += 1
-        elif (widened := _widened(new, layer, initial, trained)) is not None:
+            continue
+        if takes_inputs := _takes_inputs(new, layer) and _takes_inputs(old, old_layers[name]):
+            trained = [_with_latents(trained[0], len(initial[0]), *labels), *trained[1:]]
+        if (widened := _widened(new, layer, initial, trained, takes_inputs)) is not None:
             layer.set_weights(widened)
             partial += 1
     return Transfer(len(new_layers), complete, partial)
@@ -109,13 +119,46 @@ def _weight_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
+def _takes_inputs(model: keras.Model, layer: keras.layers.Layer) -> bool:
+    """Return whether a layer is dense and takes vectors of the length of the model's inputs, the latents and labels."""
+    return type(layer) is layers.Dense and tuple(layer.input.shape) == tuple(model.inputs[0].shape)
+
+
+def _with_latents(kernel: np.ndarray, inputs: int, labels: int, old_labels: int) -> np.ndarray:
+    """Return the kernel of a dense layer for another number of latents, the labels still behind them.
+
+    Args:
+        kernel: (old inputs, units).
+        inputs: new number of inputs.
+        labels: how many of them are labels.
+        old_labels: how many of the old inputs are labels. If it is another number, the labels are other ones.
+    """
+    result = np.zeros((inputs, kernel.shape[1]), kernel.dtype)
+    kept = min(inputs - labels, len(kernel) - old_labels)
+    result[:kept] = kernel[:kept]
+    if labels == old_labels > 0:
+        result[-labels:] = kernel[-labels:]
+    return result
+
+
 def _widened(
-    model: keras.Model, layer: keras.layers.Layer, initial: list[np.ndarray], trained: list[np.ndarray]
+    model: keras.Model,
+    layer: keras.layers.Layer,
+    initial: list[np.ndarray],
+    trained: list[np.ndarray],
+    takes_inputs: bool,
 ) -> list[np.ndarray] | None:
-    """Return the initial weights of a wider layer with the trained ones in them; None if they do not fit."""
+    """Return the initial weights of a wider layer with the trained ones in them; None if they do not fit.
+
+    If the new layer has no bias, the old bias is left out.
+    """
     input_axes = {layers.BatchNormalization: None, layers.Conv2D: 2, layers.Dense: 0}
     map_shape = _shape_after(model, layer) if type(layer) is layers.Dense else ()
-    if type(layer) not in input_axes or (type(layer) is layers.Dense and not map_shape):
+    if type(layer) not in input_axes or (type(layer) is layers.Dense and not (map_shape or takes_inputs)):
+        return None
+    if not getattr(layer, "use_bias", True):
+        trained = trained[:1]
+    if len(initial) != len(trained):
         return None
     input_axis = input_axes[type(layer)]
     widened = []

@@ -52,7 +52,7 @@ def assign(networks: Networks, images: Subset | np.ndarray, latent_dim: int, lab
     Args:
         networks: With a projector, its features count as much as the pixels do.
         images: uint8 (N, S, S, C), or an object that returns such images for `images[indices]`.
-        latent_dim: Dimensions of the generator's latents, without labels.
+        latent_dim: Dimensions of the generator's latents, without noise maps and labels.
         labels: Labels of the images. The generator takes them beside the latents, so anchors describe what differs
             between images with the same label: those of each label are distributed like a standard normal variable.
 

@@ -147,6 +147,24 @@ def augmentation_draws(seed: int, step: int, count: int, channels: int = RGB) ->
     return drawn
 
 
+def share_geometry(augment: dict[str, np.ndarray], groups: int) -> None:
+    """Give the images of a group the same flip and translation, so that they can be compared place by place.
+
+    Images i, i + groups, i + 2 groups, … are a group (see `pippin.networks.groups`); generated images have the geometry
+    of the real ones at the same indices.
+
+    Args:
+        augment: See `augmentation_draws`; changed in place.
+        groups: Number of groups of real images.
+    """
+    half = len(augment["flip"]) // 2
+    source = np.tile(np.arange(half) % groups, 2)
+    geometry = [KINDS.index("flip"), KINDS.index("translation")]
+    augment["gates"][:, geometry] = augment["gates"][source][:, geometry]
+    for name in ("flip", "translation"):
+        augment[name] = augment[name][source]
+
+
 def step_draws(seed: int, step: int, batch_size: int, latent_dim: int, channels: int = RGB) -> dict[str, Any]:
     """Return the draws of a step: `latents`, and `augment` for 2 × batch_size images."""
     return {

@@ -6,6 +6,37 @@ from typing import Any
 from keras import ops
 
 
+def relativistic(logits: Any, input_gradients: list[Any], gamma: Any) -> tuple[Any, dict[str, Any], list[Any]]:
+    """Compute the losses of both players, with both penalties, from logits and their gradients.
+
+    Args:
+        logits: (2B, K), the discriminator's K logits of B real images, or groups of them, and then of as many generated
+            ones.
+        input_gradients: K tensors (2B, H, W, C), the gradient of each logit with respect to its input.
+        gamma: Weight of the penalties.
+
+    Returns:
+        The discriminator's loss with penalties, a scalar; the measures by name, scalars; and K tensors (B, H, W, C),
+        the gradient of the generator's loss with respect to the inputs for generated images.
+    """
+    size = logits.shape[0] // 2
+    real_logits, fake_logits = logits[:size], logits[size:]
+    measures = {
+        "d_loss": relativistic_discriminator_loss(real_logits, fake_logits),
+        "g_loss": relativistic_generator_loss(real_logits, fake_logits),
+        "r1_penalty": squared_gradient_norm([gradient[:size] for gradient in input_gradients]),
+        "r2_penalty": squared_gradient_norm([gradient[size:] for gradient in input_gradients]),
+        "real_logits": ops.mean(real_logits),
+        "fake_logits": ops.mean(fake_logits),
+    }
+    loss = measures["d_loss"] + gamma / 2 * (measures["r1_penalty"] + measures["r2_penalty"])
+    logit_gradients = relativistic_generator_gradient(real_logits, fake_logits)  # (B, K)
+    adversarial_gradients = [
+        logit_gradients[:, k, None, None, None] * gradient[size:] for k, gradient in enumerate(input_gradients)
+    ]
+    return loss, measures, adversarial_gradients
+
+
 def relativistic_discriminator_loss(real_logits: Any, fake_logits: Any) -> Any:
     """Compute mean softplus(Δ) with Δ = D(x̂) − D(x) for each pair (Jolicoeur-Martineau 2018, arXiv 1807.00734).
 

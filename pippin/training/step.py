@@ -13,6 +13,7 @@ from keras import ops
 
 from pippin.engines import Engine
 from pippin.networks import Networks, graph
+from pippin.networks.groups import group_statistics
 from pippin.pictures import RGB, RGBA
 from pippin.training import losses
 from pippin.training.augment import augment
@@ -113,55 +114,54 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
         L_D = mean softplus(Δ) + γ/2K · mean Σₖ (‖∇D_k(xₖ)‖² + ‖∇D_k(x̂ₖ)‖²)        L_G = mean softplus(−Δ)
 
     The second penalty computes gₖ = ∇D_k(x̂ₖ) anyway, and ∂L_G/∂x̂ₖ = −σ(−Δₖ) gₖ / BK, so the generator's gradient costs
-    one more vector-Jacobian product. For images generated from anchors (`anchors.py`), the gradient of the
+    one more vector-Jacobian product. Group heads (`pippin.networks.groups`) add the same two losses, where xₖ and x̂ₖ
+    are statistics of a group of images. For images generated from anchors (`anchors.py`), the gradient of the
     reconstruction loss is added.
     """
-    schedule, real_images, anchored = batch["schedule"], batch["real_images"], batch["anchored"]
-    size = real_images.shape[0]
-    real_draws, fake_draws = _split_draws(batch["augment"], size)
+    schedule, anchored = batch["schedule"], batch["anchored"]
+    real_draws, fake_draws = _split_draws(batch["augment"], batch["real_images"].shape[0])
     fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
-    real_maps = _discriminator_inputs(networks, real_images, real_draws, schedule)
-    fake_maps, inputs_pullback, _ = engine.vjp(
+    real_inputs = _discriminator_inputs(networks, batch["real_images"], real_draws, schedule)
+    fake_inputs, inputs_pullback, _ = engine.vjp(
         lambda images: (_discriminator_inputs(networks, images, fake_draws, schedule), ()), fake_images
     )
-    maps = [ops.concatenate(pair) for pair in zip(real_maps, fake_maps, strict=True)]
+    inputs = [ops.concatenate(pair) for pair in zip(real_inputs, fake_inputs, strict=True)]
     labels = [ops.concatenate([label, label]) for label in _labels(batch)]
 
     def discriminator_loss(weights: Any) -> Any:
-        def sum_of_logits(maps: list[Any]) -> Any:
+        def sum_of_logits(inputs: list[Any]) -> Any:
             stats = state["discriminator"]["stats"]
-            logits, stats = _discriminate(networks.discriminator, weights, stats, maps, labels)
-            return ops.sum(logits), (logits, stats)
+            logits, stats = _discriminate(networks, weights, stats, inputs, labels)
+            return sum(map(ops.sum, logits)), (logits, stats)
 
-        total, pullback, (logits, stats) = engine.vjp(sum_of_logits, maps)
-        (map_gradients,) = pullback(ops.ones_like(total))  # ∇D_k of real maps, then of generated ones
-        real_logits, fake_logits = logits[:size], logits[size:]
-        measures = {
-            "d_loss": losses.relativistic_discriminator_loss(real_logits, fake_logits),
-            "g_loss": losses.relativistic_generator_loss(real_logits, fake_logits),
-            "r1_penalty": losses.squared_gradient_norm([gradient[:size] for gradient in map_gradients]),
-            "r2_penalty": losses.squared_gradient_norm([gradient[size:] for gradient in map_gradients]),
-            "real_logits": ops.mean(real_logits),
-            "fake_logits": ops.mean(fake_logits),
-        }
-        loss = measures["d_loss"] + schedule["gamma"] / 2 * (measures["r1_penalty"] + measures["r2_penalty"])
-        logit_gradients = losses.relativistic_generator_gradient(real_logits, fake_logits)  # ∂L_G/∂D_k(x̂ₖ)
-        adversarial_gradients = [
-            logit_gradients[:, k, None, None, None] * gradient[size:] for k, gradient in enumerate(map_gradients)
+        total, pullback, (logits, stats) = engine.vjp(sum_of_logits, inputs)
+        (input_gradients,) = pullback(ops.ones_like(total))  # ∇D_k of real inputs, then of generated ones
+        parts = [
+            losses.relativistic(*part, schedule["gamma"])
+            for part in zip(logits, _split_groups(networks, input_gradients), strict=False)
         ]
+        loss = sum(part_loss for part_loss, _, _ in parts)
+        measures = {
+            f"{prefix}{name}": value
+            for prefix, (_, part_measures, _) in zip(("", "group_"), parts, strict=False)
+            for name, value in part_measures.items()
+        }
+        adversarial_gradients = [gradient for _, _, gradients in parts for gradient in gradients]
         return loss, (measures, stats, adversarial_gradients)
 
     loss, pullback, (measures, discriminator_stats, adversarial_gradients) = engine.vjp(
         discriminator_loss, state["discriminator"]["weights"]
     )
     (discriminator_gradients,) = pullback(ops.ones_like(loss))
+    real_maps, fake_maps = (_split_groups(networks, inputs)[0] for inputs in (real_inputs, fake_inputs))
     measures["reconstruction"] = losses.reconstruction_loss(real_maps, fake_maps, anchored)
-    reconstruction_gradients = losses.reconstruction_gradients(real_maps, fake_maps, anchored)
-    fake_map_gradients = [
+    map_gradients = [
         adversarial + schedule["reconstruction"] * reconstruction
-        for adversarial, reconstruction in zip(adversarial_gradients, reconstruction_gradients, strict=True)
+        for adversarial, reconstruction in zip(
+            adversarial_gradients, losses.reconstruction_gradients(real_maps, fake_maps, anchored), strict=False
+        )
     ]
-    (image_gradients,) = inputs_pullback(fake_map_gradients)
+    (image_gradients,) = inputs_pullback([*map_gradients, *adversarial_gradients[len(map_gradients) :]])
     (generator_gradients,) = generator_pullback(image_gradients)
     new = {
         "generator": _update(state, "generator", generator_gradients, generator_stats, schedule),
@@ -186,13 +186,16 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
 
     def discriminate(weights: Any, stats: Any, images: Any, draws: Any) -> Any:
         maps = _discriminator_inputs(networks, images, draws, schedule)
-        return _discriminate(networks.discriminator, weights, stats, maps, labels)
+        return _discriminate(networks, weights, stats, maps, labels)
+
+    def cross_entropy(logits: list[Any], real: bool) -> Any:
+        return sum(losses.binary_cross_entropy(each, real) for each in logits)
 
     def discriminator_loss(weights: Any) -> Any:
         real_logits, stats = discriminate(weights, state["discriminator"]["stats"], batch["real_images"], real_draws)
         fake_logits, stats = discriminate(weights, stats, fake_images, fake_draws)
-        loss = losses.binary_cross_entropy(real_logits, True) + losses.binary_cross_entropy(fake_logits, False)
-        return loss, (stats, ops.mean(real_logits), ops.mean(fake_logits))
+        loss = cross_entropy(real_logits, True) + cross_entropy(fake_logits, False)
+        return loss, (stats, ops.mean(real_logits[0]), ops.mean(fake_logits[0]))
 
     d_loss, pullback, (stats, real_logits, fake_logits) = engine.vjp(
         discriminator_loss, state["discriminator"]["weights"]
@@ -202,7 +205,7 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
 
     def generator_loss(images: Any) -> Any:
         fake_logits, stats = discriminate(updated["weights"], updated["stats"], images, fake_draws)
-        return losses.binary_cross_entropy(fake_logits, True), stats
+        return cross_entropy(fake_logits, True), stats
 
     g_loss, pullback, updated["stats"] = engine.vjp(generator_loss, fake_images)
     (image_gradients,) = pullback(ops.ones_like(g_loss))
@@ -228,19 +231,26 @@ def to_float_on_device(images: Any) -> Any:
 def _discriminator_inputs(
     networks: Networks, images: Any, draws: dict[str, Any], schedule: dict[str, Any]
 ) -> list[Any]:
-    """Return augmented images in a list, or the projector's maps of them."""
+    """Return augmented images in a list, or the projector's maps of them; then the inputs of the group heads."""
     names = ("augment_p", "blur", "blur_floor", "shift_p")
     augmented = augment(images, draws, *(schedule[name] for name in names))
-    return [augmented] if networks.projector is None else list(networks.projector(augmented, training=False))
+    maps = [augmented] if networks.projector is None else list(networks.projector(augmented, training=False))
+    return [*maps, *group_statistics(maps[: networks.group_heads])]
+
+
+def _split_groups(networks: Networks, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return what belongs to the discriminator's inputs for images, and what belongs to those of the group heads."""
+    count = len(inputs) - networks.group_heads
+    return inputs[:count], inputs[count:]
 
 
 def _discriminate(
-    discriminator: keras.Model, weights: Any, stats: Any, maps: list[Any], labels: list[Any]
-) -> tuple[Any, Any]:
-    """Return the logits (B, K) and the discriminator's new stats."""
-    inputs = [*maps, *labels] if len(maps) + len(labels) > 1 else maps[0]
-    logits, stats = discriminator.stateless_call(weights, stats, inputs, training=True)
-    return ops.reshape(logits, (-1, len(maps))), stats
+    networks: Networks, weights: Any, stats: Any, inputs: list[Any], labels: list[Any]
+) -> tuple[list[Any], Any]:
+    """Return the logits (B, K) in a list, with those of groups if there are group heads; and the new stats."""
+    arguments = [*inputs, *labels] if len(inputs) + len(labels) > 1 else inputs[0]
+    logits, stats = networks.discriminator.stateless_call(weights, stats, arguments, training=True)
+    return list(logits) if networks.group_heads else [ops.reshape(logits, (-1, len(inputs)))], stats
 
 
 def _labels(batch: Batch) -> list[Any]:

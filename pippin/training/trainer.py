@@ -9,6 +9,7 @@ import numpy as np
 
 from pippin.engines import Engine
 from pippin.networks import Networks, treats_images_independently
+from pippin.networks.groups import group_count
 from pippin.pictures import Labels, cycle_labels, one_hot
 from pippin.settings import Settings
 from pippin.training import anchors, draws
@@ -108,7 +109,8 @@ class Trainer:
     def anchors(self) -> Anchors | None:
         """The anchors of the training images; None if no image is generated from them."""
         if self._anchors is None and self.anchored_per_batch:
-            self._anchors = anchors.assign(self.networks, self.images, self.latent_dim, self.labels)
+            free = self.latent_dim - self.networks.noise_dimensions
+            self._anchors = anchors.assign(self.networks, self.images, free, self.labels)
         return self._anchors
 
     def load(self, state: State, seconds: float, health: Health) -> None:
@@ -185,6 +187,8 @@ class Trainer:
         if assigned is not None:
             anchored = anchors.insert(assigned, count, settings.seed, n, drawn, self.labels)
             chosen = np.concatenate([anchored, chosen])
+        if self.networks.group_heads:
+            draws.share_geometry(drawn["augment"], group_count(size))
         if self.labels is not None:
             drawn["labels"] = one_hot(self.labels.indices[chosen], len(self.labels))
             drawn["latents"] = np.concatenate([drawn["latents"], drawn["labels"]], axis=1)

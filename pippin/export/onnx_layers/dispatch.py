@@ -18,6 +18,7 @@ HANDLERS: dict[type[layers.Layer], Handler] = {
     layers.Concatenate: shapes.add_concatenate,
     layers.Conv2D: convolutions.add_convolution,
     layers.Conv2DTranspose: convolutions.add_transposed_convolution,
+    layers.Cropping1D: shapes.add_cropping,
     layers.Cropping2D: shapes.add_cropping,
     layers.Dense: convolutions.add_dense,
     layers.DepthwiseConv2D: convolutions.add_convolution,

@@ -54,10 +54,11 @@ def add_pad_operation(
 def add_cropping(
     graph: OnnxGraph, layer: Any, inputs: list[OnnxTensor], output_shape: tuple[int, ...]
 ) -> tuple[str, bool]:
-    """Add a `Cropping2D` layer."""
+    """Add a `Cropping1D` or `Cropping2D` layer."""
     tensor = graph.to_channels_last(inputs[0])
-    (top, _), (left, _) = layer.cropping
-    starts, ends, axes = [top, left], [top + output_shape[0], left + output_shape[1]], [1, 2]
+    starts = [first for first, _ in np.reshape(layer.cropping, (-1, 2)).tolist()]
+    ends = [start + size for start, size in zip(starts, output_shape, strict=False)]
+    axes = list(range(1, 1 + len(starts)))
     limits = [graph.add_constant(numbers, "int64") for numbers in (starts, ends, axes)]
     return graph.add_node("Slice", [tensor.name, *limits]), False
 

@@ -15,6 +15,7 @@ WITHOUT_OPERATIONS = (
     layers.Dropout,
     layers.SpatialDropout2D,
     layers.ZeroPadding2D,
+    layers.Cropping1D,
     layers.Cropping2D,
     layers.Concatenate,
     layers.Identity,

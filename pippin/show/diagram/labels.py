@@ -32,7 +32,14 @@ KINDS: dict[str, tuple[type[Layer], ...]] = {
         layers.MaxPooling2D,
     ),
     "flatten": (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D),
-    "shape": (layers.Reshape, layers.Permute, layers.ZeroPadding2D, layers.Cropping2D, layers.RepeatVector),
+    "shape": (
+        layers.Reshape,
+        layers.Permute,
+        layers.ZeroPadding2D,
+        layers.Cropping1D,
+        layers.Cropping2D,
+        layers.RepeatVector,
+    ),
     "dense": (layers.Dense, layers.EinsumDense, layers.Embedding),
 }
 """Kind → its layer classes. The other kinds are "input", "convolution" (any layer with a `kernel_size`) and "small"."""

@@ -98,7 +98,7 @@ class _Node:
 
 
 def read(models: list[keras.Model]) -> list[Section]:
-    """Return the rows of models in which every model takes the outputs of the one before.
+    """Return the rows of models in which every model takes the outputs of the one before, and may have more inputs.
 
     Args:
         models: built models, Sequential or functional. The layers of a model within a model are included, unless it is
@@ -115,8 +115,8 @@ def read(models: list[keras.Model]) -> list[Section]:
     rows: dict[int, Row] = {}
     for model in models:
         graph.require_graph(model)
-        nodes = [] if values else [_Node(_input_name(tensor), [], [_shape(tensor)]) for tensor in model.inputs]
-        values = graph.propagate(model, values or nodes, partial(_add_node, nodes), _is_frozen)
+        nodes = [_Node(_input_name(tensor), [], [_shape(tensor)]) for tensor in model.inputs[len(values) :]]
+        values = graph.propagate(model, [*values, *nodes], partial(_add_node, nodes), _is_frozen)
         _assign_groups(nodes, values)
         groups = _ordered(nodes)
         for group in groups:
