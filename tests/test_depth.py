@@ -8,9 +8,10 @@ import tiny
 from PIL import Image
 
 from pippin.errors import SettingsError
+from pippin.host.limits import PIXEL_LIMIT
 from pippin.pictures import Preparation, prepare
+from pippin.pictures.decoding import read_picture
 from pippin.pictures.depth import bits_for, to_levels
-from pippin.pictures.preparation import PIXEL_LIMIT
 
 COUNT = 6
 
@@ -31,8 +32,13 @@ def save(folder, pictures, kind):
         np.save(path, pictures) if kind == "npy" else np.savez_compressed(path, images=pictures)
         return path
     for n, picture in enumerate(pictures):
-        if kind == "tif":
-            tifffile.imwrite(folder / f"{n}.tif", picture, photometric="rgb" if picture.ndim == 3 else "minisblack")
+        if kind.endswith("tif"):
+            options = {"photometric": "rgb" if picture.ndim == 3 else "minisblack"}
+            options |= {"planarconfig": "separate"} if kind == "planes.tif" else {}
+            options |= {"compression": "zlib"} if kind == "compressed.tif" else {}
+            options |= {"byteorder": ">"} if kind == "big-endian.tif" else {}
+            stored = np.moveaxis(picture, -1, 0) if kind == "planes.tif" else picture
+            tifffile.imwrite(folder / f"{n}.tif", stored, **options)
         elif picture.ndim == 3:
             rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in picture)
             (folder / f"{n}.png").write_bytes(odd_files.png(40, 40, rows, depth=16))
@@ -55,16 +61,40 @@ def test_the_highest_value_of_the_set_decides_on_the_scale(tmp_path, kind, bits)
     assert "dark" not in dataset.summary()
 
 
-@pytest.mark.parametrize("kind", ["png", "tif"])
-@pytest.mark.parametrize("bits", [12, 14])
-def test_colours_of_more_than_8_bits_share_the_scale_of_the_set(tmp_path, kind, bits):
+@pytest.mark.parametrize("kind", ["png", "tif", "planes.tif", "compressed.tif", "big-endian.tif"])
+@pytest.mark.parametrize("bits", [8, 12, 14, 16])
+def test_colours_of_more_than_8_bits_are_rounded_and_share_the_scale_of_the_set(tmp_path, kind, bits):
     dataset = prepare(save(tmp_path / "in", values(bits, channels=3), kind), 16)
-    assert f"read as {bits} bits" in dataset.summary()
-    expected = values(bits, channels=3) * (255 / (2**bits - 1))
-    coarse = 255 / 2 ** (bits - 8)  # Pillow keeps only the upper byte
-    reference = prepare(np.rint(expected).astype(np.uint8), 16)
-    assert np.abs(dataset.images.astype(int) - reference.images).mean() < coarse
-    assert dataset.images.max() > 230
+    white = 2**bits - 1
+    assert f"read as {bits} bits, so that {white:,} is white (the highest is {white:,})" in dataset.summary()
+    reference = prepare(np.rint(values(bits, channels=3) * (255 / white)).astype(np.uint8), 16)
+    np.testing.assert_array_equal(dataset.images, reference.images)
+
+
+def test_opacity_of_16_bits_is_rounded_and_has_no_part_in_the_scale(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 2**12, (40, 40, 4)).astype(np.uint16)
+    pixels[0, 0] = 2**12 - 1
+    pixels[..., 3] *= 16
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    (tmp_path / "colour.png").write_bytes(odd_files.png(40, 40, rows, depth=16, colour=6))
+    rows = b"".join(b"\0" + row[:, 2:].astype(">u2").tobytes() for row in pixels)
+    (tmp_path / "grey.png").write_bytes(odd_files.png(40, 40, rows, depth=16, colour=4))
+    for name, channels in (("colour.png", pixels), ("grey.png", pixels[..., [2, 2, 2, 3]])):
+        decoded = read_picture(tmp_path / name, 999, Preparation(channels=4))
+        assert decoded.highest == channels[..., :3].max()
+        expected = np.rint(channels * (255 / np.array([4095, 4095, 4095, 65535])))
+        np.testing.assert_array_equal(np.asarray(decoded.image), expected)
+
+
+def test_colours_of_16_bits_keep_their_profile_and_their_orientation(tmp_path):
+    pixels = np.zeros((40, 40, 3), np.uint16)
+    pixels[:20, :, 0] = 4095
+    profile, upside_down = odd_files.exchanging_profile(), [(274, 3, 1, 3, True)]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", iccprofile=profile, extratags=upside_down)
+    decoded = read_picture(tmp_path / "a.tif", 999)
+    assert decoded.reasons == ["turned upright", "colours converted from their profile to sRGB"]
+    assert np.abs(np.subtract(decoded.image.getpixel((5, 35)), (0, 0, 255))).max() <= 2
+    assert decoded.image.getpixel((5, 5)) == (0, 0, 0)
 
 
 def test_pictures_of_one_set_share_one_scale(tmp_path):

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pippin.errors import SettingsError, SourceError
+from pippin.host.limits import PIXEL_LIMIT
 from pippin.pictures import Dataset, prepare, to_float, to_uint8, typical_side
 from pippin.pictures.bars import find_bars
 from pippin.pictures.decoding import read_picture
 from pippin.pictures.framing import Box, crop_boxes
-from pippin.pictures.preparation import PIXEL_LIMIT
 from pippin.pictures.refused import Refused
 from pippin.pictures.single import is_blank
 from pippin.pictures.sources import files, open_source

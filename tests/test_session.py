@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import threading
 
 import keras
@@ -17,6 +18,7 @@ from PIL import Image
 
 import pippin
 from pippin.errors import NetworkError, RunError, SettingsError, SourceError, TrainingError
+from pippin.pictures.sources import files
 from pippin.session.reporting import CompositeReporter, Reporter
 from pippin.session.resume import _resumed_networks
 from pippin.session.training_session import is_snapshot, log_entry
@@ -63,6 +65,7 @@ def test_a_reporter_is_called_from_beginning_to_end(uninterrupted):
     assert (run.batches, run.finished) == (260, True)
 
 
+@pytest.mark.slow
 def test_the_same_call_gives_the_same_run(uninterrupted, tmp_path):
     again = tiny.train(tmp_path / "again")
     assert tiny.same(tiny.state(again), tiny.state(uninterrupted[0]))
@@ -449,6 +452,27 @@ def test_the_message_says_how_many_pictures_differ_and_names_a_path_once(tmp_pat
         tiny.train(run.path, source=folder, changed_pictures="old")
 
 
+def test_files_that_an_earlier_version_prepared_to_other_images_need_no_decision(tmp_path, monkeypatch):
+    folder = tiny.save(tmp_path / "photos", tiny.pictures())
+    read = files.read_picture
+
+    def read_turned(*args):
+        decoded = read(*args)
+        return decoded._replace(image=decoded.image.rotate(180))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["pippin.pictures.prepare"], "PREPARATION_VERSION", 1)
+        patch.setattr(files, "read_picture", read_turned)
+        run = tiny.train(tmp_path / "run", source=folder, batches=4)
+    resumed = tiny.train(run.path, source=folder, batches=6)
+    assert resumed.batches == 6
+    assert resumed.about["fingerprint"] == run.about["fingerprint"]
+    (folder / "000.png").write_bytes((folder / "001.png").read_bytes())
+    with pytest.raises(RunError, match="was made with other pictures"):
+        tiny.train(run.path, source=folder, batches=8)
+
+
+@pytest.mark.slow
 def test_a_run_resumes_with_the_pictures_that_were_prepared_for_it(tmp_path):
     expected = tiny.train(tmp_path / "undisturbed", source=tiny.pictures(12), batches=8)
     folder, run = changed_folder(tmp_path, batches=8)
@@ -466,6 +490,7 @@ def test_prepared_pictures_that_are_gone_are_explained(tmp_path, cache):
         tiny.train(run.path, source=folder, changed_pictures="prepared")
 
 
+@pytest.mark.slow
 def test_a_run_continues_with_new_pictures_if_the_user_says_so(tmp_path):
     folder, run = changed_folder(tmp_path, batches=6)
     before = run.about["fingerprint"]
@@ -505,6 +530,7 @@ def test_no_run_is_created_after_an_error(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_losses_that_are_not_finite_end_the_session_and_keep_the_run(tmp_path):
     with pytest.raises(TrainingError, match="A loss was not finite") as caught:
         tiny.train(tmp_path / "run", discriminator=tiny.discriminator(layers.Rescaling(1e38)))
@@ -596,6 +622,7 @@ def wrong_networks():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(wrong_networks()))
 def test_networks_that_do_not_fit_are_refused_before_a_run_is_created(tmp_path, kind):
     own, message = wrong_networks()[kind]

@@ -15,9 +15,9 @@ from PIL import Image, ImageFile
 
 from pippin.auditing.inspection import Inspection
 from pippin.host.files import output_path
+from pippin.host.limits import PIXEL_LIMIT
 from pippin.host.text import printable
 from pippin.pictures import Source
-from pippin.pictures.preparation import PIXEL_LIMIT
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem
 from pippin.pictures.sources.files import FileSource
 from pippin.pictures.verdicts import Entry

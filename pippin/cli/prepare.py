@@ -14,6 +14,7 @@ from pippin.cli.arguments import Source, one_source
 from pippin.cli.console import console_reporter
 from pippin.cli.printing import print_line, print_lines
 from pippin.errors import SettingsError
+from pippin.host.limits import PIXEL_LIMIT
 
 if TYPE_CHECKING:
     from pippin.pictures import Preparation
@@ -89,7 +90,7 @@ def preparation(
     ] = Bits.auto,
     max_pixels: Annotated[
         int, typer.Option(help="Largest number of pixels of a picture, for large scans.")
-    ] = 89_478_485,
+    ] = PIXEL_LIMIT,
     labels: Annotated[
         str,
         typer.Option(

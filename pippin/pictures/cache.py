@@ -105,7 +105,9 @@ def find_prepared(dataset: Dataset, fingerprint: str) -> Dataset | None:
     Raises:
         SourceError: If the cache cannot be read.
     """
-    cache_dir = Path(str(dataset.stored.filename)).parents[2]  # type: ignore[attr-defined]
+    if (folder := _folder(dataset)) is None:
+        return None
+    cache_dir = folder.parents[1]
     with reading(cache_dir):
         for manifest in sorted(cache_dir.glob(f"*/*/{MANIFEST_FILE}")):
             if manifest.parent.name.startswith((WORKING_PREFIX, SHARD_PREFIX, REPLACED_PREFIX)):
@@ -114,6 +116,25 @@ def find_prepared(dataset: Dataset, fingerprint: str) -> Dataset | None:
                 if read_header(manifest).get("fingerprint") == fingerprint:
                     return Dataset.open(manifest.parent)
     return None
+
+
+def have_same_source(one: Dataset, other: Dataset) -> bool:
+    """Return whether two datasets of one cache were prepared from the same content with the same options.
+
+    Their images differ only if versions of Pippin prepared them that treat a kind of file in other ways.
+    """
+    keys = "source", "image_size", "preparation"
+    same_options = all(one.manifest.get(key) == other.manifest.get(key) for key in keys)
+    one_folder, other_folder = _folder(one), _folder(other)
+    if not same_options or one_folder is None or other_folder is None:
+        return False
+    return one_folder.name == other_folder.name  # a hash of the content's stamp
+
+
+def _folder(dataset: Dataset) -> Path | None:
+    """Return the folder of a dataset in the cache; None if it is in memory only."""
+    filename = getattr(dataset.stored, "filename", None)
+    return None if filename is None else Path(str(filename)).parent
 
 
 @contextmanager

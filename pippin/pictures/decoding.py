@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import pi_heif
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from pippin.pictures.camera_raw import TIFF_SIGNATURES, first_bytes, full_page, refuse_camera_raw
 from pippin.pictures.colour import to_rgb
+from pippin.pictures.deep_colour import has_deep_planes, is_deep, raw_mode, read_deep_colour
 from pippin.pictures.deep_tiff import read_deep_tiff
-from pippin.pictures.depth import DEEP_MODES, bits_for, brightened, highest_in
+from pippin.pictures.depth import DEEP_MODES, highest_value
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.pixel_limit import raised_pixel_limit
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
@@ -88,8 +90,14 @@ def read_picture(
     suffix = os.path.splitext(name or (file.name if isinstance(file, Path) else ""))[1]
     try:
         try:
-            with raised_pixel_limit(preparation.max_pixels), _opened(file, suffix) as image:
-                return _decode(image, suffix, needed_side, preparation, frame)
+            with raised_pixel_limit(preparation.max_pixels), _opened(file, suffix) as (image, source):
+                if has_deep_planes(image):
+                    try:
+                        return _read_deep(source, needed_side, preparation)
+                    except Refused:
+                        if not is_deep(raw_mode(image)):  # Pillow reads each byte as a pixel
+                            raise
+                return _decode(image, source, suffix, needed_side, preparation, frame)
         except UnidentifiedImageError:
             refuse_camera_raw(file, suffix, None)
             return _read_deep(full_page(file) or file, needed_side, preparation)
@@ -109,22 +117,24 @@ def read_picture(
 
 
 @contextmanager
-def _opened(file: Path | BinaryIO, suffix: str) -> Iterator[Image.Image]:
-    """Open a picture; of a TIFF with a reduced first page, the full page. Refuse camera raws."""
+def _opened(file: Path | BinaryIO, suffix: str) -> Iterator[tuple[Image.Image, Path | BinaryIO]]:
+    """Open a picture; of a TIFF with a reduced first page, the full page. Refuse camera raws. Yield the file too."""
     with Image.open(file) as image:
         refuse_camera_raw(file, suffix, image.format)
         page = full_page(file) if image.format == "TIFF" else None
         if page is None:
-            yield image
+            yield image, file
             return
     with Image.open(page) as image:
         image.info[FULL_PAGE] = True
-        yield image
+        yield image, page
 
 
 def _read_deep(file: Path | BinaryIO, needed_side: int, preparation: Preparation) -> Decoded:
-    """Read a file that Pillow does not recognise, if it is a TIFF of deep colour."""
+    """Read a file that Pillow does not recognise or cannot read, if it is a TIFF of deep colour."""
     content = None
+    if not isinstance(file, Path):
+        file.seek(0)
     if first_bytes(file).startswith(TIFF_SIGNATURES):
         try:
             content = read_deep_tiff(file, preparation.max_pixels, needed_side, preparation.bits)
@@ -143,7 +153,14 @@ def _read_deep(file: Path | BinaryIO, needed_side: int, preparation: Preparation
     return Decoded(upright, reasons, "TIFF", picture.mode, width, height, highest)
 
 
-def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Preparation, frame: int) -> Decoded:
+def _decode(
+    image: Image.Image,
+    source: Path | BinaryIO,
+    suffix: str,
+    needed_side: int,
+    preparation: Preparation,
+    frame: int,
+) -> Decoded:
     """Return an opened picture as upright RGB, with what was repaired."""
     width, height = image.size
     if image.format == "EPS":
@@ -151,7 +168,7 @@ def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Prep
     if isinstance(image, ImageFile.StubImageFile):
         raise Refused(f"measurements or a drawing ({image.format}), not a picture made of pixels")
     _check_size(width, height, preparation.max_pixels)
-    raw_mode = _raw_mode(image)
+    layout = raw_mode(image)
 
     reasons = [FULL_PAGE] if FULL_PAGE in image.info else []
     named = Image.registered_extensions().get(suffix.lower())
@@ -170,22 +187,15 @@ def _decode(image: Image.Image, suffix: str, needed_side: int, preparation: Prep
     if turned:
         reasons.append("turned upright")
     mode, kind, loaded = image.mode, image.format or "unknown", image
-    highest = highest_in(image, raw_mode)
-    if highest is not None and not image.mode.startswith(DEEP_MODES):
-        loaded = brightened(image, preparation.bits or bits_for(highest))
+    highest = None
+    if image.mode.startswith(DEEP_MODES):
+        highest = highest_value(np.asarray(image))
+    elif is_deep(layout):
+        loaded, highest = read_deep_colour(image, layout, source, preparation.bits)
     if drafted and drafted[1][2:] != image.size:  # the last column and row cover only a part of a pixel
         loaded = loaded.crop((0, 0, int(drafted[1][2]), int(drafted[1][3])))
     picture, colour_reasons = to_rgb(ImageOps.exif_transpose(loaded) if turned else loaded, needed_side, preparation)
     return Decoded(picture, reasons + colour_reasons, kind, mode, width, height, highest)
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """Return how Pillow calls the layout of a picture's values in its file; "" if it has no name for it."""
-    tiles = getattr(image, "tile", None)
-    if not tiles:
-        return ""
-    args = tiles[0].args
-    return str(args if isinstance(args, str) else args[0] if args else "")
 
 
 def _check_size(width: int, height: int, max_pixels: int, size: str | None = None) -> None:

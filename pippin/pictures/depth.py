@@ -7,7 +7,6 @@ is white. The highest value of the set does.
 from collections.abc import Iterable
 
 import numpy as np
-from PIL import Image
 
 from pippin.pictures.refused import Refused
 
@@ -18,9 +17,6 @@ MOST_BITS = 16
 
 DEEP_MODES = ("I", "F")
 """Beginnings of Pillow's modes of one channel with more than 8 bits: I, I;16, I;16B and F."""
-
-DEEP_COLOUR = (";16B", ";16L", ";16N")
-"""Ends of Pillow's raw modes of several channels of 16 bits. Pillow keeps only the upper byte of each value."""
 
 DARK = 64
 """Of 255. If nearly all values of nearly all pictures are below this, the set is dark. Values of
@@ -68,38 +64,9 @@ def highest_value(values: np.ndarray) -> float | None:
     return high if low >= 0 and high <= 2**MOST_BITS - 1 and not is_fraction else None
 
 
-def highest_in(image: Image.Image, raw_mode: str) -> float | None:
-    """Return what `highest_value` returns for a picture; None if it has 8 bits.
-
-    Args:
-        image: A loaded picture.
-        raw_mode: How Pillow calls the layout of its values in the file.
-    """
-    if image.mode.startswith(DEEP_MODES):
-        return highest_value(np.asarray(image))
-    if not raw_mode.endswith(DEEP_COLOUR):
-        return None
-    colours = [name for name in image.getbands() if name != "A"]
-    upper = max(int(np.asarray(image.getchannel(name)).max()) for name in colours)
-    return float(min(upper * 256 + 255, 2**MOST_BITS - 1))
-
-
 def bits_for(highest: float) -> int:
     """Return the smallest of `BITS` that holds a value."""
     return next(bits for bits in BITS if highest <= 2**bits - 1)
-
-
-def brightened(image: Image.Image, bits: int) -> Image.Image:
-    """Return a picture whose levels are the upper bytes of 16-bit values, of which only the lower bits are used.
-
-    Args:
-        image: In mode RGB, RGBA or LA. The opacity does not change.
-        bits: White is 2^bits - 1.
-    """
-    factor = (2**MOST_BITS - 1) / (2**bits - 1)
-    bands = image.split()
-    colours = [band.point([min(255, round(level * factor)) for level in range(256)]) for band in bands]
-    return Image.merge(image.mode, [*colours[:-1], bands[-1]] if image.mode in ("RGBA", "LA") else colours)
 
 
 def is_dark(images: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from PIL import ImageColor
 
 from pippin.errors import SettingsError
+from pippin.host.limits import PIXEL_LIMIT
 from pippin.host.text import is_number
 from pippin.pictures.channels import GREY, RGB, RGBA
 from pippin.pictures.depth import BITS
@@ -15,10 +16,6 @@ FOCI = ("auto", "centre")
 FRAMES = ("auto", "first", "all")
 DUPLICATES = ("keep", "exact", "near")
 NO_LABELS = "none"
-PIXEL_LIMIT = 89_478_485
-"""Default of the largest number of pixels. It is Pillow's own limit against decompression bombs: a quarter of a
-gibibyte as RGB."""
-
 BLUR = "blur"
 MAX_CROPS = 16
 

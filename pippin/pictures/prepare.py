@@ -56,7 +56,7 @@ from pippin.pictures.verdicts import Audit, Entry, name_refused, plural
 from pippin.pictures.workers import map_in_order
 from pippin.settings import check_image_size
 
-PREPARATION_VERSION = 6
+PREPARATION_VERSION = 7
 """Part of every key in the cache. Raise it when the same file is prepared to other pixels or hashes than before, so
 that everything is prepared again."""
 

@@ -5,7 +5,7 @@ import dataclasses
 from pippin.errors import RunError
 from pippin.networks import Networks
 from pippin.pictures import Dataset
-from pippin.pictures.cache import find_prepared
+from pippin.pictures.cache import find_prepared, have_same_source
 from pippin.pictures.comparison import compare, compare_preparations
 from pippin.runs.run import Run
 from pippin.session.plan import Plan
@@ -20,6 +20,10 @@ STOP, PREPARED, NEW = "stop", "prepared", "new"
 CHANGED_PICTURES = STOP, PREPARED, NEW
 """What is done if the pictures differ from those that a run was begun with: stop with an error, resume with the
 pictures that were prepared for it, or continue with the new ones."""
+
+
+EARLIER_VERSION = "the pictures are those that an earlier version of Pippin prepared for this run from the same files"
+"""A note on the dataset of a run whose files have not changed, but are prepared to other images today."""
 
 
 def resumed_plan(run: Run, new: Plan, changed_pictures: str = STOP) -> Plan:
@@ -116,10 +120,13 @@ def _dataset(run: Run, new: Dataset, changed_pictures: str) -> Dataset:
         RunError: the pictures have changed and the user chose nothing for this case, or the chosen ones cannot be used.
     """
     if run.about["fingerprint"] != new.fingerprint:
+        earlier = find_prepared(new, run.about["fingerprint"]) if changed_pictures != NEW else None
         if changed_pictures == STOP:
-            raise _changed(run, new, "restore them, or choose")
+            if earlier is None or not have_same_source(earlier, new):
+                raise _changed(run, new, "restore them, or choose")
+            earlier.notes = (*earlier.notes, EARLIER_VERSION)
+            new = earlier
         if changed_pictures == PREPARED:
-            earlier = find_prepared(new, run.about["fingerprint"])
             if earlier is None:
                 raise _changed(
                     run, new, "those are no longer in the cache of prepared pictures; restore them, or choose"

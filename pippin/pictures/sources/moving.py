@@ -12,10 +12,11 @@ from pathlib import Path
 import imageio_ffmpeg
 from PIL import Image
 
+from pippin.host.limits import PIXEL_LIMIT
 from pippin.pictures.decoding import NOT_ANIMATED, Decoded, read_picture
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
-from pippin.pictures.preparation import PIXEL_LIMIT, Preparation
+from pippin.pictures.preparation import Preparation
 from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import SourceItem
 from pippin.pictures.verdicts import UNREAD
