@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -12,7 +13,7 @@ from pippin.errors import TrainingError
 from pippin.runs.checkpoint import StateFiles
 from pippin.sampling.generation import generate
 from pippin.session import checkups
-from pippin.training import draws
+from pippin.training import draws, trainer
 from pippin.training.health import MAX_COLLAPSES, MAX_NON_FINITE, PATIENCE, Checkup, Health, overfitting
 from pippin.training.trainer import Trainer
 
@@ -190,6 +191,7 @@ def train(path, **settings):
     return tiny.train(path, source=tiny.pictures(40), **{"batches": 40, "checkup": 40, **settings})
 
 
+@pytest.mark.slow
 def test_the_best_state_is_saved_and_used(tmp_path, scripted):
     scripted((0.3, 0.8, 0.1), (0.1, 0.8, 0.1), (0.2, 0.8, 0.1), (0.4, 0.8, 0.1))
     run = train(tmp_path / "run")
@@ -231,6 +233,7 @@ def test_a_collapse_restores_the_best_state_in_a_run(tmp_path, scripted):
     assert run.batches == 40
 
 
+@pytest.mark.slow
 def test_a_run_without_progress_finishes_early(tmp_path, scripted):
     scripted((0.1, 0.8, 0.1), *[(0.2, 0.8, 0.1)] * PATIENCE)
     run = train(tmp_path / "run", batches=1000)
@@ -257,6 +260,7 @@ def test_small_training_sets_and_short_runs_have_no_checkups(tmp_path, scripted)
     assert train(tmp_path / "short", batches=9).checkups() == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_collapses_are_spent_ends_with_its_best_state(tmp_path, scripted):
     scripted((0.3, 0.8, 0.1), *[(0.001, 0.05, 0.1)] * (MAX_COLLAPSES + 1))
     run = train(tmp_path / "run", batches=1000)
@@ -271,6 +275,7 @@ def column_means(images, network):
     return images.mean(axis=(1, 3), dtype=np.float64) / 255
 
 
+@pytest.mark.slow
 def test_a_resumed_run_scores_its_best_state_again_if_another_network_measured_it(tmp_path, scripted, monkeypatch):
     """The old KID of 0.0001 belongs to other features; kept as it is, no later checkup could be better."""
     monkeypatch.setattr(measure, "extract", column_means)
@@ -306,6 +311,51 @@ def test_a_resumed_run_scores_its_best_state_again_if_another_network_measured_i
     assert finding.endswith(f"that of batch 10, has {expected:.4f} instead of 0.0001")
     assert [len(one["findings"]) for one in run.checkups()] == [0, 1, 0, 0]
     assert run.best == (30, -2.0)
+
+
+def with_normalisation():
+    """Return networks of which the discriminator has moving averages."""
+    return {"generator": tiny.generator(), "discriminator": tiny.discriminator(keras.layers.BatchNormalization())}
+
+
+def spoil_averages(monkeypatch, *batches):
+    """Set a moving average of the discriminator to infinity in the steps of some batches."""
+    step = Trainer.step
+
+    def spoilt(self):
+        measures = step(self)
+        if self.batches in batches:
+            state = self.state_on_host()
+            state["discriminator"]["stats"][-1] = np.full_like(state["discriminator"]["stats"][-1], np.inf)
+            self.state = self.engine.to_device(state)
+        return measures
+
+    monkeypatch.setattr(Trainer, "step", spoilt)
+
+
+def test_moving_averages_that_are_not_finite_restore_the_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "TICK", 5)
+    spoil_averages(monkeypatch, 52)
+    listener = tiny.FindingsReporter()
+    run = train(tmp_path / "run", reporter=listener, batches=60, checkup=0, **with_normalisation())
+    assert listener.findings == [
+        "Moving averages of the networks were not finite before batch 55: the last checkpoint was restored and the "
+        "learning rate halved"
+    ]
+    assert run.finished
+    for array in tiny.state(run).values():
+        assert np.isfinite(array).all()
+
+
+def test_moving_averages_that_are_never_finite_end_the_run_with_the_last_good_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "TICK", 5)
+    spoil_averages(monkeypatch, *range(52, 200))
+    with pytest.raises(TrainingError, match=r"^Moving averages were not finite before batch 75, although .+ 4 times"):
+        train(tmp_path / "run", batches=100, checkup=0, **with_normalisation())
+    run = pippin.open_run(tmp_path / "run")
+    assert run.batches == 70
+    for array in tiny.state(run).values():
+        assert np.isfinite(array).all()
 
 
 def weights(state):

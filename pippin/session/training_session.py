@@ -198,7 +198,7 @@ class TrainingSession:
         """
         entry = self.storage.write(lambda: self.run.folder.append_log(log_entry(tick)))
         self.storage.write(lambda: events.add(entry))
-        findings = self._check_finite(tick) if tick.measures["finite"] < 1 else []
+        findings = self._check_finite(tick)
         if self.is_checkup(tick.batches) or (tick.done and self.run.best):
             findings += self._make_checkup(findings, events)
         if any(finding.action == "restore" for finding in findings):
@@ -214,14 +214,23 @@ class TrainingSession:
                 trainer.restore(best)
 
     def _check_finite(self, tick: Tick) -> list[Finding]:
-        """Return the finding for losses that were not finite; save a checkpoint before a `TrainingError`."""
-        trainer = self.trainer
+        """Return the finding for losses or moving averages that were not finite, and restore the last checkpoint for
+        the averages. Before a `TrainingError`, save a checkpoint if the state is finite."""
+        trainer, finite = self.trainer, tick.measures["finite"]
+        has_finite_averages = trainer.has_finite_averages()
+        if finite == 1 and has_finite_averages:
+            return []
         try:
-            all_steps = tick.measures["finite"] == 0
-            return [trainer.health.not_finite(tick.batches, trainer.settings.learning_rate, all_steps)]
+            if has_finite_averages:
+                return [trainer.health.not_finite(tick.batches, trainer.settings.learning_rate, finite == 0)]
+            finding = trainer.health.averages_not_finite(tick.batches, trainer.settings.learning_rate)
         except TrainingError:
-            self._save_checkpoint()
+            if has_finite_averages:
+                self._save_checkpoint()
             raise
+        state, _, _ = self.run.folder.load_checkpoint(trainer.state_on_host())
+        trainer.restore(state)
+        return [finding]
 
     def _make_checkup(self, earlier: list[Finding], events: EventLog) -> list[Finding]:
         """Validate, save the state if it is the best one, and return the new findings."""

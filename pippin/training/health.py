@@ -2,6 +2,8 @@
 
 - Non-finite loss or gradient: the step is undone and the learning rate halved. If all steps since the
   last tick were undone, the best state is restored too. The run fails after `MAX_NON_FINITE` of them.
+- Non-finite moving averages (of batch normalisation) with finite losses: the last checkpoint is restored and the
+  learning rate halved. They count as non-finite losses.
 - Mode collapse (diversity below `COLLAPSE_DIVERSITY`, and below half of the highest so far): the best state is restored
   and the learning rate halved. Training stops after `MAX_COLLAPSES` of them.
 - Overfitting of the discriminator (above `MAX_OVERFITTING`): `augment_p` is raised, up to `MAX_AUGMENT`. At that limit
@@ -155,14 +157,7 @@ class Health:
         Raises:
             TrainingError: it is the one after `MAX_NON_FINITE`.
         """
-        self.non_finite += 1
-        if self.non_finite > MAX_NON_FINITE:
-            raise TrainingError(
-                f"A loss was not finite before batch {batches:,}, although the learning rate was halved "
-                f"{MAX_NON_FINITE} times. The weights from before it are saved; train with a lower learning rate. "
-                f"Received: learning_rate={learning_rate:g}"
-            )
-        self.rate /= 2
+        self._count_not_finite("A loss was", batches, learning_rate)
         if all_steps and self.best_kid is not None:
             return Finding(
                 f"No loss was finite before batch {batches:,}: the state of batch {self.best_batches:,} was restored "
@@ -172,6 +167,35 @@ class Health:
         return Finding(
             f"A loss was not finite before batch {batches:,}: the step was undone and the learning rate halved"
         )
+
+    def averages_not_finite(self, batches: int, learning_rate: float) -> Finding:
+        """Count moving averages that are not finite although all losses are, and halve the learning rate.
+
+        A batch whose activations overflow does that: it is normalised to finite values, but its variance is infinite.
+
+        Args:
+            batches: number of batches trained so far.
+            learning_rate: that of the settings.
+
+        Raises:
+            TrainingError: it is the one after `MAX_NON_FINITE`.
+        """
+        self._count_not_finite("Moving averages were", batches, learning_rate)
+        return Finding(
+            f"Moving averages of the networks were not finite before batch {batches:,}: the last checkpoint was "
+            "restored and the learning rate halved"
+        )
+
+    def _count_not_finite(self, what: str, batches: int, learning_rate: float) -> None:
+        """Count values that are not finite, and halve the learning rate; fail after `MAX_NON_FINITE` of them."""
+        self.non_finite += 1
+        if self.non_finite > MAX_NON_FINITE:
+            raise TrainingError(
+                f"{what} not finite before batch {batches:,}, although the learning rate was halved "
+                f"{MAX_NON_FINITE} times. The weights from before it are saved; train with a lower learning rate. "
+                f"Received: learning_rate={learning_rate:g}"
+            )
+        self.rate /= 2
 
     def update(self, checkup: Checkup, augment_p: float) -> list[Finding]:
         """Update the attributes with a checkup.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from pippin.engines import Engine
@@ -136,6 +137,12 @@ class Trainer:
     def state_on_host(self) -> State:
         """Return the state as NumPy arrays, after all pending computation."""
         return self.engine.to_host(self.state)
+
+    def has_finite_averages(self) -> bool:
+        """Return whether all moving averages of the networks, such as those of batch normalisation, are finite."""
+        averages = [self.state[player]["stats"] for player in ("generator", "discriminator", "ema_generator")]
+        arrays = [np.asarray(array) for array in keras.tree.flatten(self.engine.to_host(averages))]
+        return all(np.isfinite(array).all() for array in arrays if array.dtype.kind not in "iub")
 
     def train(
         self,
