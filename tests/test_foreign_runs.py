@@ -14,6 +14,8 @@ from PIL import Image
 import pippin
 from pippin.cli.evaluate import _summary
 from pippin.errors import PippinError, PippinWarning, RunError
+from pippin.runs import state_file
+from pippin.runs.checkpoint import BEST, CHECKPOINT, PREVIOUS
 from pippin.runs.documents import CheckupEntry, LogEntry
 from pippin.runs.report import EventLog, write_page
 from pippin.training.anchors import Anchors
@@ -63,12 +65,15 @@ VERBS = {
     "diagram": lambda path: pippin.open_run(path).diagram(),
     "directions": lambda path: pippin.open_run(path).directions(),
     "edit": lambda path: pippin.open_run(path).sample(1, edits={"1": 2}),
-    "mix": lambda path: pippin.open_run(path).walk([1, 2], 2),
+    "walk": lambda path: pippin.open_run(path).walk([1, 2], 2),
+    "mix": lambda path: pippin.open_run(path).mix([1], [2]),
+    "evaluate": lambda path: pippin.evaluate(path, path.parent / "photos", n=8),
+    "train --from": lambda path: tiny.train(path.parent / "new", from_run=path, batches=1),
     "find": lambda path: pippin.open_run(path).find(np.zeros((16, 16, 3), np.uint8), steps=1),
     "notebook": lambda path: pippin.open_run(path)._repr_html_(),
     "resume": lambda path: tiny.train(path, source=path.parent / "photos", batches=60),
 }
-"""What a user does with a run, without the verbs that compute features, which read no other files."""
+"""What a user does with a run."""
 
 
 def outcome(verb, path):
@@ -161,6 +166,20 @@ def test_odd_contents_of_the_other_files_are_refused_with_the_file_and_the_entry
         assert entry in message
 
 
+@pytest.mark.parametrize("file", ["settings.json", "generator.json", CHECKPOINT])
+@pytest.mark.parametrize("left", [0, 40, -20])
+@pytest.mark.parametrize("verb", ["mix", "evaluate", "train --from"])
+def test_truncated_files_of_a_run_that_another_verb_opens_are_refused_by_name(verb, left, file, path, monkeypatch):
+    monkeypatch.setattr("pippin.measure.extract", lambda images, network: images.reshape(len(images), -1) / 255.0)
+    tiny.save(path.parent / "photos", tiny.pictures(12))
+    (path / PREVIOUS).unlink()
+    contents = (path / file).read_bytes()
+    (path / file).write_bytes(contents[:left])
+    message = outcome(verb, path)
+    assert file in message
+    assert not (path.parent / "new" / "settings.json").exists()
+
+
 def test_snapshots_of_another_size_say_so_and_do_not_blame_the_video(path):
     Image.new("RGB", (100, 90)).save(path / "pictures" / "batch-000050.png")
     assert outcome("story", path).startswith("batch-000050.png has 100×90 pixels, and the snapshots of this run have ")
@@ -173,7 +192,7 @@ def test_a_run_without_snapshots_has_no_story(path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("verb", ["sample", "find", "export", "directions", "mix"])
+@pytest.mark.parametrize("verb", ["sample", "find", "export", "directions", "walk"])
 def test_weights_that_are_not_finite_are_refused(value, verb, path):
     from pippin.runs.checkpoint import CHECKPOINT
     from pippin.runs.state_file import read_arrays, read_metadata, save_state
@@ -277,7 +296,8 @@ def test_a_link_to_the_whole_run_is_opened(path, tmp_path):
 
 
 def weights(path):
-    """Return the weights that a run generates images with; there is a warning if an earlier checkpoint has them."""
+    """Return the weights that a run generates images with; there is a warning if another state than the best has
+    them."""
     return pippin.open_run(path).folder.load_network("ema_generator").get_weights()
 
 
@@ -299,7 +319,10 @@ READERS = {
         list(pippin.open_run(path).folder.audit_entries()),
     ),
     "generator.json": weights,
-    "checkpoint.safetensors": weights,
+    "discriminator.json": lambda path: pippin.open_run(path).folder.load_network("discriminator").get_weights(),
+    BEST: weights,
+    CHECKPOINT: lambda path: state_file.read_arrays(path / CHECKPOINT),
+    PREVIOUS: lambda path: state_file.read_arrays(path / PREVIOUS),
     "log.jsonl": entries(lambda folder: folder.log()),
     "checkups.jsonl": entries(lambda folder: folder.checkups()),
     "directions.json": lambda path: pippin.open_run(path).folder.load_directions().to_dict(),
@@ -309,7 +332,7 @@ READERS = {
 }
 """File → what Pippin reads from it."""
 
-SLOW = {"generator.json", "checkpoint.safetensors"}
+SLOW = {"generator.json", "discriminator.json", BEST}
 """Files whose readers build a network; they get fewer flips."""
 
 
@@ -325,6 +348,8 @@ def same(found, expected):
 
 
 def test_a_flipped_bit_is_noticed_or_harmless(path):
+    best = {"batches": 60, "kid": 0.1, "network": "efficientnet-lite1"}
+    state_file.save_state(path / BEST, state_file.read_arrays(path / CHECKPOINT), best)
     rng = random.Random(0)
     expected = {file: read(path) for file, read in READERS.items()}
     shares = [1 if file in SLOW else 4 for file in READERS]

@@ -11,6 +11,7 @@ import pytest
 import tiny
 from PIL import Image
 
+from pippin.errors import SourceError
 from pippin.pictures import prepare
 from pippin.pictures.sources import files
 from pippin.pictures.workers import map_in_order
@@ -42,6 +43,22 @@ def prepare_until(count, folder, cache):
 
     with pytest.raises(Killed):
         prepare(folder, 16, cache=cache, progress=progress)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such limit")
+def test_a_limit_on_the_size_of_files_is_named_and_the_preparation_is_resumed_without_it(folder, tmp_path):
+    import resource
+
+    prepare(folder, 16, cache=tmp_path / "whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(SourceError, match=r"cannot be written \(File too large\); raise the limit .+ Received: /"):
+            prepare(folder, 16, cache=tmp_path / "limited")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    prepare(folder, 16, cache=tmp_path / "limited")
+    assert content(tmp_path / "limited") == content(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("torn", ["nothing", "entry", "squares", "zeros", "all squares"])

@@ -92,10 +92,12 @@ def _load_keras() -> Any:
     """Return Keras. It reads `keras.json` while it is imported, and raises errors of many classes for wrong values."""
     try:
         return importlib.import_module("keras")
+    except MemoryError:
+        raise
     except Exception as problem:
-        reason = " ".join(str(problem).split())[:300]
-        message = f"Keras cannot be loaded ({reason}); correct or remove its configuration, or install Keras again"
-        raise EngineError(f"{message}. Received: {_keras_json_path()}") from None
+        reason = " ".join(str(problem).split())[:300] or type(problem).__name__
+        advice = "correct or remove its configuration, free some memory, or install Keras again"
+        raise EngineError(f"Keras cannot be loaded ({reason}); {advice}. Received: {_keras_json_path()}") from None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -47,8 +48,10 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pixels.close()
-        self._lines.close()
+        for file in (self._pixels, self._lines):
+            # After a failed write, closing tries it again. Its error would hide the first one.
+            with suppress(OSError) if isinstance(error, Exception) else nullcontext():
+                file.close()
 
     def add(self, entry: Entry, squares: np.ndarray | None) -> None:
         """Add one picture.

@@ -38,6 +38,8 @@ def why(error: BaseException) -> str:
 
 def what_to_do(error: BaseException, otherwise: str) -> str:
     """Return what to do about an error: `otherwise`, unless a limit of the machine is the cause."""
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return f"raise the limit (`ulimit -f`), or {otherwise}"
     if isinstance(error, OSError) and error.errno in OF_LIMITS:
         return "close other programs, or raise the limit (`ulimit -n` for open files), and try again"
     return otherwise
