@@ -34,7 +34,7 @@ demo: $(VENV)/.demo
 	@echo "64 new apples:        $(RUN)/grid.png"
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) --durations=40 --durations-min=2
 
 quick: $(VENV)/.test
 	$(PYTEST) -m "not slow"

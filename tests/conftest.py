@@ -1,7 +1,21 @@
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+JAX_CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def pytest_configure(config):
+    """Let all processes of a test session share what JAX compiles, and compile with few optimisations, since most of
+    the time of small networks is compilation."""
+    if JAX_CACHE not in os.environ:  # the workers of pytest-xdist and the processes that tests start inherit it
+        os.environ[JAX_CACHE] = tempfile.mkdtemp(prefix="pippin-jax-")
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(JAX_CACHE), ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)

@@ -36,6 +36,7 @@ def test_few_images_and_few_latents_fix_fewer_dimensions(count, latent_dim, dime
     assert anchors.assign(NO_PROJECTOR, pictures(count), latent_dim).latents.shape == (count, dimensions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", ["none", "efficientnet-lite0"])
 def test_the_first_dimension_is_what_differs_most_between_images(features):
     built = NO_PROJECTOR if features == "none" else networks.build("standard", 32, 4, features=features)

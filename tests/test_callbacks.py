@@ -102,12 +102,14 @@ def test_a_callback_ends_the_run(tmp_path, stop, batches):
     assert tiny.state(run)["steps"] == batches
 
 
+@pytest.mark.slow
 def test_early_stopping_of_keras_works(tmp_path):
     patient = keras.callbacks.EarlyStopping(monitor="kid", mode="min", patience=0)
     run = tiny.train(tmp_path / "run", batches=200, callbacks=[patient])  # without checkups, KID never improves
     assert (run.batches, run.finished) == (100, True)
 
 
+@pytest.mark.slow
 def test_epochs_are_counted_across_sessions(tmp_path):
     epochs = len(tiny.train_until(60, tmp_path / "run", batches=80).log())
     recorder = RecordingCallback()

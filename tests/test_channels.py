@@ -177,6 +177,7 @@ def test_runs_that_are_older_than_the_option_are_rgb():
 # -- networks and augmentation -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize(
     ("preset", "features"), [("standard", "efficientnet-lite0"), ("standard", "none"), ("classic", "none")]
@@ -280,6 +281,7 @@ def test_images_of_1_and_4_channels_have_anchors(sprites, channels):
     assert anchors.assign(without, images, 3).latents.shape == (6, 3)
 
 
+@pytest.mark.slow
 def test_features_repeat_grey_as_rgb_and_composite_transparency_over_mid_grey(sprites):
     over = np.rint(sprites[..., :3] * (sprites[..., 3:] / 255) + 128 * (1 - sprites[..., 3:] / 255)).astype(np.uint8)
     np.testing.assert_allclose(measure.extract(sprites), measure.extract(over), atol=1e-3)
@@ -338,6 +340,7 @@ def pair(channels):
     return {"generator": generator, "discriminator": discriminator}
 
 
+@pytest.mark.slow
 def test_a_transparent_run_generates_transparent_images(tmp_path, sprites):
     folder = save(tmp_path / "sprites", *sprites, *sprites[:, ::-1])
     run = tiny.train(tmp_path / "run", source=folder, batches=3, preparation=CLEAR, **pair(4))

@@ -118,6 +118,7 @@ def test_train_again_says_that_it_is_finished(place, call, monkeypatch):
     assert "Training" not in out
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_prints_how_to_resume(place, call):
     with pytest.MonkeyPatch.context() as patch:
         tiny.signal_at(patch, 37)
@@ -261,6 +262,7 @@ def test_info_prints_a_summary_of_a_run(place, call, monkeypatch):
     assert "None" not in out
 
 
+@pytest.mark.slow
 def test_info_says_that_a_run_is_not_finished(place, call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.MonkeyPatch.context() as patch:

@@ -26,28 +26,26 @@ def run(tmp_path_factory):
 @pytest.mark.slow
 def test_kid_grows_as_images_get_worse(photos):
     """Two real sets have 0 in their interval. Each kind of damage has a higher KID, and more damage a higher one."""
-    images = prepare(photos / "apples", 64).images[np.random.default_rng(0).permutation(1203)[:480]]
-    real, references = images[:240], images[240:]
+    images = prepare(photos / "apples", 64).images[np.random.default_rng(0).permutation(1203)[:320]]
+    real, references = images[:160], images[160:]
     rng = np.random.default_rng(0)
 
     def blurred(radius):
-        return np.stack([np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius))) for image in real])
+        filtered = [Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)) for image in real]
+        return measure.extract(np.stack([np.asarray(image) for image in filtered]))
 
-    def noised(strength):
-        return np.clip(real + rng.normal(0, strength, real.shape), 0, 255).astype("uint8")
+    def with_noise(strength, count=160):
+        noise = rng.normal(0, strength, real.shape)[:count]
+        return measure.extract(np.clip(real[:count] + noise, 0, 255).astype("uint8"))
 
     def collapsed(kinds):
-        return noised(2)[np.arange(len(real)) % kinds]
+        return with_noise(2, kinds)[np.arange(len(real)) % kinds]
 
     features = measure.extract(references)
-
-    def kid(images):
-        return measure.kid(measure.extract(images), features)
-
-    value, (low, high) = kid(real)
+    value, (low, high) = measure.kid(measure.extract(real), features)
     assert low < 0 < high
-    for worsened, amounts in ((blurred, (1, 3)), (noised, (20, 60)), (collapsed, (20, 2))):
-        little, much = (kid(worsened(amount)) for amount in amounts)
+    for worsened, amounts in ((blurred, (1, 3)), (with_noise, (20, 60)), (collapsed, (20, 2))):
+        little, much = (measure.kid(worsened(amount), features) for amount in amounts)
         assert high < little[1][0], worsened.__name__
         assert value < little[0] < much[0], worsened.__name__
 
@@ -113,6 +111,7 @@ def test_without_held_out_images_the_references_are_the_training_set(tmp_path):
     assert not found.memorisation.held_out
 
 
+@pytest.mark.slow
 def test_two_folders_are_compared(tmp_path):
     one, other = (tiny.save(tmp_path / str(seed), tiny.pictures(9, seed)) for seed in (0, 1))
     same, different = pippin.evaluate(one, one, image_size=16), pippin.evaluate(one, other, image_size=16)
@@ -122,6 +121,7 @@ def test_two_folders_are_compared(tmp_path):
     assert different.fid > same.fid
 
 
+@pytest.mark.slow
 def test_a_run_of_the_built_in_set_is_evaluated_without_naming_it(tmp_path, monkeypatch):
     monkeypatch.setattr(built_in, "BUILT_IN_COUNT", 24)
     monkeypatch.chdir(tmp_path)
@@ -177,6 +177,7 @@ def column_means(images, network):
     return images.mean(axis=(1, 3), dtype=np.float64) / 255
 
 
+@pytest.mark.slow
 def test_with_a_few_held_out_images_the_references_are_training_images(run_with_few_held_out, monkeypatch):
     monkeypatch.setattr(measure, "extract", column_means)
     run = run_with_few_held_out

@@ -1,4 +1,4 @@
-"""Killed processes, and resuming with another engine: in separate processes, with the networks of the preset."""
+"""Killed processes, and resuming with another engine: in separate processes, with the networks of a preset."""
 
 import json
 import os
@@ -16,7 +16,10 @@ from pippin import engines
 
 pytestmark = pytest.mark.slow
 INSTALLED = [name for name, module in engines.ENGINES.items() if engines._installed(module)]
-COMMAND = ("train", "noise.npy", "--image-size", "16", "--batches", "170", "--batch-size", "4", "--run")
+SMALL = ("--image-size", "16", "--preset", "classic")
+"""The networks that compile in the least time. Their dropout adds random numbers that must be resumed."""
+
+COMMAND = ("train", "noise.npy", *SMALL, "--batches", "250", "--batch-size", "4", "--run")
 
 
 @pytest.fixture
@@ -72,18 +75,18 @@ def uninterrupted(tmp_path_factory):
 def test_a_killed_and_resumed_run_is_the_same_as_an_uninterrupted_one(uninterrupted, place):
     kill_at("batch 50/", *COMMAND, "killed")
     killed = whole("killed")
-    assert 50 <= killed.batches < 170
+    assert 50 <= killed.batches < 250
     assert not killed.finished
     if killed.batches < 150:
         kill_at("batch 150/", *COMMAND, "killed")
         assert not whole("killed").finished
     begun = whole("killed").batches
-    assert f"Resuming from batch {begun}: training for 170 batches" in finish(*COMMAND, "killed")
+    assert f"Resuming from batch {begun}: training for 250 batches" in finish(*COMMAND, "killed")
     run = pippin.open_run("killed")
     assert run.finished
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
-    assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 170]
-    assert list(run.snapshots()) == [0, 50, 100, 170]
+    assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 200, 250]
+    assert list(run.snapshots()) == [0, 50, 100, 250]
     assert not list(run.path.rglob("*.part*"))
     np.testing.assert_array_equal(run.sample(4), uninterrupted.sample(4))
 
@@ -127,7 +130,7 @@ cli.main()
     assert "Resuming from batch 50: " in finish(*COMMAND, "killed")
     run = pippin.open_run("killed")
     assert tiny.same(tiny.state(run), tiny.state(uninterrupted))
-    assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 170]
+    assert [entry["batches"] for entry in run.log()] == [50, 100, 150, 200, 250]
     assert not list(run.path.glob("*.part*"))
 
 
@@ -161,15 +164,14 @@ def train_session(engine, stop_at, name):
     return done.stdout.split()
 
 
-@pytest.mark.parametrize(("one", "other"), list(zip(INSTALLED, INSTALLED[1:] + INSTALLED[:1], strict=True)))
-def test_a_run_resumes_with_another_engine(place, one, other):
-    if one == other:
+def test_a_run_resumes_with_each_other_engine(place):
+    if len(INSTALLED) == 1:
         pytest.skip("only one engine is installed")
-    assert train_session(one, 5, "first") == ["5", "False", one]
-    np.save("here.npy", pippin.open_run("run").sample(5, seed=2))
-    assert train_session(other, -1, "second") == ["12", "True", one]
-    difference = np.load("here.npy").astype(int) - np.load("first.npy")
-    assert np.abs(difference).max() <= 1
-    difference = pippin.open_run("run").sample(5, seed=2).astype(int) - np.load("second.npy")
-    assert np.abs(difference).max() <= 1
-    assert [entry["batches"] for entry in pippin.open_run("run").log()] == [5, 12]
+    begun_with, stops = INSTALLED[0], [3 * n + 3 for n in range(len(INSTALLED))]
+    for engine, stop in zip([*INSTALLED, begun_with], [*stops, 12], strict=True):
+        finished = stop == 12
+        expected = [str(stop), str(finished), begun_with]
+        assert train_session(engine, -1 if finished else stop, "there") == expected
+        difference = pippin.open_run("run").sample(5, seed=2).astype(int) - np.load("there.npy")
+        assert np.abs(difference).max() <= 1, engine
+    assert [entry["batches"] for entry in pippin.open_run("run").log()] == [*stops, 12]

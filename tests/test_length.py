@@ -24,6 +24,7 @@ def test_a_finished_run_is_trained_for_longer(tmp_path):
     assert "training resumes at 50% of it with a learning rate of" in sentence
 
 
+@pytest.mark.slow
 def test_training_for_longer_is_deterministic_however_often_it_is_interrupted(tmp_path):
     for name in ("once", "interrupted"):
         tiny.train(tmp_path / name, batches=20)
@@ -80,6 +81,7 @@ def test_minutes_are_extended_likewise(tmp_path):
         tiny.train(tmp_path / "run", batches=None, minutes=0.01)
 
 
+@pytest.mark.slow
 def test_a_kill_after_the_checkpoint_and_before_the_settings_changes_nothing(tmp_path, monkeypatch):
     once = tiny.train(tmp_path / "once", batches=20)
     once = tiny.train(once.path, batches=40)
@@ -104,6 +106,7 @@ def tiny_state(run):
     return initial_state(run.folder.build_network("generator"), run.folder.build_network("discriminator"))
 
 
+@pytest.mark.slow
 def test_the_changes_are_stored_with_the_settings(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
     assert "changes" not in run.about

@@ -60,6 +60,7 @@ def gallery(path):
 # -- what is refused -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["sample", "diagram", "export", "train --from", "resume"])
 def test_a_lambda_that_names_a_function_of_keras_writes_no_file(verb, tmp_path):
     tiny.train(tmp_path / "run", batches=2)

@@ -136,6 +136,7 @@ def test_the_state_is_restored_after_an_error_too():
     assert random.getstate() == state
 
 
+@pytest.mark.slow
 def test_planning_training_and_sampling_leave_the_global_generators_alone(tmp_path):
     pair = {"generator": tiny.generator(), "discriminator": tiny.discriminator()}
     images = tiny.pictures(40)

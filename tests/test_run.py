@@ -146,31 +146,39 @@ def test_the_timeline_shows_the_snapshots(run):
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(timeline(run.snapshots())))
 
 
-def generate_with_plain_keras(path, seed, engine):
-    """Return three images of a saved generator, computed in another process without Pippin."""
-    script = f"""
+@pytest.fixture(scope="module")
+def runs_of_presets(run, tmp_path_factory):
+    """Runs of the tiny networks and of both presets. Tests only read them."""
+    place = tmp_path_factory.mktemp("presets")
+    short = {"image_size": 16, "batches": 2, "batch_size": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPPIN_CACHE", str(place / "cache"))
+        presets = ("standard", "classic")
+        return [run, *(pippin.train(tiny.pictures(), place / name, preset=name, **short) for name in presets)]
+
+
+GENERATE = """
 import sys, numpy, keras
-generator = keras.saving.load_model({str(path)!r})
-latents = numpy.random.default_rng({seed}).standard_normal((3, generator.input_shape[1])).astype("float32")
-numpy.save(sys.stdout.buffer, keras.ops.convert_to_numpy(generator(latents)))
+generators = [keras.saving.load_model(path) for path in sys.argv[1:]]
+latents = [numpy.random.default_rng(5).standard_normal((3, one.input_shape[1])).astype("float32") for one in generators]
+images = [keras.ops.convert_to_numpy(one(each)) for one, each in zip(generators, latents)]
+numpy.savez(sys.stdout.buffer, *images)
 assert "pippin" not in sys.modules
 """
-    environment = {**os.environ, "KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return np.load(io.BytesIO(done.stdout))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", OTHER_ENGINES)
-@pytest.mark.parametrize("preset", ["tiny", "standard", "classic"])
-def test_the_generator_opens_in_plain_keras_on_another_engine(run, tmp_path, preset, engine):
-    if preset != "tiny":
-        run = pippin.train(tiny.pictures(), tmp_path / preset, image_size=16, preset=preset, batches=2, batch_size=2)
-    images = generate_with_plain_keras(run.path / "generator.keras", 5, engine)
-    latents = np.random.default_rng(5).standard_normal((3, run.settings.latent_dim)).astype("float32")
-    here = keras.ops.convert_to_numpy(run.generator(latents))
-    np.testing.assert_allclose(images, here, atol=1e-4)
+def test_the_generators_open_in_plain_keras_on_another_engine(runs_of_presets, engine):
+    environment = {**os.environ, "KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    words = [sys.executable, "-c", GENERATE, *(str(run.path / "generator.keras") for run in runs_of_presets)]
+    done = subprocess.run(words, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    with np.load(io.BytesIO(done.stdout)) as images:
+        for n, run in enumerate(runs_of_presets):
+            latents = np.random.default_rng(5).standard_normal((3, run.settings.latent_dim)).astype("float32")
+            here = keras.ops.convert_to_numpy(run.generator(latents))
+            np.testing.assert_allclose(images[f"arr_{n}"], here, atol=1e-4)
 
 
 # -- what Run offers -----------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ def hangup_is_not_ignored():
     signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
@@ -91,6 +92,7 @@ def test_training_waits_for_a_drive_that_vanished(tmp_path):
     assert result.finished
 
 
+@pytest.mark.slow
 def test_after_a_long_wait_training_ends_with_the_state_safe(tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "WAIT_SECONDS", 0.02)
     fail_writes(monkeypatch, Folder, "append_log", times=10**6)
@@ -108,6 +110,7 @@ def test_after_a_long_wait_training_ends_with_the_state_safe(tmp_path, monkeypat
     assert tiny.same(tiny.state(tiny.train(stopped.path, batches=110)), tiny.state(whole))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_wait_at_once(tmp_path, monkeypatch, number):
     monkeypatch.setattr(storage, "RETRY_SECONDS", 3600)
@@ -186,6 +189,7 @@ class ResourceExhaustedError(Exception):
     """Like TensorFlow's."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "problem",
     [

@@ -147,6 +147,7 @@ def test_a_run_starts_with_the_weights_of_another(parent, tmp_path):
     assert "start" not in parent.about
 
 
+@pytest.mark.slow
 def test_a_run_resumes_without_its_parent(parent, tmp_path):
     gone = pippin.open_run(shutil.copytree(parent.path, tmp_path / "gone"))
     straight = tiny.train(tmp_path / "straight", from_run=gone, batches=6, frozen=0.5)
@@ -171,6 +172,7 @@ class KilledAt(tiny.RecordingReporter):
             raise SystemExit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", [True, False], ids=["after the first checkpoint", "before it"])
 def test_a_run_killed_early_resumes_from_the_weights_of_its_parent(parent, tmp_path, checkpoint):
     settings = {"from_run": parent, "source": tiny.pictures(seed=5), "batches": 6}
@@ -199,6 +201,7 @@ def test_a_run_does_not_resume_without_its_from_run_setting(parent, tmp_path):
         tiny.train(tmp_path / "child", batches=2)
 
 
+@pytest.mark.slow
 def test_a_parent_that_does_not_fit_is_refused_in_one_line(parent, tmp_path):
     with pytest.raises(RunError, match=r"There is no run there; .* Received: .*nowhere"):
         tiny.train(tmp_path / "child", from_run=tmp_path / "nowhere")

@@ -3,6 +3,7 @@ milliseconds."""
 
 import json
 import os
+import re
 import signal
 
 import keras
@@ -15,9 +16,37 @@ from PIL import Image
 import pippin
 from pippin.networks import Networks
 from pippin.session.reporting import Reporter
+from pippin.training import trainer
 from pippin.training.trainer import Trainer
 
 SIZE, LATENT_DIM = 16, 4
+
+build_step, compiled_steps = trainer.build_step, {}
+
+
+def renumbered(text):
+    """Return a network's JSON with the numbers of Keras' layer names counted from 0: `"dense_7"` → `"dense_0"`."""
+    names = {}
+    return re.sub(r'"([a-z]\w*)_\d+"', lambda found: f'"{found[1]}_{names.setdefault(found[0], len(names))}"', text)
+
+
+def build_step_once(engine, networks, rule):
+    """Return the compiled step of equal networks again, since tiny networks take longer to compile than to train.
+
+    A step with a projector is compiled each time: the projector's weights are constants in it.
+    """
+    if networks.projector is not None:
+        return build_step(engine, networks, rule)
+    try:
+        key = engine, rule, *(renumbered(player.to_json()) for player in (networks.generator, networks.discriminator))
+    except (TypeError, ValueError, NotImplementedError):  # a layer that Keras cannot save
+        return build_step(engine, networks, rule)
+    if key not in compiled_steps:
+        compiled_steps[key] = build_step(engine, networks, rule)
+    return compiled_steps[key]
+
+
+trainer.build_step = build_step_once
 
 
 def pictures(count=12, seed=0):
