@@ -56,9 +56,16 @@ def with_random_vectors(model, seed=0):
     return model
 
 
-@pytest.fixture(scope="module", params=["classic", "standard"])
+def build(preset):
+    """Return a preset's generator for 16×16 images: "features" is that of standard for a discriminator of features."""
+    if preset != "features":
+        return networks.build(preset, 16, 32).generator
+    return networks.build("standard", 16, 160, features="efficientnet-lite0").generator
+
+
+@pytest.fixture(scope="module", params=["classic", "standard", "features"])
 def preset(request):
-    return with_random_vectors(networks.build(request.param, 16, 32).generator)
+    return with_random_vectors(build(request.param))
 
 
 def latents(count, latent_dim, seed=5):
@@ -80,7 +87,7 @@ def onnx_images(file, given):
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_an_onnx_file_returns_the_images_of_keras_for_any_batch_size(preset, tmp_path, count):
-    given = latents(count, 32)
+    given = latents(count, preset.input_shape[1])
     file = export(trained_generator(preset), "onnx", tmp_path / "new" / "generator.onnx")
     images, expected = onnx_images(file, given), keras_images(preset, given)
     assert images.shape == (count, 16, 16, 3)
@@ -249,8 +256,8 @@ def test_there_is_no_onnx_runtime_function_for_an_unsupported_layer():
 
 PLAIN = """
 import sys, numpy as np, keras
-latents = keras.ops.convert_to_tensor(np.load("latents.npy"))
-for name in ("classic", "standard"):
+for name in ("classic", "standard", "features"):
+    latents = keras.ops.convert_to_tensor(np.load(f"{name}.npy"))
     model = keras.models.load_model(f"{name}.keras", compile=False)
     np.save(f"{name}.npy", keras.ops.convert_to_numpy(model(latents, training=False)))
 assert keras.backend.backend() == sys.argv[1]
@@ -261,17 +268,18 @@ assert not any(name.startswith("pippin") for name in sys.modules)
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_keras_without_pippin_returns_the_same_images_on_every_engine(engine, tmp_path):
-    generators = {name: with_random_vectors(networks.build(name, 16, 32).generator) for name in ("classic", "standard")}
-    given = latents(3, 32)
-    np.save(tmp_path / "latents.npy", given)
+    generators = {name: with_random_vectors(build(name)) for name in ("classic", "standard", "features")}
+    given = {name: latents(3, model.input_shape[1]) for name, model in generators.items()}
     for name, model in generators.items():
+        np.save(tmp_path / f"{name}.npy", given[name])
         export(trained_generator(model), "keras", tmp_path / f"{name}.keras")
     environment = {**os.environ, "KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3"}
     words = [sys.executable, "-c", PLAIN, engine]
     done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name, model in generators.items():
-        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), keras_images(model, given), atol=1e-4, rtol=0)
+        images = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(images, keras_images(model, given[name]), atol=1e-4, rtol=0)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="LiteRT export needs TensorFlow")
@@ -281,8 +289,8 @@ def test_a_litert_file_returns_the_images_of_keras(preset, tmp_path):
     interpreter = litert.Interpreter(model_path=str(file))
     interpreter.allocate_tensors()
     (input_,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert list(input_["shape"]) == [1, 32]
-    for latent in latents(2, 32):
+    assert list(input_["shape"]) == [1, preset.input_shape[1]]
+    for latent in latents(2, preset.input_shape[1]):
         interpreter.set_tensor(input_["index"], latent[None])
         interpreter.invoke()
         images = interpreter.get_tensor(output["index"])
