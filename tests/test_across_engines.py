@@ -100,7 +100,8 @@ def test_the_step_is_compiled_once(found, engine):
 @pytest.mark.parametrize("prefix", ["", "projected_"], ids=["pixels", "features"])
 def test_one_pass_gives_the_gradients_of_two(found, engine, player, prefix):
     one, two = results(found, engine, f"{prefix}first_step"), results(found, engine, f"{prefix}two_passes")
-    assert distance(one[f"{player}_gradients"], two[f"{player}_gradients"]) < 1e-5
+    # One of the heads' leaky ReLUs may round to the other side of 0, as above.
+    assert distance(one[f"{player}_gradients"], two[f"{player}_gradients"]) < (1e-4 if prefix else 1e-5)
 
 
 @engine_names

@@ -150,6 +150,12 @@ def test_smoothing_is_the_binomial_filter_with_repeated_edges():
     np.testing.assert_allclose(apply(smoothed, images), expected, atol=1e-5)
 
 
+def test_only_small_upsampled_maps_are_smoothed():
+    generator = networks.build("standard", 32, 8, features="efficientnet-lite0").generator
+    sides = [layer.output.shape[1] for layer in generator.layers if isinstance(layer, layers.AveragePooling2D)]
+    assert {side: sides.count(side) for side in sides} == {9: 2, 8: 2, 17: 2, 16: 2}, "features and colours"
+
+
 @pytest.mark.parametrize("layer", ["conv16a", "conv16b", "details"])
 def test_the_last_convolutions_of_the_generator_treat_edges_like_the_inside(layer):
     generator = networks.build("standard", 32, 8).generator

@@ -54,10 +54,11 @@ layout. The maps are white noise: smoothed ones brought the common layout back. 
 dominate. (StyleGAN draws new noise for each image, arXiv 1812.04948; here the noise belongs to the latent, so that a
 seed stands for one image.)"""
 
-SHARP_UPSAMPLINGS = 0
-"""Number of the last upsamplings of a generator for features that are only bilinear. The others are followed by a
-binomial filter. A bilinearly upsampled map has less variance between the places of the smaller map than at them, which
-shows as a lattice in the images; with the filter it is nearly the same everywhere."""
+SMOOTH_UPSAMPLING_SIDE = 16
+"""Largest side in pixels of an upsampled map that a binomial filter smooths, in the generator for a discriminator of
+features. A bilinearly upsampled map has less variance between the places of the smaller map than at them, which shows
+as a lattice in the images; with the filter it is nearly the same everywhere. With it at every resolution, images were
+too soft."""
 
 FILTERS = (48, 96, 192, 256)
 """Filters at 1/2, 1/4, 1/8 and 1/16 of the resolution, for images of up to 64×64."""
@@ -138,17 +139,16 @@ def _generator(
     those for RGB images of 64×64; the stages are then r = 4, 8, 16, 32 with f = 256, 192, 96, 48 filters.
 
     If `varied`, the images do not repeat the same detail at the same place: the initial map has a mean of 0 over the
-    latents at every place, noise maps are added, and upsampled maps are smoothed. Otherwise the initial map has a bias,
-    which is the same for all latents and is learnt before anything else. The generator for a discriminator of pixels is
-    not varied, because this was not measured with one.
+    latents at every place, noise maps are added, and small upsampled maps are smoothed. Otherwise the initial map has a
+    bias, which is the same for all latents and is learnt before anything else. The generator for a discriminator of
+    pixels is not varied, because this was not measured with one.
     """
     resolutions = sorted(filters)
-    smoothest = 2 * resolutions[-1] >> SHARP_UPSAMPLINGS
 
     def upsample(x: Any) -> Any:
         """Double the resolution: (B, H, W, C) → (B, 2H, 2W, C)."""
         x = layers.UpSampling2D(interpolation="bilinear")(x)
-        return smoothed(x) if varied and x.shape[1] <= smoothest else x
+        return smoothed(x) if varied and x.shape[1] <= SMOOTH_UPSAMPLING_SIDE else x
 
     latents = inputs = keras.Input((latent_dim + labels,), name="latents")  # (B, latent_dim + labels)
     if labels:
