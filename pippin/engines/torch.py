@@ -1,5 +1,6 @@
 """PyTorch: `torch.autograd.grad`, recorded once and then run as a program of ATen operations."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -118,7 +119,8 @@ class Recorded:
             Recorded.recording = False
         (result,) = results
         if self._donate and leaves[0].is_cuda and keras_tree.map_structure(_signature, result[0]) == signature[0]:
-            program = Captured(program, leaves, donated=len(keras_tree.flatten(args[0])))
+            with contextlib.suppress(RuntimeError):  # a CUDA graph cannot contain every operation
+                program = Captured(program, leaves, donated=len(keras_tree.flatten(args[0])))
         template = keras_tree.map_structure(lambda leaf: 0, result)
         self.programs.append((signature, lambda leaves: keras_tree.pack_sequence_as(template, program(leaves))))
         return result
