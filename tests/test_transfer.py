@@ -57,6 +57,11 @@ def test_the_coarse_stages_of_a_larger_generator_compute_the_same_as_the_smaller
     np.testing.assert_allclose(mine[..., : theirs.shape[-1]], theirs, rtol=1e-4)
 
 
+def test_the_coarse_stages_of_128_are_those_of_64():
+    small, large = standard.stage_filters(64), standard.stage_filters(128)
+    assert small == {side: large[side] for side in small}
+
+
 @pytest.mark.parametrize("labels", [0, 2])
 def test_a_generator_without_noise_maps_and_with_biases_starts_one_that_has_noise_maps_and_no_biases(labels):
     old = filled(standard.build(16, 128, labels=labels)[0])

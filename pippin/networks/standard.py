@@ -57,15 +57,19 @@ seed stands for one image.)"""
 SMOOTH_UPSAMPLING_SIDE = 16
 """Largest side in pixels of an upsampled map that a binomial filter smooths, in the generator for a discriminator of
 features. A bilinearly upsampled map has less variance between the places of the smaller map than at them, which shows
-as a lattice in the images; with the filter it is nearly the same everywhere. With it at every resolution, images were
-too soft."""
+as a lattice in the images; with the filter it is nearly the same everywhere. With the filter at larger sides too,
+images became soft."""
 
-FILTERS = (48, 96, 192, 256)
-"""Filters at 1/2, 1/4, 1/8 and 1/16 of the resolution, for images of up to 64×64."""
-
-WIDE_FILTERS = (24, 48, 96, 160, 224, 256)
-"""Filters at 1/2 to 1/64 of the resolution, for larger images, whose first stages would otherwise take most of the time
-and memory."""
+FILTERS = {
+    16: (48, 96),
+    32: (48, 96, 192),
+    64: (48, 96, 192, 256),
+    128: (24, 48, 96, 192, 256),
+    256: (24, 48, 96, 160, 224, 256),
+}
+"""Image size → filters at 1/2, 1/4, … of its resolution, down to 4×4. At 128×128 the stages up to 32×32 are those of
+64×64, so that a run at 128×128 can start from one at 64×64. The first stages of 256×256 are narrower, because they
+would otherwise take most of the time and memory."""
 
 DETAIL_FILTERS = 16
 """Filters at the full resolution, before the generator's last convolution."""
@@ -86,9 +90,7 @@ def noise_dimensions(latent_dim: int) -> int:
 
 def stage_filters(image_size: int) -> dict[int, int]:
     """Return the filters of each stage by its resolution, from `MIN_SIDE` to half of `image_size`."""
-    widths = FILTERS if image_size <= 64 else WIDE_FILTERS
-    resolutions = [2**power for power in range(2, 8) if 2**power < image_size]
-    return dict(zip(resolutions[::-1], widths, strict=False))
+    return {image_size >> n: filters for n, filters in enumerate(FILTERS[image_size], 1)}
 
 
 def build(
