@@ -4,10 +4,12 @@ import dataclasses
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import types
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import keras
 import numpy as np
@@ -23,8 +25,10 @@ from pippin.errors import ExportError
 from pippin.export import TrainedGenerator, export, huggingface, onnx_forward, onnx_layers
 from pippin.export.trained_generator import TOLERANCE
 from pippin.networks.layers import LocallyConnected2D
+from pippin.pictures import to_uint8
 from pippin.runs import backend
 from pippin.settings import Settings, choose
+from pippin.training import draws
 
 ABOUT = {
     "source": "home/username/apples",
@@ -354,7 +358,7 @@ EVALUATION = {
 
 def test_the_model_card_states_what_is_known(tmp_path):
     folder = export(trained_generator(tiny.generator(), EVALUATION), "huggingface", tmp_path / "model")
-    assert sorted(os.listdir(folder)) == ["README.md", "generator.keras", "generator.onnx", "samples.png"]
+    assert sorted(os.listdir(folder)) == sorted(huggingface.FILES)
     card = (folder / "README.md").read_text(encoding="utf-8")
     front, text = card.removeprefix("---\n").split("\n---\n", 1)
     assert "license:" in front.splitlines(), "the user must choose it"
@@ -376,6 +380,22 @@ def test_the_model_card_states_what_is_known(tmp_path):
     assert "not checked" not in text
     assert "username" not in card
     assert "None" not in card
+
+
+def test_the_app_of_a_space_generates_what_pippin_samples(tmp_path, monkeypatch):
+    """Gradio is not installed here, so a stand-in takes its place: only what the app computes is tested."""
+    trained = trained_generator(tiny.generator())
+    folder = export(trained, "huggingface", tmp_path / "model")
+    monkeypatch.setitem(sys.modules, "gradio", MagicMock())
+    monkeypatch.chdir(folder)
+    space = runpy.run_path("app.py")
+    latents = draws.seed_latents([5, 6], trained.latent_dim)
+    assert np.array_equal(np.stack([space["latent"](5), space["latent"](6)]), latents)
+    images = [np.asarray(picture.resize((tiny.SIZE, tiny.SIZE), 0)) for picture, _ in space["sample"](5, 1.0)[:2]]
+    expected = to_uint8(trained.generate(latents))
+    assert np.abs(np.stack(images).astype(int) - expected).max() <= 1
+    assert np.allclose(space["between"](latents[0], latents[1], 0.0), latents[0], atol=1e-6)
+    assert np.asarray(space["walk"](5, 6, 1.0, 1.0)).shape == (256, 256, 3)
 
 
 def test_the_model_card_states_what_was_not_evaluated():

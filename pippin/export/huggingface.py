@@ -1,6 +1,7 @@
-"""Export as a Hugging Face model repository: the generator, sample images and a model card."""
+"""Export as a Hugging Face model repository: generator, sample images, model card, and a Gradio app for a Space."""
 
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,17 @@ from pippin.export.trained_generator import TrainedGenerator, require_package
 from pippin.host.files import atomic_files, write_errors
 from pippin.pictures import GREY, RGBA
 from pippin.show import grid, save_picture
+from pippin.training import draws
 
 SAMPLES = 64
 """Number of generated images on the model card. They are not selected."""
 
-FILES = ("generator.keras", "generator.onnx", "samples.png", "README.md")
+FILES = ("generator.keras", "generator.onnx", "samples.png", "app.py", "requirements.txt", "README.md")
 """The files of the repository, in the order in which they are put in place."""
+
+
+REQUIREMENTS = ("gradio", "numpy", "onnxruntime", "pillow")
+"""What the app needs. Pippin itself needs no Gradio."""
 
 
 def write(trained: TrainedGenerator, path: Path) -> None:
@@ -34,7 +40,15 @@ def write(trained: TrainedGenerator, path: Path) -> None:
         keras_file.write(trained, part / "generator.keras")
         onnx_file.write(trained, part / "generator.onnx")
         save_picture(grid(trained.samples(SAMPLES)), part / "samples.png")
+        (part / "app.py").write_text(app(), encoding="utf-8")
+        (part / "requirements.txt").write_text("".join(f"{name}\n" for name in REQUIREMENTS), encoding="utf-8")
         (part / "README.md").write_text(model_card(trained), encoding="utf-8", errors="backslashreplace")
+
+
+def app() -> str:
+    """Return the Gradio app, which reads all facts about the generator from `generator.onnx`."""
+    text = resources.files("pippin.export").joinpath("app.txt").read_text(encoding="utf-8")
+    return text.replace("@@PURPOSE@@", str(int(draws.Purpose.SEED_LATENTS)))
 
 
 def model_card(trained: TrainedGenerator) -> str:

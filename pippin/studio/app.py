@@ -18,11 +18,13 @@ from pippin.studio.answers import (
     unexpected_error_answer,
 )
 from pippin.studio.events import event_routes
+from pippin.studio.explore_routes import explore_routes
 from pippin.studio.gather import gather_routes
 from pippin.studio.guard import Access
 from pippin.studio.job_routes import job_routes
 from pippin.studio.session import session_routes
 from pippin.studio.state import Studio
+from pippin.studio.take_routes import take_routes
 from pippin.studio.train_routes import train_routes
 
 STATIC = Path(__file__).parent / "static"
@@ -47,6 +49,8 @@ def make_app(studio: Studio, access: Access) -> Starlette:
             *job_routes(),
             *train_routes(),
             *event_routes(),
+            *explore_routes(),
+            *take_routes(),
         ],
         exception_handlers={
             RequestError: refusal_answer,

@@ -14,12 +14,14 @@ from pippin import measure
 from pippin.errors import RunError, SourceError
 from pippin.host.files import atomic_path, run_errors
 from pippin.host.own_files import read_own, require_own
+from pippin.host.text import printable
 from pippin.measure.memorisation import NEAR_QUANTILE
 from pippin.pictures import prepare
 from pippin.runs.folder import Folder
 from pippin.runs.provenance import Provenance
 from pippin.runs.run import Run
 from pippin.sampling.directions import Directions, find_directions
+from pippin.sampling.inversion import STEPS
 from pippin.sampling.latents import closed_path, labels_between
 
 Progress = Callable[[int, int], None]
@@ -138,7 +140,9 @@ def walk(progress: Progress, path: str, which: str, positions: Sequence[dict[str
     run = _open(path, which)
     inputs = np.stack([_inputs(run, position) for position in positions])
     latents, labels = inputs[:, : run.latent_dim], inputs[:, run.latent_dim :]
-    steps = np.concatenate([closed_path(latents, frames), labels_between(labels, frames)], axis=1)
+    steps = closed_path(latents, frames)
+    if run.labels:
+        steps = np.concatenate([steps, labels_between(labels, frames)], axis=1)
     images = run.generate(steps.astype(np.float32), progress)
     return {"images": [_png(image) for image in images], "batch": run.folder.generator_batches}
 
@@ -175,13 +179,13 @@ def save_position(progress: Progress, path: str, which: str, position: dict[str,
 
 
 def find(progress: Progress, path: str, photo: str, found: str, steps: int) -> dict[str, Any]:
-    """Find a photo, and store the latent in a picture of the run.
+    """Find a photo, and store the latent in a picture of the run. `steps` 0 means the default.
 
     Returns:
         `photo`, `image` and `trajectory`, PNG files; `distance`, `pixel_error` and `verdict`.
     """
     run = _open(path, "best")
-    inversion = run.find(photo, steps=steps, progress=progress)
+    inversion = run.find(photo, steps=steps or STEPS, progress=progress)
     target = _found_file(run, found)
     with run_errors(run.path):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -224,10 +228,10 @@ def nearest(progress: Progress, path: str, which: str, position: dict[str, Any],
         "nearest": [
             {
                 "distance": float(distances[n]),
-                "path": owners.get(int(rows[n]), ""),
-                "image": _png(dataset.images[rows[n]]),
+                "path": printable(owners.get(row, "")),
+                "image": _png(dataset.images[row]),
             }
-            for n in closest
+            for n, row in ((n, int(rows[n])) for n in closest)
         ],
         "very_near": bool(distances[closest[0]] < np.quantile(between.min(axis=1), NEAR_QUANTILE)),
     }

@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute, Route
 from pippin.host.files import run_errors
 from pippin.host.text import portable_name
 from pippin.settings import check_image_size
-from pippin.studio import tasks
 from pippin.studio.answers import Body, RequestError, json_answer
 from pippin.studio.audits import STATUSES, SetAudit, StoredAudit
 from pippin.studio.jobs import Job
@@ -23,6 +22,7 @@ from pippin.studio.places import PICTURE_SUFFIXES, count_pictures
 from pippin.studio.routing import integer, png, route
 from pippin.studio.sets import PictureSet
 from pippin.studio.state import Studio
+from pippin.studio.worker import TASKS
 
 MAX_FILE_BYTES = 512 * 2**20
 """Largest size of an uploaded file in bytes. Photos have up to 100 MB, and short videos more."""
@@ -230,7 +230,9 @@ def _audit(studio: Studio, request: Request, body: AuditOrder) -> Any:
 
     def work(job: Job) -> Any:
         options = preparation.non_default()
-        found = studio.hand.run(tasks.audit, source, size, options, body.outliers, progress=studio.jobs.progress(job))
+        found = studio.hand.run(
+            (TASKS, "audit"), source, size, options, body.outliers, progress=studio.jobs.progress(job)
+        )
         thumbnails = found.pop("thumbnails")
         audit = SetAudit.reopen(StoredAudit(image_size=size, preparation=options, **found), thumbnails)
         if audit is None:
@@ -313,7 +315,7 @@ def _original(studio: Studio, request: Request) -> Response:
     chosen = _set(studio, request)
     audit = chosen.require_audit(request.path_params["audit"])
     file = _original_file(studio, chosen, audit, _number(request, "n", len(audit.dataset.files)))
-    return png(None if file is None else studio.explorer.run(tasks.original, str(file)), kind="image/jpeg")
+    return png(None if file is None else studio.explorer.run((TASKS, "original"), str(file)), kind="image/jpeg")
 
 
 def _leave_out(studio: Studio, request: Request, body: LeftOut) -> Any:

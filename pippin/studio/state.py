@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from pippin.studio.config import StudioConfig
+from pippin.studio.images import Images
 from pippin.studio.jobs import Jobs
 from pippin.studio.places import Places
 from pippin.studio.runs import Runs
@@ -29,7 +30,7 @@ class Studio:
         config: the arguments.
         root: the studio's folder beside the runs.
         ended: set when the server ends, so that streams of events end too.
-        places, sets, runs, jobs: see their classes.
+        places, sets, runs, images, jobs: see their classes.
         explorer: the process that generates images.
         hand: the process for the work of jobs.
     """
@@ -41,6 +42,7 @@ class Studio:
         self.places = Places(config)
         self.sets = PictureSets(self.root, self.places)
         self.runs = Runs(config, self.sets, Trainings(self.root / "trainings"))
+        self.images = Images()
         self.jobs = Jobs()
         self.explorer = Worker(EXPLORER_IDLE_SECONDS)
         self.hand = Worker(JOBS_IDLE_SECONDS)

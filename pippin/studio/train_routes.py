@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from pippin.studio import tasks
 from pippin.studio.answers import Body, RequestError
 from pippin.studio.jobs import Job
 from pippin.studio.orders import Order, command_text, described_settings, preparation_words, setting_words
@@ -17,6 +16,7 @@ from pippin.studio.run_files import snapshot_name
 from pippin.studio.sets import PictureSet
 from pippin.studio.sheets import reduced_sheet
 from pippin.studio.state import Studio
+from pippin.studio.worker import TASKS
 
 DEFAULT_SIZE = 64
 """Image size in the name of a run if the user leaves it open."""
@@ -91,7 +91,7 @@ def _plan(studio: Studio, request: Request, order: Order) -> Any:
     def work(job: Job) -> Any:
         progress = studio.jobs.progress(job)
         arguments = source, str(path), order.preset, order.image_size, settings, options, order.speed
-        found = studio.hand.run(tasks.plan, *arguments, progress=progress)
+        found = studio.hand.run((TASKS, "plan"), *arguments, progress=progress)
         existing = None
         if studio.runs.exists(run_id):
             summary = studio.runs.summary(run_id)
@@ -217,4 +217,7 @@ def _sheet(studio: Studio, request: Request, name: str) -> Response:
 
 
 def _output(studio: Studio, request: Request) -> Any:
-    return {"lines": studio.runs.trainings.output(request.path_params["run"])[-200:]}
+    """Answer with what a training printed."""
+    run_id = request.path_params["run"]
+    studio.runs.summary(run_id)  # there must be such a run
+    return {"lines": studio.runs.trainings.output(run_id)[-200:]}

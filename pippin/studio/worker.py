@@ -5,6 +5,7 @@ when it is first needed, runs one task at a time, and ends when it was idle for 
 again.
 """
 
+import importlib
 import os
 import pickle
 import signal
@@ -17,8 +18,11 @@ from typing import Any, BinaryIO
 
 from pippin.errors import PippinError
 
-Task = Callable[..., Any]
-"""A function of a module, which is called as `task(progress, *arguments)`, with `progress(done, total)`."""
+TASKS, EXPLORER = "pippin.studio.tasks", "pippin.studio.explorer"
+"""The modules whose functions are tasks. The server does not import the second one, which loads Keras."""
+
+Task = tuple[str, str]
+"""A module and a function in it, which is called as `task(progress, *arguments)`, with `progress(done, total)`."""
 
 
 class TaskError(PippinError):
@@ -64,18 +68,36 @@ class Worker:
     def cancel(self) -> None:
         """End the task that runs now, by ending the process."""
         self._cancelled = True
-        self.close()
+        self._kill()
 
     def close(self) -> None:
         """End the process and what it started."""
+        self.cancel()
+        with self._turn:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._close_pipes()
+
+    def _kill(self) -> None:
+        """End the process, if it runs, and what it started."""
         process = self._process
-        if process is not None and process.poll() is None:
-            with suppress(OSError):
-                if hasattr(os, "killpg"):
-                    os.killpg(process.pid, signal.SIGKILL)
-                else:
-                    process.kill()
-            process.wait()
+        if process is None or process.poll() is not None:
+            return
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
+
+    def _close_pipes(self) -> None:
+        """Close the pipes of a process that ended. No task may run, since it reads from one of them."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+            self._process = None
 
     def _run(self, task: Task, arguments: tuple[Any, ...], progress: Callable[[int, int], None]) -> Any:
         """Return the result of a task, in the process that runs or in a new one."""
@@ -84,23 +106,25 @@ class Worker:
         assert process.stdout is not None
         try:
             _send(process.stdin, (task, arguments))
-            while True:
+            kind, value = pickle.load(process.stdout)
+            while kind == "progress":
+                progress(*value)
                 kind, value = pickle.load(process.stdout)
-                if kind == "progress":
-                    progress(*value)
-                elif kind == "result":
-                    return value
-                else:
-                    raise value
         except (EOFError, OSError, pickle.UnpicklingError):
-            self.close()
+            self._kill()
+            self._close_pipes()
             if self._cancelled:
                 raise Cancelled from None
             raise TaskError("The process for this work ended, perhaps for lack of memory; try again.") from None
+        if kind == "error":
+            raise value
+        return value
 
     def _started(self) -> "subprocess.Popen[bytes]":
         """Return the process, started if it does not run."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self._close_pipes()
+        if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pippin.studio.worker"],
                 stdin=subprocess.PIPE,
@@ -114,7 +138,8 @@ class Worker:
         """End the process unless a task runs."""
         if self._turn.acquire(blocking=False):
             try:
-                self.close()
+                self._kill()
+                self._close_pipes()
             finally:
                 self._turn.release()
 
@@ -134,7 +159,8 @@ def main() -> None:
         except EOFError:
             return
         try:
-            answer = "result", task(lambda done, total: _send(results, ("progress", (done, total))), *arguments)
+            function = getattr(importlib.import_module(task[0]), task[1])
+            answer = "result", function(lambda done, total: _send(results, ("progress", (done, total))), *arguments)
         except PippinError as problem:
             answer = "error", type(problem)(str(problem))
         except MemoryError:
