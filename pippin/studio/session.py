@@ -1,6 +1,7 @@
 """Routes of the session: the token of the page, what the studio offers, and the password."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -11,8 +12,12 @@ from starlette.routing import BaseRoute, Route
 import pippin
 from pippin import engines
 from pippin.host.cores import available_cores
+from pippin.host.text import printable
 from pippin.settings import IMAGE_SIZES
 from pippin.studio.answers import Body, error_answer, json_answer, read_body
+from pippin.studio.explore_routes import MAX_PHOTO_BYTES
+from pippin.studio.gather import MAX_FILE_BYTES, MAX_UPLOAD_BYTES, MAX_UPLOAD_FILES
+from pippin.studio.places import PICTURE_SUFFIXES
 
 WRONG_PASSWORD_SECONDS = 1.0
 """Pause before the answer to a wrong password, in seconds, during which no other password is tried. A password of eight
@@ -67,6 +72,15 @@ def _offers(request: Request) -> dict[str, Any]:
         "runs_folder": str(config.runs_root),
         "engine": engines.choose(),
         "device_hint": f"{available_cores()} cores, {memory:.1f} GiB",
+        "may_name_folders": not config.is_remote,
+        "working_folder": printable(str(Path.cwd())),
+        "limits": {
+            "file_bytes": MAX_FILE_BYTES,
+            "upload_bytes": MAX_UPLOAD_BYTES,
+            "upload_files": MAX_UPLOAD_FILES,
+            "photo_bytes": MAX_PHOTO_BYTES,
+        },
+        "suffixes": list(PICTURE_SUFFIXES),
         "sizes": list(IMAGE_SIZES),
     }
 
