@@ -22,18 +22,18 @@ class Client:
         self.token = self.get("/api/session").json()["token"]
 
     def get(self, path, **options):
-        return self.session.get(self.address + path, timeout=60, **options)
+        return self.session.get(self.address + path, timeout=300, **options)
 
     def send(self, method, path, body=None, **options):
         """Send a request that changes something, with a body in JSON or in bytes."""
         headers = {"X-Pippin-Token": self.token, **options.pop("headers", {})}
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
-        return self.session.request(method, self.address + path, timeout=60, headers=headers, **content, **options)
+        return self.session.request(method, self.address + path, timeout=300, headers=headers, **content, **options)
 
     def post(self, path, body=None, **options):
         return self.send("POST", path, body, **options)
 
-    def finished(self, job, seconds=120):
+    def finished(self, job, seconds=600):
         """Wait for a job to end, and return it."""
         end = time.monotonic() + seconds
         while (found := self.get(f"/api/jobs/{job['id']}").json())["ended"] is None:

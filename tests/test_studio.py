@@ -20,6 +20,7 @@ from studio_server import serving
 from pippin.runs.documents import HOLDER, LOCK
 from pippin.session.lock import current_holder, training_lock
 from pippin.studio.health import health
+from pippin.studio.jobs import line_progress
 from pippin.studio.run_files import RunFiles, state_metadata
 
 
@@ -423,6 +424,11 @@ def test_jobs_wait_and_can_be_cancelled(client):
     while first.ended is None:
         threading.Event().wait(0.01)
     assert (first.state, first.result, second.state) == ("done", 1, "cancelled")
+
+
+def test_the_progress_of_a_command_is_read_from_its_lines():
+    assert line_progress("generating: 1,024 of 4,096, 42 s left") == {"done": 1024, "total": 4096}
+    assert line_progress("64 pictures in grid.png") == {}
 
 
 def test_a_task_that_fails_says_why_and_the_next_one_works(client):

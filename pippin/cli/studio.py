@@ -1,11 +1,15 @@
 """The verb `studio`: all of Pippin on a page in the browser."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pippin.cli.printing import print_line
+
+PASSWORD_VARIABLE = "PIPPIN_STUDIO_PASSWORD"
+"""Environment variable of the password."""
 
 
 def studio(
@@ -22,7 +26,7 @@ def studio(
         typer.Option(
             help="Password of the page, at least 8 characters. Other users of this computer see it in the list of "
             "processes, unless it is given in PIPPIN_STUDIO_PASSWORD.",
-            envvar="PIPPIN_STUDIO_PASSWORD",
+            envvar=PASSWORD_VARIABLE,
             show_envvar=False,
         ),
     ] = None,
@@ -36,6 +40,7 @@ def studio(
     from pippin.studio.server import serve
 
     config = make_config(folders or (), host, port, password)
+    os.environ.pop(PASSWORD_VARIABLE, None)  # trainings need not know it
 
     def announce(address: str) -> None:
         print_line(f"The studio: {address} (Ctrl-C ends it; trainings continue)")

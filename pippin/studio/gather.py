@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -161,7 +162,7 @@ async def _upload(request: Request) -> Response:
         raise RequestError(403, "forbidden", "Files can only be added to an upload, not to a folder of yours.")
     name = stored_name(request.query_params.get("name", ""))
     with run_errors(chosen.folder):
-        _require_room(chosen.folder)
+        await run_in_threadpool(_require_room, chosen)
         part = chosen.folder / f".{secrets.token_hex(8)}.part"
         size = 0
         try:
@@ -177,7 +178,7 @@ async def _upload(request: Request) -> Response:
             raise RequestError(400, "settings", "The upload was interrupted.") from None
         finally:
             part.unlink(missing_ok=True)
-    chosen.version += 1
+    chosen.count_upload(size)
     return json_answer({"name": path.name, "bytes": size}, 201)
 
 
@@ -202,13 +203,12 @@ def _unused(path: Path) -> Path:
     return tried
 
 
-def _require_room(folder: Path) -> None:
+def _require_room(chosen: PictureSet) -> None:
     """Raise a `RequestError` if an upload is full, or the disk nearly is."""
-    with os.scandir(folder) as entries:
-        sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
-    if len(sizes) >= MAX_UPLOAD_FILES or sum(sizes) > MAX_UPLOAD_BYTES:
+    files, total = chosen.usage()
+    if files >= MAX_UPLOAD_FILES or total > MAX_UPLOAD_BYTES:
         raise RequestError(413, "too_large", "This upload is full; name a folder instead.")
-    if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
+    if shutil.disk_usage(chosen.folder).free < MIN_FREE_BYTES:
         raise RequestError(413, "too_large", "The disk is nearly full; free some space first.")
 
 

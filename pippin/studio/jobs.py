@@ -2,6 +2,7 @@
 
 import itertools
 import queue
+import re
 import secrets
 import subprocess
 import sys
@@ -154,6 +155,16 @@ class Jobs:
         self.update(job, state=state, message=message, ended=time.time())
 
 
+def line_progress(line: str) -> dict[str, int]:
+    """Return the progress that a line of the command line tells, as `done` and `total`; empty if it tells none."""
+    match = _PROGRESS.search(line)
+    return {name: int(match[name].replace(",", "")) for name in ("done", "total")} if match else {}
+
+
+_PROGRESS = re.compile(r"(?P<done>[0-9][0-9,]{0,14}) of (?P<total>[0-9][0-9,]{0,14})\b")
+"""How `pippin.cli.console` prints progress where there is no terminal: `generating: 32 of 64, 5 s left`."""
+
+
 def run_command(jobs: Jobs, job: Job, words: list[str]) -> list[str]:
     """Run a verb of the command line in a process, as a part of a job, and return the lines that it printed.
 
@@ -188,7 +199,7 @@ def run_command(jobs: Jobs, job: Job, words: list[str]) -> list[str]:
     with process.stdout:
         for line in process.stdout:
             lines = [*lines[1 - MAX_LINES :], printable(line.rstrip("\n"))]
-            jobs.update(job, message=lines[-1])
+            jobs.update(job, message=lines[-1], **line_progress(lines[-1]))
     code = process.wait()
     if cancelled.is_set():
         raise Cancelled

@@ -57,6 +57,7 @@ class PictureSet:
         self.lock = threading.RLock()
         self._audit: SetAudit | None = None
         self.version = 0
+        self._usage: tuple[int, int] | None = None
 
     @property
     def id(self) -> str:
@@ -90,6 +91,22 @@ class PictureSet:
         if audit is None or audit_id not in (None, audit.id):
             raise RequestError(409, "stale", "The pictures were not checked yet, or again since then; reload the list.")
         return audit
+
+    def usage(self) -> tuple[int, int]:
+        """Return the number of files in the folder of an upload, and their bytes. The folder is read once."""
+        with self.lock:
+            if self._usage is None:
+                with os.scandir(self.folder) as entries:
+                    sizes = [entry.stat(follow_symlinks=False).st_size for entry in entries]
+                self._usage = len(sizes), sum(sizes)
+            return self._usage
+
+    def count_upload(self, size: int) -> None:
+        """Count an uploaded file of `size` bytes."""
+        with self.lock:
+            files, total = self.usage()
+            self._usage = files + 1, total + size
+            self.version += 1
 
     def leave_out(self, paths: Iterable[str], left_out: bool) -> None:
         """Leave files out, or take them back.
