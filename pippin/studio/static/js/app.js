@@ -4,7 +4,7 @@ import { el, fill, say } from "./dom.js";
 import { explore } from "./explore.js";
 import { gather } from "./gather.js";
 import { icon } from "./icons.js";
-import { report } from "./parts.js";
+import { clearToasts, report } from "./parts.js";
 import { plan } from "./plan.js";
 import { ACTIVE, on, openStore, runOf, store, watch } from "./store.js";
 import { train } from "./train.js";
@@ -78,6 +78,7 @@ addEventListener("unhandledrejection", (event) => { event.preventDefault(); repo
 let place = null;
 addEventListener("hashchange", () => {
   const next = location.hash.split("/")[1];
+  clearToasts();
   show();
   if (next !== place) { main.focus({ preventScroll: true }); scrollTo(0, 0); }
   place = next;

@@ -26,6 +26,9 @@ export function toast(text, lasting = false) {
   if (!lasting) setTimeout(() => message.remove(), 5000);
 }
 
+/** Removes the messages, which belong to the place that the user leaves. */
+export const clearToasts = () => toasts.replaceChildren();
+
 /** Shows what went wrong; a request that was given up is not a problem. */
 export function report(problem) {
   if (problem.name === "AbortError") return;
