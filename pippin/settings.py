@@ -14,6 +14,10 @@ IMAGE_SIZES = (16, 32, 64, 128, 256)
 DEFAULT_BATCHES = 5000
 FEATURES = ("efficientnet-lite0", "none")
 
+SYNTHETIC, RANDOM = STARTS = "synthetic", "random"
+"""The initial weights of the standard networks: trained on synthetic pictures (see `pippin.networks.start_weights`), or
+random."""
+
 SCORING_NETWORK = "efficientnet-lite1"
 """The network whose features are compared at checkups, by `evaluate` unless another is chosen, and by `curate`. The
 discriminator does not use it: scores by features that the discriminator uses are biased (arXiv 2203.06026)."""
@@ -147,6 +151,11 @@ class Settings:
         "half-life of the averaged generator's weights, as a fraction of the images seen, 0 to 1",
         "a half-life that grows with the run forgets the beginning and smooths the end",
     )
+    start: str = _setting(
+        SYNTHETIC,
+        "initial weights: synthetic for networks trained on drawn shapes and textures, or random",
+        "a generator that can draw shapes already learns photographs in fewer batches",
+    )
     from_run: str | None = _setting(None, "folder of the run whose layers this run starts from", "")
 
     def __post_init__(self) -> None:
@@ -169,6 +178,8 @@ class Settings:
         if self.preset == "classic" and self.features != "none":
             received = f"Received: features={self.features}"
             raise SettingsError(f"The discriminator of the classic preset takes pixels; use features=none. {received}")
+        if self.start not in STARTS:
+            raise SettingsError(f"start must be {' or '.join(STARTS)}. Received: start={self.start}")
         if self.rule not in ("auto", "relativistic", "alternating"):
             raise SettingsError(f"rule must be auto, relativistic or alternating. Received: rule={self.rule}")
 
@@ -210,6 +221,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augment_p": 0.0,
         "shift_p": 0.0,
         "blur": 0.0,
+        "start": RANDOM,
     },
 }
 """Preset → the settings that differ from the defaults of `Settings`."""
@@ -226,6 +238,7 @@ PIXELS: dict[str, Any] = {
     "augment_p": 0.3,
     "shift_p": 0.3,
     "blur": 0.08,
+    "start": RANDOM,
 }
 """Settings of the standard preset that differ from the defaults if the discriminator takes pixels (at 64×64)."""
 
@@ -238,6 +251,10 @@ memorises so few images."""
 
 FEW_AUGMENT_P = 0.5
 """`augment_p` for fewer than `FEW` training images."""
+
+START_SIZE = 64
+"""Side in pixels of the smallest images that start with the synthetic start weights. Networks for smaller images have
+fewer filters in each stage, so the weights do not fit."""
 
 _CLASSIC = "the networks and the alternating rule of the article, with Adam as in DCGAN (arXiv 1511.06434)"
 
@@ -334,6 +351,9 @@ def choose(
         reasons |= dict.fromkeys(PIXELS, "the discriminator takes pixels")
         if scale != 1:
             reasons["gamma"] = reasons["gamma_end"] = "the squared gradient norm grows with the number of pixels"
+    if preset == "standard" and size < START_SIZE:
+        values["start"] = RANDOM
+        reasons["start"] = f"the synthetic start weights are for images of {START_SIZE}×{START_SIZE} pixels and more"
     if preset == "standard" and images is not None and images < FEW:
         values["augment_p"] = FEW_AUGMENT_P
         reasons["augment_p"] = f"the discriminator soon memorises {images:,} images, so augmentation is stronger"

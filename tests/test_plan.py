@@ -68,7 +68,7 @@ def test_given_networks_determine_the_image_size():
 def test_settings_that_follow_from_the_networks_are_not_called_given():
     made = pippin.plan(tiny.pictures(), generator=tiny.generator(), discriminator=tiny.discriminator(), seed=3)
     assert made.choice.given == {"seed"}
-    assert made.choice.derived == {"latent_dim", "features", "image_size"}
+    assert made.choice.derived == {"latent_dim", "features", "image_size", "start"}
     assert (made.settings.latent_dim, made.settings.features) == (tiny.LATENT_DIM, "none")
     assert made.choice.reasons["latent_dim"] == "the input of the given generator"
     assert made.choice.reasons["features"] == "the given discriminator takes images"
@@ -87,7 +87,7 @@ def test_a_setting_that_contradicts_a_network_is_refused():
 def test_a_run_keeps_which_settings_were_given(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2, seed=3)
     assert run.folder.choice.given == {"batches", "batch_size", "seed"}
-    assert run.folder.choice.derived == {"latent_dim", "features", "image_size"}
+    assert run.folder.choice.derived == {"latent_dim", "features", "image_size", "start"}
     assert run.folder.choice.reasons == run.about["reasons"]
 
 

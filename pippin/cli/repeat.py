@@ -16,7 +16,11 @@ OPTIONS = {
     "from_run": "--from",
 }
 """Setting → its option of `pippin train`. They are always given, because their defaults depend on the pictures or the
-machine; other settings are given with `--set` if the user gave them."""
+machine."""
+
+ALWAYS_SET = {"start"}
+"""Settings that are always given with `--set`, because older runs had another default. Other settings are given if the
+user gave them."""
 
 OF_NETWORKS = {"latent_dim", "features"}
 """Settings that follow from the user's own networks, if a run has them. The command line has no option for these."""
@@ -34,7 +38,7 @@ def training_command(run: "RunRecord") -> str:
     source = str(run.about["source"])
     words = ["pippin", "train", "ARRAY" if source.startswith(ARRAY) else source.removeprefix(BUILT_IN)]
     for name, value in settings.items():
-        if value is None or (name not in OPTIONS and name not in choice.given):
+        if value is None or name not in {*OPTIONS, *ALWAYS_SET, *choice.given}:
             continue
         words += [OPTIONS[name], f"{value}"] if name in OPTIONS else ["--set", f"{name}={value}"]
     for name, value in run.folder.preparation.non_default().items():

@@ -73,7 +73,7 @@ from pippin.runs.documents import (
 )
 from pippin.runs.network_files import file_checksum, no_check, read_network, write_network
 from pippin.sampling.directions import Directions
-from pippin.settings import GIVEN, Choice, Settings
+from pippin.settings import GIVEN, RANDOM, Choice, Settings
 from pippin.show import save_picture
 from pippin.training.anchors import Anchors
 
@@ -107,7 +107,7 @@ class Folder(StateFiles):
             raise RunError(f"There is no run there; `pippin train` makes one. Received: {path}")
         self.about = about
         try:
-            self.settings = Settings.from_dict(about["settings"])
+            self.settings = Settings.from_dict({"start": RANDOM, **about["settings"]})  # older runs have no `start`
             self.preparation = Preparation.from_dict(about.get("preparation"))
         except (SettingsError, TypeError, ValueError, OverflowError) as problem:
             raise RunError(damaged(self.path / SETTINGS, problem)) from None

@@ -15,7 +15,7 @@ from pippin.networks import Networks
 from pippin.pictures import GREY, RGB, Dataset, Preparation, open_source, prepare, typical_side
 from pippin.session import memory
 from pippin.session.memory import format_gib
-from pippin.settings import IMAGE_SIZES, Choice, Settings, choose
+from pippin.settings import IMAGE_SIZES, RANDOM, Choice, Settings, choose
 from pippin.training.trainer import Trainer
 
 USABLE_SHARE = 0.9
@@ -186,6 +186,8 @@ def _derived_settings(
         derived["latent_dim"] = latent_dim, "the input of the given generator"
     if discriminator is not None:
         derived["features"] = "none", "the given discriminator takes images"
+    if (generator, discriminator) != (None, None):
+        derived["start"] = RANDOM, "the given networks start with the weights that they have"
     for name, (value, _) in derived.items():
         if given.get(name) not in (None, value):
             raise SettingsError(

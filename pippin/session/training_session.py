@@ -29,7 +29,8 @@ from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
 from pippin.session.resume import changed_length, changes
 from pippin.session.storage import Storage
-from pippin.session.transfer import start_from
+from pippin.session.transfer import start_from, start_from_synthetic
+from pippin.settings import SYNTHETIC
 from pippin.training.health import Finding
 from pippin.training.trainer import Tick, Trainer
 
@@ -61,8 +62,9 @@ class TrainingSession:
     def open(cls, path: Path, plan: Plan) -> "TrainingSession":
         """Open or create a run, and load its last checkpoint.
 
-        A run without a checkpoint starts from the run `from_run`, if the settings name one. That includes a run that
-        was killed after its folder was created and before its first checkpoint.
+        A run without a checkpoint starts from the run `from_run`, if the settings name one, or else with the weights
+        that the setting `start` names. That includes a run that was killed after its folder was created and before its
+        first checkpoint.
 
         Args:
             path: folder of the run.
@@ -83,8 +85,11 @@ class TrainingSession:
                 notes.append(changed)
             has_new_pictures = folder.about["fingerprint"] != plan.dataset.fingerprint
         start = {}
-        if settings.from_run and not (folder and folder.has_checkpoint):
-            start = {"start": start_from(open_run(settings.from_run), networks)}
+        if not (folder and folder.has_checkpoint):
+            if settings.from_run:
+                start = {"start": start_from(open_run(settings.from_run), networks)}
+            elif settings.start == SYNTHETIC:
+                start = {"start": start_from_synthetic(networks)}
         training_set, held_out = plan.dataset.split(settings.held_out)
         counts = {"pictures": len(training_set), "held_out": len(held_out)}
         if folder is not None and has_new_pictures:

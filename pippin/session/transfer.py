@@ -1,4 +1,4 @@
-"""Weight transfer: initialise the networks of a new run with the layers of another run.
+"""Weight transfer: initialise the networks of a new run with the layers of another run, or with the start weights.
 
 Layers of the same name correspond to each other. If the new layer is wider, as in the coarse stages of networks for
 larger images, its first filters get the old weights, and the weights from the new filters to the old ones are zero, so
@@ -6,8 +6,7 @@ that the old filters compute what they did before (similar to Net2Net, Chen et a
 generator therefore starts with the coarse stages of the smaller one.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import keras
@@ -15,7 +14,8 @@ import numpy as np
 from keras import layers
 
 from pippin.errors import RunError
-from pippin.networks import Networks
+from pippin.networks import Networks, start_weights
+from pippin.networks.named_weights import LayerWeights, named_layers, weights_by_name
 from pippin.runs.run import Run
 
 
@@ -53,18 +53,24 @@ def start_from(parent: Run, networks: Networks) -> str:
             f"The parent run has images of {old_side}×{old_side} pixels, and this run has {side}×{side}, which "
             f"is smaller; choose --image-size {old_side} or more. Received: {parent.path}"
         )
-    pairs = (new, old), (networks.discriminator, parent.folder.load_network("discriminator"))
     labels = label_count(networks.discriminator), len(parent.labels)
-    total = Transfer(*map(sum, zip(*(transfer_layers(*pair, labels) for pair in pairs), strict=True)))
-    known = total.complete + total.partial
-    if not known:
+    total = _total([(new, old), (networks.discriminator, parent.folder.load_network("discriminator"))], labels)
+    if not total.complete + total.partial:
         raise RunError(f"The parent run has no layer that fits these networks. Received: {parent.path}")
-    partial = f", {total.partial:,} of them partially" if total.partial else ""
-    rest = "; the others start with random weights" if known < total.layers else ""
-    return (
-        f"{known:,} of {total.layers:,} layers start with the weights of {parent.path} at batch "
-        f"{parent.folder.generator_batches:,}{partial}{rest}"
-    )
+    return _summary(total, f"the weights of {parent.path} at batch {parent.folder.generator_batches:,}")
+
+
+def start_from_synthetic(networks: Networks) -> str:
+    """Initialise new networks with the start weights; see `pippin.networks.start_weights`.
+
+    Args:
+        networks: the networks of the new run; their weights are changed.
+
+    Returns:
+        One sentence on which layers were initialised.
+    """
+    pairs = zip((networks.generator, networks.discriminator), start_weights.load(), strict=True)
+    return _summary(_total(pairs, (label_count(networks.discriminator), 0)), "weights trained on synthetic pictures")
 
 
 def label_count(discriminator: keras.Model) -> int:
@@ -72,51 +78,49 @@ def label_count(discriminator: keras.Model) -> int:
     return next((int(tensor.shape[1]) for tensor in discriminator.inputs if tensor.name == "labels"), 0)
 
 
-def transfer_layers(new: keras.Model, old: keras.Model, labels: tuple[int, int] = (0, 0)) -> Transfer:
+def transfer_layers(
+    new: keras.Model, old: keras.Model | Mapping[str, LayerWeights], labels: tuple[int, int] = (0, 0)
+) -> Transfer:
     """Copy the weights of the layers of the same name from one network to another, as far as they fit.
 
     Args:
         new: built network; its weights are changed.
-        old: built network.
+        old: built network, or the weights of its layers by name.
         labels: number of labels behind the latents, of the new and the old generator.
     """
-    old_layers, complete, partial = dict(_named_layers(old)), 0, 0
-    new_layers = dict(_named_layers(new))
-    for name, layer in new_layers.items():
-        if name not in old_layers or type(old_layers[name]) is not type(layer):
+    trained_layers = weights_by_name(old) if isinstance(old, keras.Model) else old
+    complete = partial = layers = 0
+    for name, layer in named_layers(new):
+        layers += 1
+        kind, trained = trained_layers.get(name, ("", []))
+        if kind != type(layer).__name__:
             continue
-        initial, trained = layer.get_weights(), old_layers[name].get_weights()
+        initial = layer.get_weights()
         if [array.shape for array in initial] == [array.shape for array in trained]:
             layer.set_weights(trained)
             complete += 1
             continue
-        if takes_inputs := _takes_inputs(new, layer) and _takes_inputs(old, old_layers[name]):
+        if takes_inputs := _takes_inputs(new, layer):
             trained = [_with_latents(trained[0], len(initial[0]), *labels), *trained[1:]]
         if (widened := _widened(new, layer, initial, trained, takes_inputs)) is not None:
             layer.set_weights(widened)
             partial += 1
-    return Transfer(len(new_layers), complete, partial)
+    return Transfer(layers, complete, partial)
 
 
-def _named_layers(model: keras.Model) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yield the layers that have weights, with their names. Layers that Keras numbered are numbered per model here."""
-    counts: dict[type, int] = {}
-    for layer in _weight_layers(model):
-        stem = re.sub(r"_\d+$", "", layer.name)
-        if stem.replace("_", "") == type(layer).__name__.lower():
-            counts[type(layer)] = counts.get(type(layer), 0) + 1
-            yield f"{stem} number {counts[type(layer)]}", layer
-        else:
-            yield layer.name, layer
+def _total(
+    pairs: Iterable[tuple[keras.Model, keras.Model | Mapping[str, LayerWeights]]], labels: tuple[int, int]
+) -> Transfer:
+    """Transfer layers between each pair of a new and an old network, and return the sums of the numbers."""
+    return Transfer(*map(sum, zip(*(transfer_layers(*pair, labels) for pair in pairs), strict=True)))
 
 
-def _weight_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yield the layers that have weights, including those of nested models."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _weight_layers(layer)
-        elif layer.weights:
-            yield layer
+def _summary(transfer: Transfer, origin: str) -> str:
+    """Return one sentence on which layers start with weights of `origin`."""
+    partial = f", {transfer.partial:,} of them partially" if transfer.partial else ""
+    known = transfer.complete + transfer.partial
+    rest = "; the others start with random weights" if known < transfer.layers else ""
+    return f"{known:,} of {transfer.layers:,} layers start with {origin}{partial}{rest}"
 
 
 def _takes_inputs(model: keras.Model, layer: keras.layers.Layer) -> bool:
