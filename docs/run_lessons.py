@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-PAGES = sorted((Path(__file__).parent / "how-it-works").glob("*.md"))
+PAGES = [page for page in sorted((Path(__file__).parent / "how-it-works").glob("*.md")) if ".ja." not in page.name]
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n^```text\n(.*?)^```\n)?", flags=re.DOTALL | re.MULTILINE)
 
 

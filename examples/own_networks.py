@@ -31,9 +31,9 @@ discriminator = keras.Sequential(
     [
         keras.Input((32, 32, 3)),
         layers.Conv2D(32, 3, padding="same", activation="leaky_relu"),
-        layers.AveragePooling2D(),
+        layers.AveragePooling2D(2),
         layers.Conv2D(64, 3, padding="same", activation="leaky_relu"),
-        layers.AveragePooling2D(),  # (B, 8, 8, 64)
+        layers.AveragePooling2D(2),  # (B, 8, 8, 64)
         LocallyConnected2D(32, 3, activation="leaky_relu"),  # (B, 6, 6, 32), other weights at each of 36 places
         layers.Flatten(),
         layers.Dense(1),  # a logit for each image

@@ -11,7 +11,7 @@ import typer
 from pippin.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PLACEHOLDERS = {"FORMAT": "onnx"}
 """Words that stand for a value in a command, where any other word would be refused."""
 WITHOUT_COMMANDS = {"cli.md"}

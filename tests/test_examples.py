@@ -31,17 +31,60 @@ def quick_training(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_notebook_runs_from_top_to_bottom(quick_training):
-    notebook = json.loads((ROOT / "examples" / "apples.ipynb").read_text(encoding="utf-8"))
+def run_notebook(name):
+    """Run the cells of a notebook, and return their names and their number."""
+    notebook = json.loads((ROOT / "examples" / name).read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in cells)
     names = {}
     for cell in cells:
         exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    return names, len(cells)
+
+
+def test_the_notebook_from_a_folder_to_a_generator_has_ten_cells_and_runs(quick_training, monkeypatch):
+    source, audit, plan = quick_training / "photos", pippin.audit, pippin.plan
+    monkeypatch.setattr(pippin, "audit", lambda requested, **options: audit(source, **options))
+    monkeypatch.setattr(pippin, "plan", lambda requested, **options: plan(source, **options))
+    names, count = run_notebook("folder_to_generator.ipynb")
+    assert count == 10
+    assert names["plan"].settings.image_size == 32
     assert names["frames"].shape == (72, tiny.SIZE, tiny.SIZE, 3)
     assert (quick_training / "walk.webp").exists()
     assert (quick_training / "log.csv").read_text().splitlines()[0].startswith("epoch,")
-    assert "layers start with the weights of" in names["larger"].about["start"]
+    assert (names["run"].path / "evaluation.json").exists()
+    assert (names["run"].path / "generator.onnx").exists()
+
+
+@pytest.fixture
+def quick_pairs(tmp_path, monkeypatch):
+    """Make `pippin.train` train the networks that it is given on noise for two batches, in a new folder."""
+    train = pippin.train
+    noise = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+
+    def train_quickly(requested, run, *, generator, discriminator, minutes):
+        pair = {"generator": generator, "discriminator": discriminator}
+        return train(noise, run, **pair, batches=2, batch_size=2, checkup=0)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pippin, "train", train_quickly)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_notebook_with_own_networks_trains_them(quick_pairs):
+    names, _ = run_notebook("own_networks.ipynb")
+    run = names["run"]
+    assert run.folder.load_network("discriminator").layers[-3].filters == 32
+    assert run.sample(2).shape == (2, 32, 32, 3)
+    assert (quick_pairs / "own-networks.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.slow
+def test_the_script_with_own_networks_trains_them(quick_pairs):
+    exec((ROOT / "examples" / "own_networks.py").read_text(encoding="utf-8"), {"__name__": "__main__"})
+    assert (quick_pairs / "own-networks.png").exists()
+    assert "LocallyConnected2D" in (quick_pairs / "own-networks.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from pippin.settings import PIXELS, PRESETS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-LESSONS = sorted((DOCS / "how-it-works").glob("*.md"))
+LESSONS = [page for page in sorted((DOCS / "how-it-works").glob("*.md")) if ".ja." not in page.name]
 FIGURES_MB = 3
 
 
@@ -186,3 +186,30 @@ def test_the_game_is_played_in_the_browser_without_any_request(site):
         browser.close()
     assert not errors
     assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
+
+
+# -- the translations ------------------------------------------------------------------------------------------------
+
+
+def test_the_japanese_pages_translate_todays_english_ones():
+    translation = load(DOCS / "translation.py")
+    assert len(translation.PAGES) >= 4
+    for page in translation.PAGES:
+        assert translation.changed(page) == [], f"compare {page.name}, then run `python docs/translation.py --stamp`"
+
+
+def test_a_changed_section_is_named(tmp_path):
+    translation = load(DOCS / "translation.py")
+    (tmp_path / "a.md").write_text("# Title\n\nText.\n\n## Part\n\n```\n# no heading\n```\n")
+    page = tmp_path / "a.ja.md"
+    code = "```\n# no heading\n```\n"
+    page.write_text(f"# 題\n<!-- en: - -->\n\n## 部\n<!-- en: - -->\n\n{code}")
+    assert len(translation.changed(page)) == 4
+    translation.stamp(page)
+    assert translation.changed(page) == []
+    (tmp_path / "a.md").write_text("# Title\n\nOther text.\n\n## Part\n\n```\n# no heading\n```\n")
+    missing, old = translation.changed(page)
+    assert missing == "not translated: # Title"
+    assert old.startswith("changed since: ")
+    page.write_text(page.read_text().replace("no heading", "other code"))
+    assert translation.changed(page)[-1] == "its blocks of code are not those of the English page"
