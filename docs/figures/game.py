@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 WIDTH, BATCH, REACH = 32, 64, 0.1
 """Units of each hidden layer, points in a batch, and the length of the step along which the slope is measured."""
@@ -111,31 +112,37 @@ class Game:
         return int((near.sum(0) >= count / SPOTS / 4).sum())
 
 
-def draw(path: Path, moments: tuple[int, ...] = (0, 100, 300, 1000, 3000)) -> Game:
-    """Play, and draw the points and the discriminator's opinion at some moments."""
+def draw(path: Path, games: dict[str, Game], moments: tuple[int, ...]) -> None:
+    """Play games, and draw a row for each: the points and the discriminator's opinion at some moments."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    game, axis = Game(), np.linspace(-1.2, 1.2, 100)
+    shape, axis = (len(games), len(moments)), np.linspace(-1.2, 1.2, 100)
     grid = np.stack(np.meshgrid(axis, axis), 2).reshape(-1, 2)
-    figure, panels = pyplot.subplots(1, len(moments), figsize=(2 * len(moments), 2.2), layout="constrained")
-    for panel, moment in zip(panels, moments, strict=True):
-        while game.generator.steps < moment:
-            game.step()
-        opinion = game.discriminator.forward(grid).reshape(100, 100)
-        opinion -= opinion.mean()
-        limit = np.abs(opinion).max()
-        panel.imshow(opinion, extent=(-1.2, 1.2, -1.2, 1.2), origin="lower", cmap="PRGn", vmin=-limit, vmax=limit)
-        for points, colour in ((game.real(300), "#222222"), (game.generated(300), "#d8432b")):
-            panel.scatter(*points.T, s=2, c=colour)
-        panel.set(title=f"step {moment:,}", xticks=[], yticks=[], xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
-    figure.savefig(path, dpi=90)
+    size = (2 * shape[1], 0.2 + 2 * shape[0])
+    figure, panels = pyplot.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
+    for row, (name, game) in zip(panels, games.items(), strict=True):
+        for panel, moment in zip(row, moments, strict=True):
+            while game.generator.steps < moment:
+                game.step()
+            opinion = game.discriminator.forward(grid).reshape(100, 100)
+            opinion -= opinion.mean()
+            limit = np.abs(opinion).max()
+            panel.imshow(opinion, extent=(-1.2, 1.2, -1.2, 1.2), origin="lower", cmap="PRGn", vmin=-limit, vmax=limit)
+            for points, colour in ((game.real(300), "#222222"), (game.generated(300), "#d8432b")):
+                panel.scatter(*points.T, s=2, c=colour)
+            panel.set(xticks=[], yticks=[], xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
+            panel.set_title(f"step {moment:,}" if row is panels[0] else "", fontsize=9)
+        row[0].set_ylabel(name)
+    figure.savefig(path, dpi=80)
     pyplot.close(figure)
-    return game
+    Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)  # a third of the size
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    draw(folder / "game.png")
+    draw(folder / "game.png", {"": Game()}, (0, 100, 300, 1000, 3000))
+    strengths = {"γ = 0": Game(0), "γ = 0.1": Game(0.1), "γ = 2": Game(2)}
+    draw(folder / "game-gamma.png", strengths, (100, 300, 1000, 2000))
