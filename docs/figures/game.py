@@ -123,8 +123,8 @@ def draw(path: Path, games: dict[str, Game], moments: tuple[int, ...]) -> None:
     grid = np.stack(np.meshgrid(axis, axis), 2).reshape(-1, 2)
     size = (2 * shape[1], 0.2 + 2 * shape[0])
     figure, panels = pyplot.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
-    for row, (name, game) in zip(panels, games.items(), strict=True):
-        for panel, moment in zip(row, moments, strict=True):
+    for n, (name, game) in enumerate(games.items()):
+        for panel, moment in zip(panels[n], moments, strict=True):
             while game.generator.steps < moment:
                 game.step()
             opinion = game.discriminator.forward(grid).reshape(100, 100)
@@ -134,8 +134,8 @@ def draw(path: Path, games: dict[str, Game], moments: tuple[int, ...]) -> None:
             for points, colour in ((game.real(300), "#222222"), (game.generated(300), "#d8432b")):
                 panel.scatter(*points.T, s=2, c=colour)
             panel.set(xticks=[], yticks=[], xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
-            panel.set_title(f"step {moment:,}" if row is panels[0] else "", fontsize=9)
-        row[0].set_ylabel(name)
+            panel.set_title(f"step {moment:,}" if n == 0 else "", fontsize=9)
+        panels[n, 0].set_ylabel(name)
     figure.savefig(path, dpi=80)
     pyplot.close(figure)
     Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)  # a third of the size
