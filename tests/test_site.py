@@ -162,7 +162,7 @@ def test_the_gradients_of_the_game_are_those_of_finite_differences(game):
 def test_the_generator_of_the_game_finds_the_spots(game):
     played = game.Game()
     assert played.hit_spots() <= 3
-    for _ in range(1500):
+    for _ in range(1000):
         played.step()
     assert played.hit_spots() >= 5
 

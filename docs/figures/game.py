@@ -64,14 +64,15 @@ class Game:
 
     Args:
         gamma: Weight of the gradient penalty.
-        rate: Learning rate of both.
+        rate: Learning rate of the generator.
+        ratio: Learning rate of the discriminator, as a multiple of the generator's.
         seed: Seed of the weights and of the batches.
     """
 
-    def __init__(self, gamma: float = 0.1, rate: float = 2e-3, seed: int = 0) -> None:
+    def __init__(self, gamma: float = 0.1, rate: float = 2e-3, ratio: float = 1, seed: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
         self.generator, self.discriminator = Network(2, self.rng), Network(1, self.rng)
-        self.gamma, self.rate = gamma, rate
+        self.gamma, self.rate, self.ratio = gamma, rate, ratio
 
     def real(self, count: int) -> np.ndarray:
         """Draw real points (count, 2)."""
@@ -100,7 +101,7 @@ class Game:
         push = -1 / (1 + np.exp(logits[BATCH:] - logits[:BATCH])) / BATCH
         by_points, _ = self.discriminator.backward(np.concatenate([np.zeros(BATCH), push])[:, None])
         _, by_generator = self.generator.backward(by_points[BATCH:])
-        self.discriminator.update(by_discriminator, self.rate)
+        self.discriminator.update(by_discriminator, self.rate * self.ratio)
         self.generator.update(by_generator, self.rate)
 
     def hit_spots(self, count: int = 2000) -> int:
@@ -141,8 +142,20 @@ def draw(path: Path, games: dict[str, Game], moments: tuple[int, ...]) -> None:
     Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)  # a third of the size
 
 
+def count_spots(moments: tuple[int, ...] = (500, 1000, 2000, 3000)) -> None:
+    """Print the number of spots with points at some moments, for the games of the lesson."""
+    for gamma, ratio in ((0.1, 1), (2, 1), (0, 1), (0.1, 0.1), (0.1, 5)):
+        game, counts = Game(gamma, ratio=ratio), []
+        for moment in moments:
+            while game.generator.steps < moment:
+                game.step()
+            counts.append(game.hit_spots())
+        print(f"γ = {gamma}, discriminator {ratio}×:", *counts, flush=True)
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     draw(folder / "game.png", {"": Game()}, (0, 100, 300, 1000, 3000))
     strengths = {"γ = 0": Game(0), "γ = 0.1": Game(0.1), "γ = 2": Game(2)}
     draw(folder / "game-gamma.png", strengths, (100, 300, 1000, 2000))
+    count_spots()
