@@ -50,8 +50,9 @@ NEEDS = {
     "torch": Need(2423 * MIB, 32, 5.9, 3, 1.42),
 }
 """The needs of each engine, fitted to the peaks of whole training runs. The predictions for six runs with TensorFlow
-2.21, one of them with today's networks, are within 13 per cent, and those for four with JAX 0.10 within 4
-(`benchmarks/results/memory.json`). PyTorch 2.13 was fitted to three runs with earlier networks, whose checkups were not
+2.21 are within 13 per cent, and those for four with JAX 0.10 within 4 (`benchmarks/results/memory.json`, with the
+networks before group heads). With today's networks, TensorFlow peaked at 1,580 MiB at 64×64 in batches of 8, for which
+1,747 are predicted. PyTorch 2.13 was fitted to three runs with earlier networks, whose checkups were not
 compiled, so its prediction is high."""
 
 
