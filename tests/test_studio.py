@@ -221,6 +221,7 @@ def test_a_training_survives_the_studio_pauses_and_resumes(client, photos):
         paused = wait_for(other, address, lambda run: run["state"] == "paused")
     assert 50 <= paused["batches"] < 150
     resumed = client.post(f"{address}/resume", {}).json()
+    assert "error" not in resumed, resumed
     assert resumed["command"] == started["command"]
     finished = wait_for(client, address, lambda run: run["state"] == "finished")
     assert finished["batches"] == 150

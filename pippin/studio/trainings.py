@@ -66,20 +66,27 @@ class Trainings:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._trainings: dict[str, Training] = {}
+        self._trainings: dict[str, tuple[int, Training | None]] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
-        for file in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-            if training := read_stored(file, Training):
-                self._trainings[file.stem] = training
 
     def get(self, run_id: str) -> Training | None:
-        """Return the training of a run that a studio started last, or None."""
-        return self._trainings.get(run_id)
+        """Return the training of a run that a studio started last, or None. Another studio may have stored it since."""
+        file = self._folder / f"{run_id}.json"
+        try:
+            changed = file.lstat().st_mtime_ns
+        except OSError:
+            return None
+        known = self._trainings.get(run_id)
+        if known is None or known[0] != changed:
+            known = self._trainings[run_id] = changed, read_stored(file, Training)
+        return known[1]
 
     def items(self) -> list[tuple[str, Training]]:
         """Return the ids of runs with their trainings."""
-        return list(self._trainings.items())
+        files = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        found = ((file.stem, self.get(file.stem)) for file in files)
+        return [(run_id, training) for run_id, training in found if training is not None]
 
     def start(self, run_id: str, run: Path, words: Sequence[str], engine: str | None, set_id: str | None) -> Training:
         """Start a training in a process and a session of its own.
@@ -127,7 +134,7 @@ class Trainings:
     def is_alive(self, run_id: str) -> bool:
         """Return whether the process that a studio started for a run still runs."""
         with self._lock:
-            training, child = self._trainings.get(run_id), self._children.get(run_id)
+            training, child = self.get(run_id), self._children.get(run_id)
             if child is not None and training is not None:
                 code = child.poll()
                 if code is not None:
@@ -143,7 +150,7 @@ class Trainings:
             RequestError: no process of this computer trains it, or it is not certain which one does.
         """
         with self._lock:
-            holder, training = current_holder(run), self._trainings.get(run_id)
+            holder, training = current_holder(run), self.get(run_id)
             if holder is not None and not holder["verified"]:
                 user, host = (printable(str(holder.get(name))) for name in ("user", "host"))
                 who = f"process {holder['pid']} of {user} on {host}"
@@ -160,7 +167,7 @@ class Trainings:
 
     def _want(self, run_id: str, run: Path, wanted: Wanted, pid: int) -> None:
         """Store what the user wants of a run, also of one that was started in a terminal."""
-        training = self._trainings.get(run_id)
+        training = self.get(run_id)
         if training is None:
             training = Training(run=str(run), pid=0, created=0.0, started=time.time(), code=INTERRUPTED)
         self._store(run_id, training.model_copy(update={"wanted": wanted, "asked": pid}))
@@ -187,7 +194,6 @@ class Trainings:
         return self._folder / f"{run_id}.txt"
 
     def _store(self, run_id: str, training: Training) -> None:
-        self._trainings[run_id] = training
         write_stored(self._folder / f"{run_id}.json", training)
 
 
@@ -196,6 +202,7 @@ def _is_process(training: Training) -> bool:
     try:
         process = psutil.Process(training.pid)
         same = abs(process.create_time() - training.created) < 0.1 and process.status() != psutil.STATUS_ZOMBIE
-        return same and "train" in process.cmdline()
+        words = process.cmdline()  # empty while the process ends
+        return same and (not words or "train" in words)
     except (psutil.Error, ValueError, OverflowError):
         return False
