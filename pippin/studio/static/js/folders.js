@@ -58,7 +58,7 @@ export async function chooseFolder() {
       folders.length ? null : el("p.soft.small", {}, t("noFolders")));
     use.disabled = !here;
     settle();
-    list.querySelector(".folder")?.focus();
+    if (document.activeElement?.type !== "text") list.querySelector(".folder")?.focus(); // does not interrupt typing
   }
 
   function row(name, picture, act) {
