@@ -63,6 +63,7 @@ function show() {
 
 /** Shows a dot beside Train while a run is trained. */
 function markTraining() {
+  if (!links.train) return; // the first events may come before the page is drawn
   const active = store.runs.some((run) => ACTIVE.has(run.state));
   links.train.querySelector(".pulse")?.remove();
   if (active) links.train.append(el("span.pulse", { role: "img", "aria-label": t("isTraining") }));
@@ -79,6 +80,7 @@ let place = null;
 addEventListener("hashchange", () => {
   const next = location.hash.split("/")[1];
   clearToasts();
+  if (!links.train) return;
   show();
   if (next !== place) { main.focus({ preventScroll: true }); scrollTo(0, 0); }
   place = next;
