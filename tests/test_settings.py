@@ -114,7 +114,7 @@ def test_minutes_replace_the_default_number_of_batches():
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        SettingsError, match=r"Known ones: preset, image_size, .*ema_fraction, from_run\. Received: learningrate$"
+        SettingsError, match=r"Known ones: preset, .*ema_fraction, start, from_run\. Received: learningrate$"
     ):
         choose(learningrate=1.0)
     with pytest.raises(SettingsError, match=r"preset must be one of standard, classic\. Received: preset=dcgan$"):
