@@ -222,7 +222,7 @@ def test_a_training_survives_the_studio_pauses_and_resumes(client, photos):
     assert 50 <= paused["batches"] < 150
     resumed = client.post(f"{address}/resume", {}).json()
     assert "error" not in resumed, resumed
-    assert resumed["command"] == started["command"]
+    assert set(resumed["command"].split()[3:]) == set(started["command"].split()[3:])
     finished = wait_for(client, address, lambda run: run["state"] == "finished")
     assert finished["batches"] == 150
     assert client.get(f"{address}/output").json()["lines"]
