@@ -13,6 +13,7 @@ from pippin.errors import SettingsError
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 DEFAULT_BATCHES = 5000
 FEATURES = ("efficientnet-lite0", "none")
+PRECISIONS = ("float32", "bfloat16")
 
 SYNTHETIC, RANDOM = STARTS = "synthetic", "random"
 """The initial weights of the standard networks: trained on synthetic pictures (see `pippin.networks.start_weights`), or
@@ -146,6 +147,16 @@ class Settings:
         "share of the run in which early layers of the discriminator keep the weights of the run that it starts from",
         "used only when a run starts from another (FreezeD, arXiv 2002.10964)",
     )
+    width: float = _setting(
+        1.0,
+        "multiplier of the widths of the generator's stages, 0.25 to 8; only for the standard preset",
+        "wider layers take a processor longer than they are worth",
+    )
+    precision: str = _setting(
+        "float32",
+        "precision of the generator and the feature network: float32 or bfloat16",
+        "processors compute bfloat16 slowly",
+    )
     ema_fraction: float = _setting(
         0.05,
         "half-life of the averaged generator's weights, as a fraction of the images seen, 0 to 1",
@@ -180,6 +191,11 @@ class Settings:
             raise SettingsError(f"The discriminator of the classic preset takes pixels; use features=none. {received}")
         if self.start not in STARTS:
             raise SettingsError(f"start must be {' or '.join(STARTS)}. Received: start={self.start}")
+        if self.preset == "classic" and self.width != 1:
+            raise SettingsError(f"The classic preset has one width; use width=1. Received: width={self.width}")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise SettingsError(f"precision must be one of {known}. Received: precision={self.precision}")
         if self.rule not in ("auto", "relativistic", "alternating"):
             raise SettingsError(f"rule must be auto, relativistic or alternating. Received: rule={self.rule}")
 
@@ -283,6 +299,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("blur_until", 0, 1),
     ("frozen", 0, 1),
     ("ema_fraction", 0, 1),
+    ("width", 0.25, 8),
 )
 
 

@@ -131,7 +131,7 @@ def test_a_batch_pairs_real_and_generated_images_of_the_same_label(kinds, monkey
     settings = choose("standard", 16, features="none", latent_dim=8, batch_size=8, anchored=0.5).settings
     trainer = Trainer(current(), settings, networks.build("standard", 16, 8, labels=3), training)
     batches = []
-    monkeypatch.setattr(trainer, "_step", lambda state, batch: (batches.append(batch), (state, {}))[1])
+    monkeypatch.setattr(trainer._runner, "_step", lambda state, batch: (batches.append(batch), (state, {}))[1])
     trainer.step()
     batch = current().to_host(batches[0])
     np.testing.assert_array_equal(batch["latents"][:, 8:], batch["labels"])

@@ -10,6 +10,7 @@ import pytest
 import tiny
 from PIL import Image
 
+from pippin.host import user_cache
 from pippin.pictures import Preparation, cache, prepare
 
 NAMES = (
@@ -91,6 +92,6 @@ def test_the_command_line_works_in_every_locale_and_without_a_home(tmp_path, loc
 
 def test_without_any_home_prepared_pictures_go_to_the_folder_of_temporary_files(monkeypatch, tmp_path):
     monkeypatch.delenv("PIPPIN_CACHE")
-    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda name: f"~/.cache/{name}")
-    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(user_cache.platformdirs, "user_cache_dir", lambda name: f"~/.cache/{name}")
+    monkeypatch.setattr(user_cache.tempfile, "gettempdir", lambda: str(tmp_path))
     assert cache.cache_folder(None) == tmp_path / "pippin"

@@ -62,7 +62,7 @@ def train(name, eager):
     """Return the measures and the state after a few steps, one of which is not finite, and the compiled step."""
     settings, pair, images = case(name)
     trainer = Trainer(engines.current(), settings, pair, images)
-    recorded = trainer._step
+    recorded = trainer._runner._step
     step = recorded._function if eager else recorded
 
     def step_with_one_bad_latent(state, batch):
@@ -70,7 +70,7 @@ def train(name, eager):
             batch["latents"] = batch["latents"] * float("nan")
         return step(state, batch)
 
-    trainer._step = step_with_one_bad_latent
+    trainer._runner._step = step_with_one_bad_latent
     measures = [engines.current().to_host(trainer.step()) for _ in range(STEPS)]
     return measures, trainer.state_on_host(), recorded
 

@@ -1,5 +1,6 @@
 """The verbs that plan and train: `plan` and `train`."""
 
+import os
 from collections.abc import Iterator
 from enum import StrEnum
 from itertools import chain
@@ -12,8 +13,8 @@ import pippin
 from pippin.cli.arguments import Source, setting_rows
 from pippin.cli.console import console_reporter, format_duration
 from pippin.cli.prepare import with_preparation
-from pippin.cli.printing import print_line, print_table
-from pippin.errors import PippinError, SettingsError
+from pippin.cli.printing import discard_unwritten_output, print_error, print_line, print_table
+from pippin.errors import PippinError, SettingsError, TrainingError
 
 if TYPE_CHECKING:
     from pippin.session.plan import Plan
@@ -106,6 +107,17 @@ def train(
         ),
     ] = ChangedPictures.stop,
     override: Overrides = None,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster", help="Train with the other processes that SLURM, Kubernetes or Open MPI started (JAX only)."
+        ),
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(help="Address of the first process, if nothing announces it.", metavar="HOST:PORT")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(help="Number of processes, with --coordinator.")] = None,
+    process: Annotated[int | None, typer.Option(help="Number of this process, from 0, with --coordinator.")] = None,
     *,
     options: Any,
 ) -> None:
@@ -117,12 +129,35 @@ def train(
         override, image_size=image_size, batches=batches, minutes=minutes, seed=seed, batch_size=batch_size
     )
     given["preparation"], given["changed_pictures"] = options, changed_pictures.value
+    if cluster or coordinator or processes is not None or process is not None:
+        _join(coordinator, processes, process)
     with console_reporter() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **given)
         except KeyboardInterrupt:
             reporter.print_interrupted()
             raise typer.Exit(130) from None
+        except TrainingError as problem:
+            _end_without_the_others(problem)
+            raise
+
+
+def _join(coordinator: str | None, processes: int | None, process: int | None) -> None:
+    """Connect this process with the others; see `pippin.engines.cluster`."""
+    from pippin.engines.cluster import Cluster, describe, join
+
+    join(Cluster(coordinator, processes, process))
+    print_line(f"This is {describe()}")
+
+
+def _end_without_the_others(problem: TrainingError) -> None:
+    """End this process at once if it trains with others: JAX would wait for those that may have been lost."""
+    from pippin.engines.cluster import process_count
+
+    if process_count() > 1:
+        print_error(str(problem))
+        discard_unwritten_output()
+        os._exit(2)
 
 
 def _given_settings(override: list[str] | None, **options: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from pippin.engines.execution import Execution
 from pippin.engines.stderr import suppressed_stderr
 from pippin.errors import EngineError
 
@@ -61,6 +62,15 @@ class Engine(Protocol):
 
     def device(self) -> str:
         """Return the device in a word or two, such as "CPU" or "2 GPU"."""
+
+    def execution(self) -> Execution:
+        """Return how training steps are executed on this hardware."""
+
+    def loop(self, step: Callable[..., Any], select: Callable[..., Any]) -> Any:
+        """Compile a loop of training steps; see `pippin.engines.jax_loop.JaxLoop`.
+
+        It is called only by engines whose `execution` has more than one step in a call.
+        """
 
 
 def select_backend() -> None:

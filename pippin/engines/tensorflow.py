@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pippin.engines.execution import Execution
 from pippin.host.cores import available_cores
 from pippin.host.keras_config import default_keras_config
 
@@ -74,3 +75,13 @@ def device() -> str:
     tf.constant(0)  # starts the runtime, which may write to standard error
     gpus = tf.config.list_physical_devices("GPU")
     return f"{len(gpus)} GPU" if gpus else "CPU"
+
+
+def execution() -> Execution:
+    """See `pippin.engines.Engine.execution`. Steps are called one by one."""
+    return Execution()
+
+
+def loop(step: Callable[..., Any], select: Callable[..., Any]) -> Any:
+    """See `pippin.engines.Engine.loop`."""
+    raise NotImplementedError(f"{name} runs training steps one by one")

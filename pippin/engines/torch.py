@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from keras import tree as keras_tree
 
+from pippin.engines.execution import Execution
 from pippin.engines.torch_cuda import Captured
 from pippin.engines.torch_record import record
 from pippin.engines.torch_simplify import simplify
@@ -144,3 +145,13 @@ def to_host(tree: Any) -> Any:
 def device() -> str:
     """See `pippin.engines.Engine.device`."""
     return keras.src.backend.torch.core.get_device().upper()
+
+
+def execution() -> Execution:
+    """See `pippin.engines.Engine.execution`. Steps are called one by one."""
+    return Execution()
+
+
+def loop(step: Callable[..., Any], select: Callable[..., Any]) -> Any:
+    """See `pippin.engines.Engine.loop`."""
+    raise NotImplementedError(f"{name} runs training steps one by one")

@@ -57,6 +57,7 @@ def build(
     features: str = "none",
     channels: int = 3,
     labels: int = 0,
+    width: float = 1.0,
 ) -> Networks:
     """Build the networks of a preset.
 
@@ -72,6 +73,8 @@ def build(
         labels: Number of classes; 0: the networks are unconditional. The generator takes one-hot labels behind the
             latents, the discriminator as one more input, both as `pippin.pictures.one_hot` encodes them.
 
+        width: Multiplier of the layers' widths, for the standard preset only.
+
     Returns:
         The networks, with initial weights.
 
@@ -81,7 +84,9 @@ def build(
     if labels and preset != "standard":
         raise NetworkError(f"Only the standard preset supports labels. Received: preset={preset}")
     feature_network = None if features == "none" else projector.build(image_size, channels)
-    options: dict[str, Any] = {"projector": feature_network, "labels": labels} if preset == "standard" else {}
+    options: dict[str, Any] = {}
+    if preset == "standard":
+        options = {"projector": feature_network, "labels": labels, "width": width}
     generator, discriminator = BUILDERS[preset](image_size, latent_dim, channels, seed=seed % 2**32, **options)
     return Networks(generator, discriminator, feature_network)
 

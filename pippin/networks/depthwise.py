@@ -30,6 +30,7 @@ class DepthwiseConvolution(layers.DepthwiseConv2D):
         """Convolve images (B, H, W, C) to (B, ⌈H/stride⌉, ⌈W/stride⌉, C)."""
         if self._shifted_products is None:
             return super().call(inputs)
+        inputs = keras.ops.cast(inputs, self.variable_dtype)  # a processor computes bfloat16 no faster
         return self._shifted_products(inputs, self.kernel.value[..., 0], self.strides[0]) + self.bias.value
 
 

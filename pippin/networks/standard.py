@@ -88,9 +88,9 @@ def noise_dimensions(latent_dim: int) -> int:
     return count if latent_dim >= 2 * count else 0
 
 
-def stage_filters(image_size: int) -> dict[int, int]:
-    """Return the filters of each stage by its resolution, from `MIN_SIDE` to half of `image_size`."""
-    return {image_size >> n: filters for n, filters in enumerate(FILTERS[image_size], 1)}
+def stage_filters(image_size: int, width: float = 1.0) -> dict[int, int]:
+    """Return the filters of each stage by its resolution, from `MIN_SIDE` to half of `image_size`: multiples of 8."""
+    return {image_size >> n: max(8, 8 * round(width * filters / 8)) for n, filters in enumerate(FILTERS[image_size], 1)}
 
 
 def build(
@@ -100,6 +100,7 @@ def build(
     projector: keras.Model | None = None,
     labels: int = 0,
     seed: int = 0,
+    width: float = 1.0,
 ) -> tuple[keras.Model, keras.Model]:
     """Build the standard networks.
 
@@ -110,6 +111,7 @@ def build(
         projector: Model whose feature maps the discriminator takes; None: it takes images.
         labels: Number of classes; 0: the networks are unconditional.
         seed: Seed of the initial weights.
+        width: Multiplier of the filters of the generator's stages, and of the discriminator's if it takes images.
 
     Returns:
         `(generator, discriminator)`. The generator maps latents (B, latent_dim) to images (B, S, S, channels), about
@@ -122,7 +124,7 @@ def build(
         groups, (G, `GROUP_HEADS`).
     """
     rng = random.Random(seed)
-    filters = stage_filters(image_size)
+    filters = stage_filters(image_size, width)
     if projector is None:
         discriminator = _pixel_discriminator(image_size, filters, channels, labels, rng)
     else:

@@ -8,15 +8,14 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
 from pippin.errors import SourceError
+from pippin.host.user_cache import user_cache
 from pippin.pictures.dataset import MANIFEST_FILE, Dataset
 from pippin.pictures.listing import read_header
 from pippin.pictures.os_errors import is_temporary, what_to_do, why
@@ -36,10 +35,7 @@ def cache_folder(cache: str | os.PathLike[str] | None) -> Path:
 
     If the user has no home, it is in the folder of temporary files.
     """
-    if named := cache or os.environ.get("PIPPIN_CACHE"):
-        return Path(named)
-    folder = Path(platformdirs.user_cache_dir("pippin"))
-    return folder if folder.is_absolute() else Path(tempfile.gettempdir()) / "pippin"
+    return user_cache(cache)
 
 
 def short_hash(lines: Iterable[str]) -> str:

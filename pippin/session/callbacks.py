@@ -24,7 +24,7 @@ class LazyMeasures(Mapping[str, float]):
         measures: name → scalar tensor of the engine.
     """
 
-    def __init__(self, trainer: Trainer, measures: dict[str, Any]):
+    def __init__(self, trainer: Trainer, measures: Mapping[str, Any]):
         self._trainer, self._measures = trainer, measures
 
     def __getitem__(self, name: str) -> float:
@@ -38,7 +38,7 @@ class LazyMeasures(Mapping[str, float]):
 
     @cached_property
     def _numbers(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self._trainer.engine.to_host(self._measures).items()}
+        return {name: float(value) for name, value in self._trainer.engine.to_host(dict(self._measures)).items()}
 
 
 class CallbackReporter(Reporter):
@@ -60,6 +60,7 @@ class CallbackReporter(Reporter):
 
     def __init__(self, callbacks: Sequence[Any], trainer: Trainer):
         self.callbacks, self.trainer = check_callbacks(callbacks), trainer
+        trainer.steps_per_call = 1  # a callback may stop the run after any batch
         self.epoch, self.first_batch, self.kid = 0, 0, float("inf")
         self.in_epoch = False
         self.logs: dict[str, float] = {}

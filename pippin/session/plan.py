@@ -14,6 +14,7 @@ from pippin.errors import NetworkError, SettingsError
 from pippin.networks import Networks
 from pippin.pictures import GREY, RGB, Dataset, Preparation, open_source, prepare, typical_side
 from pippin.session import memory
+from pippin.session.hardware import adapted, default_side, find_hardware
 from pippin.session.memory import format_gib
 from pippin.settings import IMAGE_SIZES, RANDOM, Choice, Settings, choose
 from pippin.training.trainer import Trainer
@@ -97,8 +98,8 @@ class Plan:
         times = []
         for _ in range(COMPILING_BATCHES + TIMED_BATCHES):
             start = time.perf_counter()
-            engine.to_host(trainer.step())
-            times.append(time.perf_counter() - start)
+            engine.to_host(dict(trainer.run_batches(trainer.steps_per_call)[-1]))
+            times.append((time.perf_counter() - start) / trainer.steps_per_call)
         return self.settings.batch_size / statistics.median(times[COMPILING_BATCHES:])
 
 
@@ -136,14 +137,14 @@ def plan(
     if dataset.channels == GREY and preparation.channels is None and _need_rgb(generator, discriminator):
         preparation = dataclasses.replace(preparation, channels=RGB)
         dataset = prepare(source, size, progress=progress, preparation=preparation)
-    choice = choose(preset, image_size, len(dataset), derived, **settings)
+    choice = adapted(choose(preset, image_size, len(dataset), derived, **settings), find_hardware())
     built = _build_networks(choice.settings, dataset, generator, discriminator)
     return _fit_batch(Plan(dataset, choice, built, generator is not None or discriminator is not None))
 
 
 def usable_memory() -> int | None:
     """Return how many bytes training may use; None on an accelerator, which has memory of its own."""
-    return round(USABLE_SHARE * memory.free_memory()) if engines.current().device() == "CPU" else None
+    return None if find_hardware().accelerated else round(USABLE_SHARE * memory.free_memory())
 
 
 def largest_batch(memory_at: Callable[[int], int], batch_size: int, usable: int) -> int | None:
@@ -207,6 +208,8 @@ def _derived_size(
         if isinstance(shape, tuple) and len(shape) == 4 and shape[1]:
             return shape[1], "the image size of the given networks"
     side = typical_side(source)
+    if found := default_side(find_hardware(), side):
+        return found
     if side is None or side >= Settings.image_size:
         return None
     size = max(size for size in IMAGE_SIZES if size <= max(side, IMAGE_SIZES[0]))
@@ -221,7 +224,9 @@ def _need_rgb(generator: keras.Model | None, discriminator: keras.Model | None) 
 
 def _build_preset(settings: Settings, image_size: int, dataset: Dataset) -> Networks:
     """Return a preset's networks for the channels and labels of a dataset."""
-    labels = {"labels": len(dataset.labels)} if dataset.labels else {}
+    options: dict[str, Any] = {"labels": len(dataset.labels)} if dataset.labels else {}
+    if settings.width != 1:
+        options["width"] = settings.width
     return networks.build(
         settings.preset,
         image_size,
@@ -229,7 +234,7 @@ def _build_preset(settings: Settings, image_size: int, dataset: Dataset) -> Netw
         settings.seed,
         settings.features,
         channels=dataset.channels,
-        **labels,
+        **options,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from pippin.engines import cluster
 from pippin.errors import PippinError, SettingsError, TrainingError
 from pippin.host.text import portable_name
 from pippin.pictures import Dataset, Preparation
@@ -15,6 +16,7 @@ from pippin.runs.folder import check_unused
 from pippin.runs.network_files import check_rebuildable
 from pippin.runs.run import Run, is_run, open_run
 from pippin.session.callbacks import CallbackReporter, check_callbacks
+from pippin.session.following import follow, lost_process_message, tell_followers
 from pippin.session.lock import training_lock
 from pippin.session.memory import is_out_of_memory
 from pippin.session.plan import plan
@@ -70,7 +72,7 @@ def train(
         PippinError: see `pippin.errors` for its kinds. The last checkpoint is kept.
         KeyboardInterrupt: training was interrupted by Ctrl-C, SIGTERM or SIGHUP. A checkpoint is saved first.
     """
-    reporter = reporter or Reporter()
+    reporter = (reporter or Reporter()) if cluster.is_leader() else Reporter()
     check_callbacks(callbacks)
     if changed_pictures not in CHANGED_PICTURES:
         known = ", ".join(CHANGED_PICTURES)
@@ -92,36 +94,43 @@ def train(
     )
     reporter.on_prepare_end(made.dataset)
     path = Path(run) if run is not None else default_path(made.dataset, made.settings)
+    if not cluster.is_leader():
+        with training_errors(path, made.settings):
+            return follow(path, made, changed_pictures)
     existing = open_run(path) if is_run(path) else None
     if existing is None:
         check_unused(path)
     else:
         made = resumed_plan(existing, made, changed_pictures)
         if existing.finished and made.settings == existing.settings:
+            tell_followers(has_opened=False)
             reporter.on_train_end(existing, already_finished=True)
             return existing
     made.check_memory()
     check_rebuildable(made.networks[:2])
-    with training_lock(path), out_of_memory_errors(path, made.settings):
+    with training_lock(path), training_errors(path, made.settings):
         if existing is None and is_run(path):  # another process made it meanwhile
             made = resumed_plan(open_run(path), made, changed_pictures)
         session = TrainingSession.open(path, made)
+        tell_followers(has_opened=True)
         reporters = [reporter, CallbackReporter(callbacks, session.trainer)] if callbacks else [reporter]
         session.train(CompositeReporter(*reporters))
         return session.run
 
 
 @contextmanager
-def out_of_memory_errors(path: Path, settings: Settings) -> Iterator[None]:
-    """Turn an error of the block that says that memory ran out into a `TrainingError`, and pass others on."""
+def training_errors(path: Path, settings: Settings) -> Iterator[None]:
+    """Turn an error that says that memory ran out or that a process was lost into a `TrainingError`; pass others on."""
     try:
         yield
     except PippinError:
         raise
     except Exception as problem:
-        if not is_out_of_memory(problem):
-            raise
         batches = open_run(path).batches if is_run(path) else 0
+        if not is_out_of_memory(problem):
+            if cluster.was_lost(problem):
+                raise TrainingError(lost_process_message(path, batches)) from None
+            raise
         raise TrainingError(
             f"Memory ran out. The checkpoint of batch {batches:,} is kept; close other programs and run the same "
             "command, or train another run with a smaller --batch-size or --image-size. "

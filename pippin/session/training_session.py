@@ -7,6 +7,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pippin.runs.run import Run, is_run, open_run
 from pippin.runs.snapshots import SNAPSHOT_LATENTS
 from pippin.session.callbacks import LazyMeasures
 from pippin.session.checkups import Validator, is_checkup, reference_note
+from pippin.session.following import ending_together
 from pippin.session.interrupts import interrupts
 from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
@@ -129,7 +131,8 @@ class TrainingSession:
         with interrupts() as interrupted, EventLog(self.run) as events:
             tell = functools.partial(reporter.on_finding, self.run)
             self.storage = Storage(self.run.path, self.trainer, interrupted, tell)
-            self._train(reporter, interrupted, events)
+            with ending_together(self.trainer):
+                self._train(reporter, interrupted, events)
             self._finish()
         reporter.on_train_end(self.run, already_finished=False)
 
@@ -144,14 +147,16 @@ class TrainingSession:
         """Train to the end; at every tick, write the log, validate, save and report."""
         trainer, last_save = self.trainer, time.perf_counter()
 
-        def ends_tick(batches: int) -> bool:
-            stops = interrupted.is_set() or reporter.should_stop()
-            return stops or is_snapshot(batches) or self.is_checkup(batches)
+        def stops(batches: int) -> bool:
+            return interrupted.is_set() or reporter.should_stop()
 
-        def on_batch_end(batches: int, measures: dict[str, Any]) -> None:
+        def is_planned(batches: int) -> bool:
+            return is_snapshot(batches) or self.is_checkup(batches)
+
+        def on_batch_end(batches: int, measures: Mapping[str, Any]) -> None:
             reporter.on_batch_end(batches, LazyMeasures(trainer, measures))
 
-        for tick in trainer.train(ends_tick, reporter.on_batch_begin, on_batch_end):
+        for tick in trainer.train(stops, is_planned, reporter.on_batch_begin, on_batch_end):
             if tick.batches == 0 and (anchors := trainer.anchors) is not None:
                 self.storage.write(functools.partial(self.run.folder.save_anchors, anchors))
             findings = self._log_and_validate(tick, events) if tick.measures else []

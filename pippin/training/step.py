@@ -14,10 +14,12 @@ from keras import ops
 from pippin.engines import Engine
 from pippin.networks import Networks, graph
 from pippin.networks.groups import group_statistics
+from pippin.networks.precision import computing_in
 from pippin.pictures import RGB, RGBA
 from pippin.training import losses
 from pippin.training.augment import augment
 from pippin.training.optimizer import adam, bias_corrections
+from pippin.training.packing import StatePacking
 
 State = dict[str, Any]
 Batch = dict[str, Any]
@@ -81,11 +83,34 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         `measures` are float32 scalars. If a loss or gradient is not finite, the step counts, but all weights stay as
         they were and the measure `finite` is 0.
     """
+    return engine.jit(make_step(engine, networks, rule), donate=True)
+
+
+def make_step(
+    engine: Engine,
+    networks: Networks,
+    rule: str,
+    packing: StatePacking | None = None,
+    precision: str = "float32",
+) -> Step:
+    """Return the training step as a function that is not compiled.
+
+    Args:
+        engine, networks, rule: See `build_step`.
+        packing: How the state is packed; None: not at all.
+        precision: "float32", or "bfloat16" for the generator's and the projector's layers. The augmentation, the
+            discriminator, the losses with their penalties, and all updates are float32 in either case.
+    """
+    packing = packing or StatePacking(networks.generator, networks.discriminator, packed=False)
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
 
     def step(state: State, batch: Batch) -> tuple[State, Measures]:
+        with computing_in(precision, networks.generator), computing_in(precision, networks.projector):
+            return traced_step(state, batch)
+
+    def traced_step(state: State, batch: Batch) -> tuple[State, Measures]:
         batch = {**batch, "real_images": to_float_on_device(batch["real_images"])}
-        new, measures = play(engine, networks, state, batch)
+        new, measures = play(engine, networks, packing, state, batch)
         decay = batch["schedule"]["ema_decay"]
         new["ema_generator"] = {
             part: [
@@ -101,10 +126,12 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         new["images_seen"] = state["images_seen"] + batch["real_images"].shape[0]
         return new, {**measures, "finite": ops.cast(finite, "float32")}
 
-    return engine.jit(step, donate=True)
+    return step
 
 
-def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch) -> tuple[State, Measures]:
+def _relativistic(
+    engine: Engine, networks: Networks, packing: StatePacking, state: State, batch: Batch
+) -> tuple[State, Measures]:
     """Update both players from one pass through the discriminator.
 
     Let xₖ and x̂ₖ be the discriminator's inputs for a real and a generated image (one map, the augmented image itself,
@@ -118,9 +145,10 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
     are statistics of a group of images. For images generated from anchors (`anchors.py`), the gradient of the
     reconstruction loss is added.
     """
+    arrays = packing.unpack(state)
     schedule, anchored = batch["schedule"], batch["anchored"]
     real_draws, fake_draws = _split_draws(batch["augment"], batch["real_images"].shape[0])
-    fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
+    fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, arrays, batch)
     real_inputs = _discriminator_inputs(networks, batch["real_images"], real_draws, schedule)
     fake_inputs, inputs_pullback, _ = engine.vjp(
         lambda images: (_discriminator_inputs(networks, images, fake_draws, schedule), ()), fake_images
@@ -130,7 +158,7 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
 
     def discriminator_loss(weights: Any) -> Any:
         def sum_of_logits(inputs: list[Any]) -> Any:
-            stats = state["discriminator"]["stats"]
+            stats = arrays["discriminator"]["stats"]
             logits, stats = _discriminate(networks, weights, stats, inputs, labels)
             return sum(map(ops.sum, logits)), (logits, stats)
 
@@ -150,9 +178,10 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
         return loss, (measures, stats, adversarial_gradients)
 
     loss, pullback, (measures, discriminator_stats, adversarial_gradients) = engine.vjp(
-        discriminator_loss, state["discriminator"]["weights"]
+        discriminator_loss, arrays["discriminator"]["weights"]
     )
     (discriminator_gradients,) = pullback(ops.ones_like(loss))
+    discriminator_gradients = packing.weights["discriminator"].join(discriminator_gradients)
     real_maps, fake_maps = (_split_groups(networks, inputs)[0] for inputs in (real_inputs, fake_inputs))
     measures["reconstruction"] = losses.reconstruction_loss(real_maps, fake_maps, anchored)
     map_gradients = [
@@ -163,23 +192,29 @@ def _relativistic(engine: Engine, networks: Networks, state: State, batch: Batch
     ]
     (image_gradients,) = inputs_pullback([*map_gradients, *adversarial_gradients[len(map_gradients) :]])
     (generator_gradients,) = generator_pullback(image_gradients)
+    generator_gradients = packing.weights["generator"].join(generator_gradients)
     new = {
-        "generator": _update(state, "generator", generator_gradients, generator_stats, schedule),
-        "discriminator": _update_discriminator(networks, state, discriminator_gradients, discriminator_stats, schedule),
+        "generator": _update(packing, state, "generator", generator_gradients, generator_stats, schedule),
+        "discriminator": _update_discriminator(
+            networks, packing, state, discriminator_gradients, discriminator_stats, schedule
+        ),
     }
     norms = {"g_gradient": _norm(generator_gradients), "d_gradient": _norm(discriminator_gradients)}
     return new, {**measures, **norms}
 
 
-def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch) -> tuple[State, Measures]:
+def _alternating(
+    engine: Engine, networks: Networks, packing: StatePacking, state: State, batch: Batch
+) -> tuple[State, Measures]:
     """Update the discriminator, then the generator against the updated discriminator.
 
     The losses are binary cross-entropy with the non-saturating generator loss (Goodfellow et al. 2014, arXiv
     1406.2661). Real and generated images pass through the discriminator in separate batches, so this also holds for a
     discriminator with batch normalisation or minibatch statistics.
     """
+    arrays = packing.unpack(state)
     schedule, size = batch["schedule"], batch["real_images"].shape[0]
-    fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, state, batch)
+    fake_images, generator_pullback, generator_stats = _generate(engine, networks.generator, arrays, batch)
     real_draws, fake_draws = _split_draws(batch["augment"], size)
 
     labels = _labels(batch)
@@ -192,26 +227,30 @@ def _alternating(engine: Engine, networks: Networks, state: State, batch: Batch)
         return sum(losses.binary_cross_entropy(each, real) for each in logits)
 
     def discriminator_loss(weights: Any) -> Any:
-        real_logits, stats = discriminate(weights, state["discriminator"]["stats"], batch["real_images"], real_draws)
+        real_logits, stats = discriminate(weights, arrays["discriminator"]["stats"], batch["real_images"], real_draws)
         fake_logits, stats = discriminate(weights, stats, fake_images, fake_draws)
         loss = cross_entropy(real_logits, True) + cross_entropy(fake_logits, False)
         return loss, (stats, ops.mean(real_logits[0]), ops.mean(fake_logits[0]))
 
     d_loss, pullback, (stats, real_logits, fake_logits) = engine.vjp(
-        discriminator_loss, state["discriminator"]["weights"]
+        discriminator_loss, arrays["discriminator"]["weights"]
     )
     (discriminator_gradients,) = pullback(ops.ones_like(d_loss))
-    updated = _update_discriminator(networks, state, discriminator_gradients, stats, schedule)
+    discriminator_gradients = packing.weights["discriminator"].join(discriminator_gradients)
+    updated = _update_discriminator(networks, packing, state, discriminator_gradients, stats, schedule)
+    new_weights = packing.weights["discriminator"].split(updated["weights"])
 
     def generator_loss(images: Any) -> Any:
-        fake_logits, stats = discriminate(updated["weights"], updated["stats"], images, fake_draws)
-        return cross_entropy(fake_logits, True), stats
+        fake_logits, newer_stats = discriminate(new_weights, stats, images, fake_draws)
+        return cross_entropy(fake_logits, True), newer_stats
 
-    g_loss, pullback, updated["stats"] = engine.vjp(generator_loss, fake_images)
+    g_loss, pullback, newer_stats = engine.vjp(generator_loss, fake_images)
+    updated["stats"] = packing.stats["discriminator"].join(newer_stats)
     (image_gradients,) = pullback(ops.ones_like(g_loss))
     (generator_gradients,) = generator_pullback(image_gradients)
+    generator_gradients = packing.weights["generator"].join(generator_gradients)
     new = {
-        "generator": _update(state, "generator", generator_gradients, generator_stats, schedule),
+        "generator": _update(packing, state, "generator", generator_gradients, generator_stats, schedule),
         "discriminator": updated,
     }
     measures = {"d_loss": d_loss, "g_loss": g_loss, "real_logits": real_logits, "fake_logits": fake_logits}
@@ -234,7 +273,9 @@ def _discriminator_inputs(
     """Return augmented images in a list, or the projector's maps of them; then the inputs of the group heads."""
     names = ("augment_p", "blur", "blur_floor", "shift_p")
     augmented = augment(images, draws, *(schedule[name] for name in names))
-    maps = [augmented] if networks.projector is None else list(networks.projector(augmented, training=False))
+    maps = [augmented]
+    if networks.projector is not None:
+        maps = [ops.cast(x, "float32") for x in networks.projector(augmented, training=False)]
     return [*maps, *group_statistics(maps[: networks.group_heads])]
 
 
@@ -264,30 +305,37 @@ def _split_draws(draws: dict[str, Any], size: int) -> tuple[dict[str, Any], dict
     return real, fake
 
 
-def _generate(engine: Engine, generator: keras.Model, state: State, batch: Batch) -> tuple[Any, Any, Any]:
+def _generate(engine: Engine, generator: keras.Model, arrays: State, batch: Batch) -> tuple[Any, Any, Any]:
     """Return generated images, the pullback to the generator's weights, and the generator's new stats."""
 
     def generate(weights: Any) -> Any:
-        return generator.stateless_call(weights, state["generator"]["stats"], batch["latents"], training=True)
+        images, stats = generator.stateless_call(weights, arrays["generator"]["stats"], batch["latents"], training=True)
+        return ops.cast(images, "float32"), stats
 
-    return engine.vjp(generate, state["generator"]["weights"])
+    return engine.vjp(generate, arrays["generator"]["weights"])
 
 
 def _update_discriminator(
-    networks: Networks, state: State, gradients: list[Any], stats: list[Any], schedule: dict[str, Any]
+    networks: Networks,
+    packing: StatePacking,
+    state: State,
+    gradients: list[Any],
+    stats: list[Any],
+    schedule: dict[str, Any],
 ) -> State:
     """Update the discriminator at its own learning rate, which is lower for frozen early layers.
 
     With `early_rate` 0 the early layers are frozen, as in FreezeD (Mo et al. 2020, arXiv 2002.10964).
     """
-    factors = [
-        schedule["discriminator_rate"] * (schedule["early_rate"] if early else 1.0)
-        for early in graph.early_weight_mask(networks.discriminator)
-    ]
-    return _update(state, "discriminator", gradients, stats, schedule, factors)
+    rates = {
+        early: schedule["discriminator_rate"] * (schedule["early_rate"] if early else 1.0) for early in (False, True)
+    }
+    factors = [rates[early] for early in graph.early_weight_mask(networks.discriminator)]
+    return _update(packing, state, "discriminator", gradients, stats, schedule, factors)
 
 
 def _update(
+    packing: StatePacking,
     state: State,
     player: str,
     gradients: list[Any],
@@ -295,9 +343,13 @@ def _update(
     schedule: dict[str, Any],
     factors: list[Any] | None = None,
 ) -> State:
-    """Update one player by a step of Adam, with a factor on each weight's learning rate."""
+    """Update one player by a step of Adam, with a factor on each weight's learning rate.
+
+    The state and the gradients are packed, the stats are not.
+    """
     old, beta_1, beta_2 = state[player], schedule["beta_1"], schedule["beta_2"]
-    learning_rates = [schedule["learning_rate"] * factor for factor in factors or [1.0] * len(gradients)]
+    factors = packing.weights[player].spread(factors) if factors else [1.0] * len(gradients)
+    learning_rates = [schedule["learning_rate"] * factor for factor in factors]
     t = ops.cast(state["steps"] + 1, "float32")
     corrections = (bias_corrections(beta_1, beta_2, t) for _ in gradients)  # XLA rounds shared powers differently
     weights, first_moment, second_moment = adam(
@@ -310,7 +362,12 @@ def _update(
         beta_2,
         corrections,
     )
-    return {"weights": weights, "stats": stats, "first_moment": first_moment, "second_moment": second_moment}
+    return {
+        "weights": weights,
+        "stats": packing.stats[player].join(stats),
+        "first_moment": first_moment,
+        "second_moment": second_moment,
+    }
 
 
 def _moving_average(average: Any, value: Any, decay: Any) -> Any:

@@ -1,7 +1,7 @@
 """The training loop: a pair of networks and a dataset, from any state to the end of the run."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,10 @@ from pippin.pictures import Labels, cycle_labels, one_hot
 from pippin.settings import Settings
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
+from pippin.training.cluster_steps import ClusterSteps, make_runner
 from pippin.training.health import Health
 from pippin.training.schedule import schedule_at
-from pippin.training.step import State, build_step, initial_state
+from pippin.training.step import State, initial_state
 
 TICK = 50
 """Batches between two ticks, the progress reports of the loop (as StyleGAN's code calls them). Measures are read from
@@ -65,7 +66,8 @@ class Trainer:
         labels: Labels of the images; None if they have none.
         latent_dim: Dimensions of the generator's latents, without labels.
         rule: The update rule, one of `pippin.training.step.RULES`.
-        state: See `pippin.training.step.initial_state`, as tensors of the engine.
+        steps_per_call: Most batches that are trained in one call of the compiled step. Set it to 1 to see the state
+            after each batch.
         seconds: Training time so far in seconds.
         health: Problems found so far, and the corrections made.
     """
@@ -80,11 +82,12 @@ class Trainer:
         if self.rule == "auto":
             self.rule = "relativistic" if treats_images_independently(networks.discriminator) else "alternating"
         self.networks, self.generator = networks, networks.generator
-        self.state: State = engine.to_device(initial_state(networks.generator, networks.discriminator))
         self.seconds = 0.0
         self.health = Health()
         self._anchors = anchors
-        self._step = build_step(engine, networks, self.rule)
+        self._runner = make_runner(engine, networks, self.rule, settings, images, self._draw)
+        self.steps_per_call = self._runner.steps_per_call
+        self._state = self._runner.put(initial_state(networks.generator, networks.discriminator))
         self._batches = 0
         self._start = 0.0
 
@@ -94,12 +97,26 @@ class Trainer:
         return self._batches
 
     @property
+    def packed_state(self) -> State:
+        """The state as the engine's execution packs it; see `pippin.training.packing`."""
+        return self._state
+
+    @property
+    def state(self) -> State:
+        """The state, as tensors of the engine; see `pippin.training.step.initial_state`."""
+        return self._runner.unpack(self._state)
+
+    @property
     def progress(self) -> float:
         """Completed share of the run, 0 to 1."""
+        return self._progress_at(self.batches)
+
+    def _progress_at(self, batches: int) -> float:
+        """Return the completed share of the run after a number of batches; with `minutes`, that of now."""
         if self.settings.minutes is not None:
             return min(1.0, self.seconds / (60 * self.settings.minutes))
         assert self.settings.batches is not None
-        return min(1.0, self.batches / self.settings.batches)
+        return min(1.0, batches / self.settings.batches)
 
     @property
     def anchored_per_batch(self) -> int:
@@ -122,13 +139,15 @@ class Trainer:
             seconds: Training time until then in seconds.
             health: Health at that time.
         """
-        self.state, self.seconds, self.health = self.engine.to_device(state), seconds, health
+        self._state, self.seconds, self.health = self._runner.put(state), seconds, health
         self._batches = int(state["steps"])
 
     def restore(self, state: State) -> None:
         """Return to the weights of an earlier state, but keep the number of steps and images."""
-        counters = {name: self.state[name] for name in ("steps", "images_seen")}
-        self.state = {**self.engine.to_device(state), **counters}
+        counters = {name: self._state[name] for name in ("steps", "images_seen")}
+        self._state = {**self._runner.put(state), **counters}
+        if isinstance(self._runner, ClusterSteps):
+            self._state = self._runner.share(self._state, announce=True)
 
     def exclude_time(self, seconds: float) -> None:
         """Exclude a time in which training waited, such as for a full disk, from the training time."""
@@ -136,7 +155,7 @@ class Trainer:
 
     def state_on_host(self) -> State:
         """Return the state as NumPy arrays, after all pending computation."""
-        return self.engine.to_host(self.state)
+        return self._runner.to_host(self._state)
 
     def has_finite_averages(self) -> bool:
         """Return whether all moving averages of the networks, such as those of batch normalisation, are finite."""
@@ -147,30 +166,43 @@ class Trainer:
     def train(
         self,
         extra_tick: Callable[[int], bool] = lambda batches: False,
+        planned_tick: Callable[[int], bool] = lambda batches: False,
         on_batch_begin: Callable[[int], None] = lambda batches: None,
-        on_batch_end: Callable[[int, dict[str, Any]], None] = lambda batches, measures: None,
+        on_batch_end: Callable[[int, Mapping[str, Any]], None] = lambda batches, measures: None,
     ) -> Iterator[Tick]:
         """Train to the end of the run.
 
         Args:
-            extra_tick: Called as `extra_tick(batches)` after each batch; returns whether to yield a tick there too.
+            extra_tick: Called as `extra_tick(batches)` after each call of the step; returns whether to yield a tick.
+            planned_tick: Called as `planned_tick(batches)`; returns whether there is a tick after that many batches,
+                which is known beforehand, so a call of several steps ends there.
             on_batch_begin: Called as `on_batch_begin(batches)` before each batch, with the number of batches so far.
             on_batch_end: Called as `on_batch_end(batches, measures)` after each batch. The measures are tensors that
                 the engine may still be computing.
 
+        With several steps in a call, `on_batch_begin` is called for all of its batches before it, and `on_batch_end`
+        after it.
+
         Yields:
-            A tick at the start, every `TICK` batches, where `extra_tick` asks for one, and at the end.
+            A tick at the start, every `TICK` batches, where `extra_tick` or `planned_tick` asks for one, and at the
+            end.
         """
-        measured: list[dict[str, Any]] = []
+        measured: list[Mapping[str, Any]] = []
         self._start, last_tick = time.perf_counter() - self.seconds, self.seconds
         _ = self.anchors  # assigned here, because the time that it takes counts
+        self._share()
         yield self._make_tick({}, 0.0)
         while self.progress < 1.0:
-            on_batch_begin(self.batches)
-            measured.append(self.step())
-            on_batch_end(self.batches, measured[-1])
+            first, count = self.batches, self._batches_in_next_call(planned_tick)
+            for batches in range(first, first + count):
+                on_batch_begin(batches)
+            done = self.run_batches(count) if count > 1 else [self.step()]
+            for batches, measures in enumerate(done, first + 1):
+                on_batch_end(batches, measures)
+            measured += done
             self.seconds = time.perf_counter() - self._start
-            if self.batches % TICK == 0 or extra_tick(self.batches) or self.progress >= 1.0:
+            asked = extra_tick(self.batches) or planned_tick(self.batches)
+            if self.batches % TICK == 0 or asked or self.progress >= 1.0:
                 means = self._means(measured)  # waits for the engine
                 self.seconds = time.perf_counter() - self._start
                 speed = len(measured) * self.settings.batch_size / (self.seconds - last_tick)
@@ -178,13 +210,58 @@ class Trainer:
                 yield self._make_tick(means, speed)
                 last_tick = time.perf_counter() - self._start  # without the time that the caller took for the tick
 
+    def _share(self) -> None:
+        """Make the state and the anchors of the first process those of all processes that train together."""
+        if isinstance(self._runner, ClusterSteps):
+            self._anchors = self._runner.share_anchors(self._anchors)
+            self._state = self._runner.share(self._state, announce=False)
+
+    def follow(self) -> None:
+        """Compute this process's part of each batch while another process trains, until it calls `end`."""
+        assert isinstance(self._runner, ClusterSteps)
+        self._share()
+        self._runner.follow(self._state)
+
+    def end(self) -> None:
+        """Let the processes that follow this one end. Call it once after `train`, also if that was not completed."""
+        if isinstance(self._runner, ClusterSteps):
+            self._runner.end()
+
+    def _batches_in_next_call(self, planned_tick: Callable[[int], bool]) -> int:
+        """Return how many batches the next call trains: it ends at a tick or at the end of the run."""
+        for count in range(1, self.steps_per_call):
+            batches = self.batches + count
+            if batches % TICK == 0 or batches == self.settings.batches or planned_tick(batches):
+                return count
+        return self.steps_per_call
+
     def step(self) -> dict[str, Any]:
         """Train one batch.
 
         Returns:
             The step's measures, float32 scalar tensors.
         """
-        settings, n = self.settings, self.batches
+        return dict(self.run_batches(1)[0])
+
+    def run_batches(self, count: int) -> list[Mapping[str, Any]]:
+        """Train a number of batches, at most `steps_per_call`.
+
+        Returns:
+            Each step's measures, float32 scalars that the engine may still be computing.
+        """
+        schedules = [self.scheduled(n) for n in range(self.batches, self.batches + count)]
+        self._state, measured = self._runner.run(self._state, self.batches, schedules)
+        self._batches += count
+        return measured
+
+    def scheduled(self, n: int) -> dict[str, float]:
+        """Return the scheduled values of step n, with the corrections of the health checks."""
+        planned = schedule_at(self.settings, self._progress_at(n), n * self.settings.batch_size)
+        return self.health.adjust(planned)
+
+    def _draw(self, n: int) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return which images are in the batch of step n, and the batch without its images and its schedule."""
+        settings = self.settings
         size, count, assigned = settings.batch_size, self.anchored_per_batch, self.anchors
         drawn = draws.step_draws(settings.seed, n, size, self.latent_dim, self.generator.output_shape[-1])
         if self.labels is None:
@@ -199,16 +276,11 @@ class Trainer:
         if self.labels is not None:
             drawn["labels"] = one_hot(self.labels.indices[chosen], len(self.labels))
             drawn["latents"] = np.concatenate([drawn["latents"], drawn["labels"]], axis=1)
-        schedule = self.health.adjust(schedule_at(settings, self.progress, n * size))
-        batch = {
-            "real_images": self.images[chosen],
-            "anchored": (np.arange(size) < count).astype(np.float32),
-            **drawn,
-            "schedule": {name: np.float32(value) for name, value in schedule.items()},
-        }
-        self.state, measures = self._step(self.state, self.engine.to_device(batch))
-        self._batches += 1
-        return measures
+        return chosen, {"anchored": (np.arange(size) < count).astype(np.float32), **drawn}
+
+    def lower_step(self) -> Any:
+        """Return the lowered computation of the step, on JAX: JAX' object that compiles it and describes it."""
+        return self._runner.lower(self._state, self.batches, self.scheduled(self.batches))
 
     def fixed_latents(self, count: int, labels: np.ndarray | None = None) -> np.ndarray:
         """Return latents that stay the same along the run, for snapshots and validation.
@@ -246,9 +318,9 @@ class Trainer:
             done=self.progress >= 1.0,
         )
 
-    def _means(self, measured: list[dict[str, Any]]) -> dict[str, float]:
+    def _means(self, measured: list[Mapping[str, Any]]) -> dict[str, float]:
         """Return the mean of each measure over steps whose losses were finite, and the share of those as `finite`."""
-        values = [{name: float(value) for name, value in self.engine.to_host(m).items()} for m in measured]
+        values = [{name: float(value) for name, value in self.engine.to_host(dict(m)).items()} for m in measured]
         finite = [value for value in values if value["finite"] == 1.0]
         means = {name: float(np.mean([value[name] for value in finite])) if finite else 0.0 for name in values[0]}
         return {**means, "finite": len(finite) / len(values)}
