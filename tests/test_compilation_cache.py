@@ -13,7 +13,8 @@ SCRIPT = Path(__file__).with_name("compile_cached.py")
 
 
 def start(folder):
-    environ = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}  # as a user starts it
+    environ["PYTHONPATH"] = str(SCRIPT.parents[1])
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, str(SCRIPT), str(folder)], env=environ, **pipes)
 

@@ -16,12 +16,12 @@ from PIL import Image
 import pippin
 from pippin.networks import Networks
 from pippin.session.reporting import Reporter
-from pippin.training import trainer
+from pippin.training import cluster_steps
 from pippin.training.trainer import Trainer
 
 SIZE, LATENT_DIM = 16, 4
 
-build_step, compiled_steps = trainer.build_step, {}
+build_step, compiled_steps = cluster_steps.build_step, {}
 
 
 def renumbered(text):
@@ -30,23 +30,28 @@ def renumbered(text):
     return re.sub(r'"([a-z]\w*)_\d+"', lambda found: f'"{found[1]}_{names.setdefault(found[0], len(names))}"', text)
 
 
-def build_step_once(engine, networks, rule):
+def build_step_once(engine, networks, rule, packing, precision):
     """Return the compiled step of equal networks again, since tiny networks take longer to compile than to train.
 
     A step with a projector is compiled each time: the projector's weights are constants in it.
     """
     if networks.projector is not None:
-        return build_step(engine, networks, rule)
+        return build_step(engine, networks, rule, packing, precision)
     try:
-        key = engine, rule, *(renumbered(player.to_json()) for player in (networks.generator, networks.discriminator))
+        key = (
+            engine,
+            rule,
+            precision,
+            *(renumbered(player.to_json()) for player in (networks.generator, networks.discriminator)),
+        )
     except (TypeError, ValueError, NotImplementedError):  # a layer that Keras cannot save
-        return build_step(engine, networks, rule)
+        return build_step(engine, networks, rule, packing, precision)
     if key not in compiled_steps:
-        compiled_steps[key] = build_step(engine, networks, rule)
+        compiled_steps[key] = build_step(engine, networks, rule, packing, precision)
     return compiled_steps[key]
 
 
-trainer.build_step = build_step_once
+cluster_steps.build_step = build_step_once
 
 
 def pictures(count=12, seed=0):

@@ -12,7 +12,7 @@ from pippin.training.anchors import Anchors
 from pippin.training.packing import StatePacking
 from pippin.training.runners import BlockSteps, Draw, Schedule, SingleSteps
 from pippin.training.schedule import schedule_at
-from pippin.training.step import State, make_step
+from pippin.training.step import State, build_step, make_step
 
 RUN, LOAD, END = 1, 2, 3
 """What the leader announces: a call of the step, a new state, the end of training."""
@@ -91,9 +91,10 @@ def make_runner(engine: Engine, networks: Networks, rule: str, settings: Setting
     """Return what runs the steps with this engine on this hardware; for the arguments see `SingleSteps`."""
     execution = engine.execution()
     packing = StatePacking(networks.generator, networks.discriminator, execution.packed)
-    step = make_step(engine, networks, rule, packing, settings.precision)
     if execution.steps_per_call == 1:
-        return SingleSteps(engine, step, packing, images, draw)
+        compiled = build_step(engine, networks, rule, packing, settings.precision)
+        return SingleSteps(engine, compiled, packing, images, draw)
+    step = make_step(engine, networks, rule, packing, settings.precision)
     arguments = engine, step, packing, images, draw, execution, settings.batch_size
     if cluster.process_count() > 1:
         return ClusterSteps(*arguments, names=tuple(schedule_at(settings, 0.0, 0)))

@@ -29,7 +29,7 @@ class SingleSteps:
 
     Args:
         engine: See `pippin.engines`.
-        step: See `pippin.training.step.make_step`.
+        step: The compiled step; see `pippin.training.step.build_step`.
         packing: How the step's state is packed.
         images: The training set: uint8 (N, S, S, C), or an object that returns such images for `images[indices]`.
         draw: See `Draw`.
@@ -39,7 +39,7 @@ class SingleSteps:
 
     def __init__(self, engine: Engine, step: Step, packing: StatePacking, images: Any, draw: Draw) -> None:
         self._engine, self._packing, self._images, self._draw = engine, packing, images, draw
-        self._step: Any = engine.jit(step, donate=True)
+        self._step: Any = step
 
     def put(self, state: State) -> State:
         """Pack a state of NumPy arrays and copy it to the device."""
@@ -81,7 +81,8 @@ class BlockSteps:
     The batches of the next call are drawn and copied in another thread while the device computes.
 
     Args:
-        engine, step, packing, images, draw: See `SingleSteps`.
+        engine, packing, images, draw: See `SingleSteps`.
+        step: See `pippin.training.step.make_step`.
         execution: See `pippin.engines.execution`.
         batch_size: Real images in a batch.
 

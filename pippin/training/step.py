@@ -61,13 +61,20 @@ def initial_state(generator: keras.Model, discriminator: keras.Model) -> State:
     return state
 
 
-def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
+def build_step(
+    engine: Engine,
+    networks: Networks,
+    rule: str,
+    packing: StatePacking | None = None,
+    precision: str = "float32",
+) -> Step:
     """Compile the training step of a pair of networks.
 
     Args:
         engine: See `pippin.engines`.
         networks: See `pippin.networks`.
         rule: One of `RULES`. "relativistic" needs a discriminator that treats images independently.
+        packing, precision: See `make_step`.
 
     Returns:
         `step(state, batch)`. `state` is like that of `initial_state`; its tensors are donated and must not be used
@@ -83,7 +90,7 @@ def build_step(engine: Engine, networks: Networks, rule: str) -> Step:
         `measures` are float32 scalars. If a loss or gradient is not finite, the step counts, but all weights stay as
         they were and the measure `finite` is 0.
     """
-    return engine.jit(make_step(engine, networks, rule), donate=True)
+    return engine.jit(make_step(engine, networks, rule, packing, precision), donate=True)
 
 
 def make_step(

@@ -159,7 +159,8 @@ class Trainer:
 
     def has_finite_averages(self) -> bool:
         """Return whether all moving averages of the networks, such as those of batch normalisation, are finite."""
-        averages = [self.state[player]["stats"] for player in ("generator", "discriminator", "ema_generator")]
+        state = self.state
+        averages = [state[player]["stats"] for player in ("generator", "discriminator", "ema_generator")]
         arrays = [np.asarray(array) for array in keras.tree.flatten(self.engine.to_host(averages))]
         return all(np.isfinite(array).all() for array in arrays if array.dtype.kind not in "iub")
 
