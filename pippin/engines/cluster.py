@@ -11,12 +11,9 @@ from typing import Any
 from pippin.engines import choose
 from pippin.errors import EngineError
 
-HEARTBEAT_SECONDS = 30
+HEARTBEAT_SECONDS = 60
 """Seconds without a sign of life after which JAX's runtime counts a process as lost and ends the others. Its default of
-100 wastes more of an expensive machine; a busy network may delay signs of life by several seconds."""
-
-SHUTDOWN_SECONDS = 20
-"""Longest time in seconds that a process waits for the others when it ends."""
+100 wastes more of an expensive machine; a busy machine or network may delay signs of life by several seconds."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,6 @@ def join(cluster: Cluster) -> None:
             cluster.processes,
             cluster.index,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
     except (ValueError, TypeError, RuntimeError, KeyError, OSError) as problem:
         reason = " ".join(str(problem).split())[:200]

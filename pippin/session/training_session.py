@@ -133,7 +133,7 @@ class TrainingSession:
             self.storage = Storage(self.run.path, self.trainer, interrupted, tell)
             with ending_together(self.trainer):
                 self._train(reporter, interrupted, events)
-            self._finish()
+                self._finish()
         reporter.on_train_end(self.run, already_finished=False)
 
     def _finish(self) -> None:
