@@ -142,7 +142,7 @@ def test_geometry_is_shared_only_if_there_are_group_heads(features, built, monke
     settings = choose("standard", 16, batches=1, batch_size=8, features=features, anchored=0.5).settings
     images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
     trainer, batches = Trainer(engines.current(), settings, players, images), []
-    monkeypatch.setattr(trainer, "_step", lambda state, batch: (batches.append(batch), (state, {}))[1])
+    monkeypatch.setattr(trainer._runner, "_step", lambda state, batch: (batches.append(batch), (state, {}))[1])
     trainer.step()
     flips = engines.current().to_host(batches[0])["augment"]["flip"].tolist()
     assert len(set(flips)) == (2 if features != "none" else 12)  # the two of an anchored pair always share theirs

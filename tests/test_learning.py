@@ -70,8 +70,8 @@ def break_something(monkeypatch, what):
     elif what:
         update, frozen = step_module._update, what.removeprefix("frozen ")
 
-        def update_of_the_other(state, player, *args):
-            return state[player] if player == frozen else update(state, player, *args)
+        def update_of_the_other(packing, state, player, *args):
+            return state[player] if player == frozen else update(packing, state, player, *args)
 
         monkeypatch.setattr(step_module, "_update", update_of_the_other)
 

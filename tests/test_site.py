@@ -162,9 +162,12 @@ def test_the_gradients_of_the_game_are_those_of_finite_differences(game):
 def test_the_generator_of_the_game_finds_the_spots(game):
     played = game.Game()
     assert played.hit_spots() <= 3
-    for _ in range(1000):
-        played.step()
-    assert played.hit_spots() >= 5
+    hits = []
+    for _ in range(6):  # the two networks never come to rest, so a single count depends on rounding
+        for _ in range(250):
+            played.step()
+        hits.append(played.hit_spots())
+    assert max(hits) >= 6
 
 
 @pytest.mark.slow

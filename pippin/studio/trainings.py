@@ -75,7 +75,7 @@ class Trainings:
         file = self._folder / f"{run_id}.json"
         try:
             changed = file.lstat().st_mtime_ns
-        except OSError:
+        except (OSError, ValueError):  # a ValueError if the id holds a null character
             return None
         known = self._trainings.get(run_id)
         if known is None or known[0] != changed:
