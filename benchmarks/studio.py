@@ -21,9 +21,7 @@ import requests
 from PIL import Image
 
 from pippin.studio.config import make_config
-from pippin.studio.guard import Access
-from pippin.studio.server import StudioServer, listen
-from pippin.studio.state import Studio
+from pippin.studio.server import StudioServer
 
 
 def main() -> None:
@@ -72,15 +70,11 @@ def make_run(folder: Path, snapshots: int, lines: int) -> None:
 
 def measure(repeats: int) -> None:
     """Start a server, and print the times of its answers."""
-    config = make_config(["photos"], port=0)
-    listener = listen(config)
-    port = listener.getsockname()[1]
-    studio = Studio(config)
-    server = StudioServer(studio, Access(config, port))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    server = StudioServer(make_config(["photos"], port=0))
+    thread = threading.Thread(target=server.answer)
     thread.start()
     session = requests.Session()
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{server.port}"
 
     def get(path: str) -> requests.Response:
         answer = session.get(address + path, timeout=60)
@@ -124,7 +118,7 @@ def measure(repeats: int) -> None:
     finally:
         server.end()
         thread.join()
-        studio.close()
+        server.close()
 
 
 def milliseconds(get: Callable[[str], object], path: str) -> float:

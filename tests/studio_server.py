@@ -7,9 +7,7 @@ from contextlib import contextmanager
 import requests
 
 from pippin.studio.config import make_config
-from pippin.studio.guard import Access
-from pippin.studio.server import StudioServer, listen
-from pippin.studio.state import Studio
+from pippin.studio.server import StudioServer
 
 
 class Client:
@@ -52,18 +50,14 @@ class Client:
 def serving(*folders, **options):
     """Run a studio in the working folder, and yield its client; `client.studio` is the studio."""
     config = make_config(folders, port=0, **options)
-    listener = listen(config)
-    port = listener.getsockname()[1]
-    studio = Studio(config)
-    server = StudioServer(studio, Access(config, port))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    server = StudioServer(config)
+    thread = threading.Thread(target=server.answer)
     thread.start()
     try:
-        client = Client(port)
-        client.studio, client.server = studio, server
+        client = Client(server.port)
+        client.studio, client.server = server.studio, server
         yield client
     finally:
         server.end()
         thread.join()
-        studio.close()
-        listener.close()
+        server.close()

@@ -30,13 +30,13 @@ def renumbered(text):
     return re.sub(r'"([a-z]\w*)_\d+"', lambda found: f'"{found[1]}_{names.setdefault(found[0], len(names))}"', text)
 
 
-def build_step_once(engine, networks, rule, packing, precision):
+def build_step_once(engine, networks, rule, packing, precision, compiled=True):
     """Return the compiled step of equal networks again, since tiny networks take longer to compile than to train.
 
     A step with a projector is compiled each time: the projector's weights are constants in it.
     """
-    if networks.projector is not None:
-        return build_step(engine, networks, rule, packing, precision)
+    if networks.projector is not None or not compiled:
+        return build_step(engine, networks, rule, packing, precision, compiled)
     try:
         key = (
             engine,

@@ -41,7 +41,6 @@ def make_app(studio: Studio, access: Access) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", _page),
-            Route("/login", _login_page),
             Route("/static/canvas.js", _canvas_script),
             Mount("/static", StaticFiles(directory=STATIC)),
             *session_routes(),
@@ -64,15 +63,10 @@ def make_app(studio: Studio, access: Access) -> Starlette:
 
 
 async def _page(request: Request) -> Response:
-    """Answer with the page, or with the one that asks for the password."""
-    name = "index.html" if request.app.state.access.is_authenticated(request.scope) else "login.html"
-    return FileResponse(STATIC / name)
+    """Answer with the page. It asks for the password, if one is needed."""
+    return FileResponse(STATIC / "index.html")
 
 
 async def _canvas_script(request: Request) -> Response:
     """Answer with the script for canvases that the page shares with exported pages."""
     return FileResponse(STATIC.parents[1] / "export" / "web" / "canvas.js")
-
-
-async def _login_page(request: Request) -> Response:
-    return FileResponse(STATIC / "login.html")

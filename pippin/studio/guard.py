@@ -51,7 +51,7 @@ hold a secret instead."""
 MAX_SESSIONS = 100
 """Largest number of sessions with a password. The oldest one ends when another begins."""
 
-OPEN_PATHS = ("/", "/login", "/api/session", "/api/login")
+OPEN_PATHS = ("/", "/api/session", "/api/login")
 """Paths that need no password. The page and the session say only that a password is needed."""
 
 
@@ -141,7 +141,7 @@ class Guard:
         if any(origin != f"http://{host}" for origin in headers.getlist("origin")):
             return error_answer(403, "forbidden", "This server answers only its own page.")
         foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        opens_page = headers.get("sec-fetch-mode") == "navigate" and method == "GET" and path in ("/", "/login")
+        opens_page = headers.get("sec-fetch-mode") == "navigate" and method == "GET" and path == "/"
         if foreign and not opens_page:
             return error_answer(403, "forbidden", "This server answers only its own page.")
         if method not in SAFE_METHODS and not self._access.knows_token(headers.get(TOKEN_HEADER, "")):

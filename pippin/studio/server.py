@@ -33,27 +33,37 @@ def serve(config: StudioConfig, announce: Callable[[str], None], open_browser: b
     Raises:
         SettingsError: the host or the port cannot be used.
     """
-    listener = listen(config)
-    port = listener.getsockname()[1]
-    studio = Studio(config)
-    server = StudioServer(studio, Access(config, port))
-    address = page_address(config, port)
+    server = StudioServer(config)
+    address = page_address(config, server.port)
     announce(address)
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
         with suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+            server.answer()
     finally:
-        studio.close()
-        listener.close()
+        server.close()
 
 
 class StudioServer(uvicorn.Server):
-    """The server of a studio; when it ends, streams of events end first."""
+    """The server of a studio, which listens from the start; when it ends, streams of events end first.
 
-    def __init__(self, studio: Studio, access: Access) -> None:
-        app = make_app(studio, access)
+    Args:
+        config: the arguments.
+
+    Raises:
+        SettingsError: the host or the port cannot be used.
+
+    Attributes:
+        studio: what the server shows and does.
+        port: where it listens.
+    """
+
+    def __init__(self, config: StudioConfig) -> None:
+        self._listener = listen(config)
+        self.port: int = self._listener.getsockname()[1]
+        self.studio, access = Studio(config), Access(config, self.port)
+        app = make_app(self.studio, access)
         super().__init__(
             uvicorn.Config(
                 Guard(app, access),
@@ -67,8 +77,16 @@ class StudioServer(uvicorn.Server):
                 timeout_graceful_shutdown=CLOSING_SECONDS,
             )
         )
-        self._studio = studio
         app.state.end = self.end
+
+    def answer(self) -> None:
+        """Answer requests until the server ends."""
+        self.run(sockets=[self._listener])
+
+    def close(self) -> None:
+        """Close the studio and the socket. Call it after `answer`."""
+        self.studio.close()
+        self._listener.close()
 
     def end(self) -> None:
         """End the server after the requests that it still answers."""
@@ -76,7 +94,7 @@ class StudioServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams of events, then the server."""
-        self._studio.ended.set()
+        self.studio.ended.set()
         await super().shutdown(sockets)
 
 

@@ -10,9 +10,9 @@ from pippin.networks import Networks
 from pippin.settings import Settings
 from pippin.training.anchors import Anchors
 from pippin.training.packing import StatePacking
-from pippin.training.runners import BlockSteps, Draw, Schedule, SingleSteps
+from pippin.training.runners import BlockSteps, Draw, Runner, Schedule, SingleSteps
 from pippin.training.schedule import schedule_at
-from pippin.training.step import State, build_step, make_step
+from pippin.training.step import State, build_step
 
 RUN, LOAD, END = 1, 2, 3
 """What the leader announces: a call of the step, a new state, the end of training."""
@@ -39,13 +39,13 @@ class ClusterSteps(BlockSteps):
         return super().run(state, n, schedules)
 
     def share(self, state: State, announce: bool) -> State:
-        """Return the leader's state in every process; the leader announces it if the others are following."""
+        """See `Runner.share`."""
         if announce:
             self._exchange(LOAD)
         return self.loop.put(cluster.broadcast(self._engine.to_host(self.loop.local(state))))
 
     def share_anchors(self, anchors: Anchors | None) -> Anchors | None:
-        """Return the leader's anchors in every process. Only the leader's argument counts."""
+        """See `Runner.share_anchors`."""
         leads = cluster.is_leader() and anchors is not None
         shape = np.array(anchors.latents.shape if leads and anchors is not None else (0, 0), np.int32)
         count, dimensions = (int(side) for side in cluster.broadcast(shape))
@@ -58,7 +58,7 @@ class ClusterSteps(BlockSteps):
         return Anchors(pictures.astype(np.int64), latents)
 
     def end(self) -> None:
-        """Tell the followers that training has ended."""
+        """See `Runner.end`."""
         self._exchange(END)
 
     def follow(self, state: State) -> None:
@@ -84,9 +84,6 @@ class ClusterSteps(BlockSteps):
         return kind, n, count, values
 
 
-Runner = SingleSteps | BlockSteps
-
-
 def make_runner(engine: Engine, networks: Networks, rule: str, settings: Settings, images: Any, draw: Draw) -> Runner:
     """Return what runs the steps with this engine on this hardware; for the arguments see `SingleSteps`."""
     execution = engine.execution()
@@ -94,7 +91,7 @@ def make_runner(engine: Engine, networks: Networks, rule: str, settings: Setting
     if execution.steps_per_call == 1:
         compiled = build_step(engine, networks, rule, packing, settings.precision)
         return SingleSteps(engine, compiled, packing, images, draw)
-    step = make_step(engine, networks, rule, packing, settings.precision)
+    step = build_step(engine, networks, rule, packing, settings.precision, compiled=False)
     arguments = engine, step, packing, images, draw, execution, settings.batch_size
     if cluster.process_count() > 1:
         return ClusterSteps(*arguments, names=tuple(schedule_at(settings, 0.0, 0)))

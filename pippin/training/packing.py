@@ -109,10 +109,6 @@ class StatePacking:
         """Return a packed state with all of its arrays."""
         return self._map(state, "split")
 
-    def unpack_generator(self, averaged: dict[str, Any]) -> dict[str, Any]:
-        """Return the arrays of the entry `ema_generator` of a packed state."""
-        return self._map_player("generator", averaged, "split")
-
     def _map(self, state: dict[str, Any], method: str) -> dict[str, Any]:
         """Return a state with a method of the packings applied to each list."""
         mapped = dict(state)

@@ -1,5 +1,6 @@
 """Running training steps: one a call, or several a call with packed arrays, as the engine's `Execution` says."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
@@ -10,6 +11,7 @@ from keras import ops
 
 from pippin.engines import Engine, Execution
 from pippin.errors import SettingsError
+from pippin.training.anchors import Anchors
 from pippin.training.packing import StatePacking
 from pippin.training.step import Batch, State, Step
 
@@ -24,7 +26,53 @@ WHOLE = ("augment",)
 not spread over the devices as the B images are; they are small."""
 
 
-class SingleSteps:
+class Runner(ABC):
+    """What runs training steps. If several processes train together, it also makes them agree; see `share`."""
+
+    steps_per_call: int
+
+    @abstractmethod
+    def put(self, state: State) -> State:
+        """Pack a state of NumPy arrays and copy it to the devices."""
+
+    @abstractmethod
+    def unpack(self, state: State) -> State:
+        """Return all arrays of a packed state, as tensors on one device."""
+
+    @abstractmethod
+    def to_host(self, state: State) -> State:
+        """Return all arrays of a packed state, NumPy arrays."""
+
+    @abstractmethod
+    def run(self, state: State, n: int, schedules: list[Schedule]) -> tuple[State, list[Mapping[str, Any]]]:
+        """Train one batch for each schedule, beginning with step n.
+
+        Returns:
+            The state after it, and each step's measures, float32 scalars.
+        """
+
+    @abstractmethod
+    def lower(self, state: State, n: int, schedule: Schedule) -> Any:
+        """Return the lowered computation of step n, on JAX, for counting its operations."""
+
+    def share(self, state: State, announce: bool) -> State:
+        """Return the state of the first process in every process.
+
+        Args:
+            state: The own state.
+            announce: Whether the other processes follow already, so that the first one must announce it.
+        """
+        return state
+
+    def share_anchors(self, anchors: Anchors | None) -> Anchors | None:
+        """Return the anchors of the first process in every process. Only the first one's argument counts."""
+        return anchors
+
+    def end(self) -> None:  # noqa: B027 (a single process has none to tell)
+        """Tell the processes that follow that training has ended."""
+
+
+class SingleSteps(Runner):
     """Runs steps one by one.
 
     Args:
@@ -42,23 +90,19 @@ class SingleSteps:
         self._step: Any = step
 
     def put(self, state: State) -> State:
-        """Pack a state of NumPy arrays and copy it to the device."""
+        """See `Runner.put`."""
         return self._engine.to_device(self._packing.pack(state))
 
     def unpack(self, state: State) -> State:
-        """Return all arrays of a packed state, as tensors."""
+        """See `Runner.unpack`."""
         return self._packing.unpack(state)
 
     def to_host(self, state: State) -> State:
-        """Return all arrays of a packed state, NumPy arrays."""
+        """See `Runner.to_host`."""
         return self._packing.unpack(self._engine.to_host(state))
 
     def run(self, state: State, n: int, schedules: list[Schedule]) -> tuple[State, list[Mapping[str, Any]]]:
-        """Train one batch for each schedule, beginning with step n.
-
-        Returns:
-            The state after it, and each step's measures, float32 scalars.
-        """
+        """See `Runner.run`."""
         measured: list[Mapping[str, Any]] = []
         for step, schedule in enumerate(schedules, n):
             state, measures = self._step(state, self._engine.to_device(self._batch(step, schedule)))
@@ -66,7 +110,7 @@ class SingleSteps:
         return state, measured
 
     def lower(self, state: State, n: int, schedule: Schedule) -> Any:
-        """Return the lowered computation of step n, on JAX, for counting its operations."""
+        """See `Runner.lower`."""
         return self._step.lower(state, self._engine.to_device(self._batch(n, schedule)))
 
     def _batch(self, n: int, schedule: Schedule) -> Batch:
@@ -75,7 +119,7 @@ class SingleSteps:
         return {"real_images": self._images[chosen], **drawn, "schedule": _float32(schedule)}
 
 
-class BlockSteps:
+class BlockSteps(Runner):
     """Runs several steps in a call, on all devices.
 
     The batches of the next call are drawn and copied in another thread while the device computes.
@@ -115,19 +159,19 @@ class BlockSteps:
         self._next: tuple[int, Future[Batch]] | None = None
 
     def put(self, state: State) -> State:
-        """Pack a state of NumPy arrays and copy it to all devices."""
+        """See `Runner.put`."""
         return self.loop.put(self._packing.pack(state))
 
     def unpack(self, state: State) -> State:
-        """Return all arrays of a packed state, as tensors on one device."""
+        """See `Runner.unpack`."""
         return self._unpack(self.loop.local(state))
 
     def to_host(self, state: State) -> State:
-        """Return all arrays of a packed state, NumPy arrays."""
+        """See `Runner.to_host`."""
         return self._packing.unpack(self._engine.to_host(self.loop.local(state)))
 
     def run(self, state: State, n: int, schedules: list[Schedule]) -> tuple[State, list[Mapping[str, Any]]]:
-        """Train one batch for each schedule, at most `steps_per_call`, beginning with step n; see `SingleSteps.run`."""
+        """Train one batch for each schedule, at most `steps_per_call`; see `Runner.run`."""
         count = len(schedules)
         batches = self._stacked(n, schedules)
         self._next = n + count, self._thread.submit(self._prepare, n + count)
@@ -136,7 +180,7 @@ class BlockSteps:
         return state, [StepMeasures(block, k) for k in range(count)]
 
     def lower(self, state: State, n: int, schedule: Schedule) -> Any:
-        """Return the lowered computation of a call, for counting its operations."""
+        """See `Runner.lower`; the computation is that of a call."""
         return self.loop.lower(state, self._stacked(n, [schedule]), 1, self._resident)
 
     def _stacked(self, n: int, schedules: list[Schedule]) -> Batch:

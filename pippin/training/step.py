@@ -67,18 +67,22 @@ def build_step(
     rule: str,
     packing: StatePacking | None = None,
     precision: str = "float32",
+    compiled: bool = True,
 ) -> Step:
-    """Compile the training step of a pair of networks.
+    """Build the training step of a pair of networks.
 
     Args:
         engine: See `pippin.engines`.
         networks: See `pippin.networks`.
         rule: One of `RULES`. "relativistic" needs a discriminator that treats images independently.
-        packing, precision: See `make_step`.
+        packing: How the state is packed; None: not at all.
+        precision: "float32", or "bfloat16" for the generator's and the projector's layers. The augmentation, the
+            discriminator, the losses with their penalties, and all updates are float32 in either case.
+        compiled: Whether to compile the step; `Engine.loop` compiles several of them together.
 
     Returns:
-        `step(state, batch)`. `state` is like that of `initial_state`; its tensors are donated and must not be used
-        afterwards. `batch` is a dict:
+        `step(state, batch)`. `state` is like that of `initial_state`; a compiled step donates its tensors, which must
+        not be used afterwards. `batch` is a dict:
 
         - `real_images`: uint8 (B, H, W, C).
         - `latents`: float32 (B, latent_dim), with one-hot labels behind them if there are labels.
@@ -89,24 +93,6 @@ def build_step(
 
         `measures` are float32 scalars. If a loss or gradient is not finite, the step counts, but all weights stay as
         they were and the measure `finite` is 0.
-    """
-    return engine.jit(make_step(engine, networks, rule, packing, precision), donate=True)
-
-
-def make_step(
-    engine: Engine,
-    networks: Networks,
-    rule: str,
-    packing: StatePacking | None = None,
-    precision: str = "float32",
-) -> Step:
-    """Return the training step as a function that is not compiled.
-
-    Args:
-        engine, networks, rule: See `build_step`.
-        packing: How the state is packed; None: not at all.
-        precision: "float32", or "bfloat16" for the generator's and the projector's layers. The augmentation, the
-            discriminator, the losses with their penalties, and all updates are float32 in either case.
     """
     packing = packing or StatePacking(networks.generator, networks.discriminator, packed=False)
     play = {"relativistic": _relativistic, "alternating": _alternating}[rule]
@@ -133,7 +119,7 @@ def make_step(
         new["images_seen"] = state["images_seen"] + batch["real_images"].shape[0]
         return new, {**measures, "finite": ops.cast(finite, "float32")}
 
-    return step
+    return engine.jit(step, donate=True) if compiled else step
 
 
 def _relativistic(

@@ -145,9 +145,7 @@ class Trainer:
     def restore(self, state: State) -> None:
         """Return to the weights of an earlier state, but keep the number of steps and images."""
         counters = {name: self._state[name] for name in ("steps", "images_seen")}
-        self._state = {**self._runner.put(state), **counters}
-        if isinstance(self._runner, ClusterSteps):
-            self._state = self._runner.share(self._state, announce=True)
+        self._state = self._runner.share({**self._runner.put(state), **counters}, announce=True)
 
     def exclude_time(self, seconds: float) -> None:
         """Exclude a time in which training waited, such as for a full disk, from the training time."""
@@ -213,9 +211,8 @@ class Trainer:
 
     def _share(self) -> None:
         """Make the state and the anchors of the first process those of all processes that train together."""
-        if isinstance(self._runner, ClusterSteps):
-            self._anchors = self._runner.share_anchors(self._anchors)
-            self._state = self._runner.share(self._state, announce=False)
+        self._anchors = self._runner.share_anchors(self._anchors)
+        self._state = self._runner.share(self._state, announce=False)
 
     def follow(self) -> None:
         """Compute this process's part of each batch while another process trains, until it calls `end`."""
@@ -225,8 +222,7 @@ class Trainer:
 
     def end(self) -> None:
         """Let the processes that follow this one end. Call it once after `train`, also if that was not completed."""
-        if isinstance(self._runner, ClusterSteps):
-            self._runner.end()
+        self._runner.end()
 
     def _batches_in_next_call(self, planned_tick: Callable[[int], bool]) -> int:
         """Return how many batches the next call trains: it ends at a tick or at the end of the run."""

@@ -4,6 +4,7 @@ import { el, fill, say } from "./dom.js";
 import { explore } from "./explore.js";
 import { gather } from "./gather.js";
 import { icon } from "./icons.js";
+import { askForPassword } from "./login.js";
 import { clearToasts, report } from "./parts.js";
 import { plan } from "./plan.js";
 import { ACTIVE, on, openStore, runOf, store, watch } from "./store.js";
@@ -87,7 +88,7 @@ addEventListener("hashchange", () => {
 });
 
 openStore().then((allowed) => {
-  if (!allowed) { location.assign("/login"); return; }
+  if (!allowed) { askForPassword(); return; }
   place = location.hash.split("/")[1];
   frame();
   show();
