@@ -20,8 +20,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-lo
 SETUP := pyproject.toml constraints.txt
 
 # What an installation downloads and how long it takes, as the messages say it: measured on two cores.
-DEMO_INSTALL := about 65 packages (1.9 GB on disk); this takes two to three minutes
-TEST_INSTALL := about 115 packages (4 GB on disk); this takes about five minutes
+DEMO_INSTALL := about 75 packages (1.9 GB on disk); this takes two to three minutes
+TEST_INSTALL := about 125 packages (4 GB on disk); this takes about five minutes
 
 .PHONY: demo test quick lint docs clean
 

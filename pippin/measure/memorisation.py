@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pippin.measure.scores import require
+from pippin.measure.scores import require, unit_length
 
 NEAR_QUANTILE = 0.05
 """Quantile of the reference distances below which an image counts as very near to a training image. Without
@@ -87,7 +87,7 @@ def memorisation(generated: np.ndarray, training: np.ndarray, held_out: np.ndarr
     """
     require(1, "The memorisation test", generated=generated)
     require(2, "The memorisation test", training=training)
-    generated, training, held_out = (_normalise(features) for features in (generated, training, held_out))
+    generated, training, held_out = (unit_length(features) for features in (generated, training, held_out))
     between = 1 - generated @ training.T
     if len(held_out):
         real = (1 - held_out @ training.T).min(axis=1)
@@ -97,8 +97,3 @@ def memorisation(generated: np.ndarray, training: np.ndarray, held_out: np.ndarr
         real = others.min(axis=1)
     nearest = between.argmin(axis=1)
     return Memorisation(nearest, between.min(axis=1), real, bool(len(held_out)))
-
-
-def _normalise(features: np.ndarray) -> np.ndarray:
-    """Return features (N, D) with each row scaled to length 1."""
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

@@ -180,9 +180,14 @@ def diversity(features: np.ndarray) -> float:
         SettingsError: there are fewer than 2 images.
     """
     require(2, "Diversity", images=features)
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    unit = unit_length(features)
     count = len(unit)
     return float(1 - ((unit.sum(axis=0) ** 2).sum() - (unit**2).sum()) / (count * (count - 1)))
+
+
+def unit_length(features: np.ndarray) -> np.ndarray:
+    """Return features (N, D) with each row scaled to length 1."""
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def precision_and_recall(generated: np.ndarray, references: np.ndarray, k: int = NEIGHBOURS) -> tuple[float, float]:

@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from pippin.networks.named_weights import LayerWeights, weights_by_name
 
 FILE = Path(__file__).with_suffix(".safetensors")
-"""The start weights as 16-bit floats, which makes the file half as large. Written by `benchmarks/start_weights.py`."""
+"""The start weights as 16-bit floats, which makes the file half as large. `benchmarks/start_weights.py` writes such a
+file."""
 
 PARTS = "generator", "discriminator"
 

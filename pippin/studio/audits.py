@@ -1,20 +1,18 @@
 """The result of an audit as lists of pictures that a page can show part by part."""
 
-import io
 import threading
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from pydantic import Field
 
 from pippin.host.text import printable
 from pippin.pictures import Dataset
 from pippin.pictures.cache import cache_folder
 from pippin.pictures.verdicts import KEPT, MENDED, REFUSED, Entry
+from pippin.studio.sheets import encoded
 from pippin.studio.stored import Stored
 
 STATUSES = ("all", "kept", "repaired", "refused", "duplicate", "outlier", "unusual", "left_out")
@@ -170,10 +168,3 @@ class SetAudit:
     def _searchable(self) -> list[str]:
         """The paths of all pictures without regard to case."""
         return [entry.path.casefold() for entry in self.dataset.audit.entries]
-
-
-def encoded(image: np.ndarray) -> bytes:
-    """Return an image, uint8 (H, W, C), as a PNG."""
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", compress_level=1)
-    return file.getvalue()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 import pippin
 from pippin import measure
@@ -16,6 +15,7 @@ from pippin.host.files import atomic_path, run_errors
 from pippin.host.own_files import read_own, require_own
 from pippin.host.text import printable
 from pippin.measure.memorisation import NEAR_QUANTILE
+from pippin.measure.scores import unit_length
 from pippin.pictures import prepare
 from pippin.runs.folder import Folder
 from pippin.runs.provenance import Provenance
@@ -23,6 +23,7 @@ from pippin.runs.run import Run
 from pippin.sampling.directions import Directions, find_directions
 from pippin.sampling.inversion import STEPS
 from pippin.sampling.latents import closed_path, labels_between
+from pippin.studio.sheets import encoded
 
 Progress = Callable[[int, int], None]
 
@@ -94,13 +95,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _png(image: np.ndarray) -> bytes:
-    """Return an image, uint8 (H, W, C), as a PNG."""
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
 def _inputs(run: Run, position: dict[str, Any]) -> np.ndarray:
     """Return the generator's input for a position: float32 (latent_dim + labels,)."""
     if position.get("between"):
@@ -132,7 +126,7 @@ def generate(progress: Progress, path: str, which: str, positions: Sequence[dict
     """Generate the images of positions. Returns `images`, PNG files, and `batch`, that of the weights."""
     run = _open(path, which)
     images = run.generate(np.stack([_inputs(run, position) for position in positions]), progress)
-    return {"images": [_png(image) for image in images], "batch": run.folder.generator_batches}
+    return {"images": [encoded(image) for image in images], "batch": run.folder.generator_batches}
 
 
 def walk(progress: Progress, path: str, which: str, positions: Sequence[dict[str, Any]], frames: int) -> dict[str, Any]:
@@ -144,13 +138,13 @@ def walk(progress: Progress, path: str, which: str, positions: Sequence[dict[str
     if run.labels:
         steps = np.concatenate([steps, labels_between(labels, frames)], axis=1)
     images = run.generate(steps.astype(np.float32), progress)
-    return {"images": [_png(image) for image in images], "batch": run.folder.generator_batches}
+    return {"images": [encoded(image) for image in images], "batch": run.folder.generator_batches}
 
 
 def mix(progress: Progress, path: str, coarse: Sequence[int], fine: Sequence[int], truncation: float) -> Any:
     """Generate an image for each pair of seeds, as rows of PNG files."""
     images = _open(path, "best").mix(coarse, fine, truncation=truncation, progress=progress)
-    return [[_png(image) for image in row] for row in images]
+    return [[encoded(image) for image in row] for row in images]
 
 
 def directions(progress: Progress, path: str, number: int | None, name: str | None) -> list[dict[str, Any]]:
@@ -191,9 +185,9 @@ def find(progress: Progress, path: str, photo: str, found: str, steps: int) -> d
         target.parent.mkdir(parents=True, exist_ok=True)
     Provenance.of(run, latents=inversion.latent[None]).save(target, run)
     return {
-        "photo": _png(inversion.photo),
-        "image": _png(inversion.image),
-        "trajectory": [_png(image) for image in inversion.trajectory.values()],
+        "photo": encoded(inversion.photo),
+        "image": encoded(inversion.image),
+        "trajectory": [encoded(image) for image in inversion.trajectory.values()],
         "distance": inversion.distance,
         "pixel_error": inversion.pixel_error,
         "verdict": inversion.verdict,
@@ -217,19 +211,19 @@ def nearest(progress: Progress, path: str, which: str, position: dict[str, Any],
     rows = training_set.indices[:MAX_TRAINING_IMAGES]
     features = _training_features(run, np.asarray(dataset.images[rows]), progress)
     image = run.generate(_inputs(run, position)[None])
-    distances = 1 - (_unit(measure.extract(image)) @ features.T)[0]
+    distances = 1 - (unit_length(measure.extract(image)) @ features.T)[0]
     closest = np.argsort(distances, kind="stable")[:count]
     owners = {row: entry.path for entry in dataset.audit.entries for row in entry.rows}
     sample = features[:512]
     between = 1 - sample @ features.T
     between[np.arange(len(sample)), np.arange(len(sample))] = np.inf
     return {
-        "image": _png(image[0]),
+        "image": encoded(image[0]),
         "nearest": [
             {
                 "distance": float(distances[n]),
                 "path": printable(owners.get(row, "")),
-                "image": _png(dataset.images[row]),
+                "image": encoded(dataset.images[row]),
             }
             for n, row in ((n, int(rows[n])) for n in closest)
         ],
@@ -252,14 +246,9 @@ def _training_features(run: Run, images: np.ndarray, progress: Progress) -> np.n
     for start in range(0, len(images), FEATURE_BLOCK):
         progress(start, len(images))
         parts.append(measure.extract(images[start : start + FEATURE_BLOCK]))
-    features = _unit(np.concatenate(parts)).astype(np.float32)
+    features = unit_length(np.concatenate(parts)).astype(np.float32)
     with run_errors(run.path):
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(file) as part:
             np.save(part, features)
     return features
-
-
-def _unit(features: np.ndarray) -> np.ndarray:
-    """Return features (N, D) with each row scaled to length 1."""
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

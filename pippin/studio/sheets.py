@@ -1,8 +1,9 @@
-"""Sheets of images, reduced for small screens."""
+"""Images as PNG files, and sheets of images reduced for small screens."""
 
 import io
 import warnings
 
+import numpy as np
 from PIL import Image
 
 from pippin.errors import RunError
@@ -27,6 +28,16 @@ def reduced_sheet(contents: bytes, side: int) -> bytes:
             reduced = picture.convert("RGB").resize((side, height), Image.Resampling.BOX)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as problem:
         raise RunError(f"A picture of the run is damaged ({problem}).") from None
+    return _saved(reduced)
+
+
+def encoded(image: np.ndarray) -> bytes:
+    """Return an image, uint8 (H, W, C), as a PNG."""
+    return _saved(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image))
+
+
+def _saved(picture: Image.Image) -> bytes:
+    """Return a picture as a PNG, compressed quickly."""
     file = io.BytesIO()
-    reduced.save(file, "PNG", compress_level=1)
+    picture.save(file, "PNG", compress_level=1)
     return file.getvalue()
