@@ -69,9 +69,13 @@ export class MoreSettings {
   }
 }
 
-function labelled(text, input, ...notes) {
-  return el("label.field", {}, el("span.label", {}, text), input, notes);
+/** Returns an input below its name. The notes describe it, and are no part of its name. */
+function labelled(name, input, ...notes) {
+  const id = `setting-${++labelled.count}`, described = notes.filter(Boolean);
+  setAttributes(input, { id, "aria-describedby": described.length ? `${id}-notes` : null });
+  return el("div.field", {}, el("label.label", { for: id }, name), input, described.length ? el("div.notes", { id: `${id}-notes` }, described) : null);
 }
+labelled.count = 0;
 
 function inputFor({ normal, type, choices }, give) {
   if (choices || type === "bool") {
