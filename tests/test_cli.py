@@ -88,6 +88,7 @@ def test_durations_are_formatted():
 
 def test_train_prints_the_files_status_its_progress_and_the_next_commands(place, call):
     np.save("noise.npy", tiny.pictures())
+    tiny.compiled_steps.clear()
     code, out, err = call("train", "photos", *TRAIN, "--run", "other")
     lines = out.splitlines()
     assert (code, err) == (0, "")
@@ -97,12 +98,13 @@ def test_train_prints_the_files_status_its_progress_and_the_next_commands(place,
     assert lines[4].startswith("Training for 60 batches of 4 images with ")
     assert lines[4].endswith(" (other)")
     assert lines[5].startswith("There are no checkups, and the last state is kept instead of the best: ")
-    assert lines[6].startswith("batch 50/60  ")
-    assert lines[7].startswith("batch 60/60  ")
-    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[6:8])
-    assert lines[8] == "Finished: batch 60"
-    assert lines[9].split()[-1] == os.path.join("other", "timeline.png")
-    assert lines[10].endswith("pippin sample other -n 64 -o grid.png")
+    assert re.fullmatch(r"Compiling the training step took \d+ s", lines[6])
+    assert lines[7].startswith("batch 50/60  ")
+    assert lines[8].startswith("batch 60/60  ")
+    assert all("images/s" in line and "d_loss" in line and line.endswith("latest.png") for line in lines[7:9])
+    assert re.fullmatch(r"Finished: batch 60 after \d+ s of training and \d+ s of compiling", lines[9])
+    assert lines[10].split()[-1] == os.path.join("other", "timeline.png")
+    assert lines[11].endswith("pippin sample other -n 64 -o grid.png")
     assert "\x1b" not in out
     assert "\r" not in out
     assert os.path.exists("other/timeline.png")
@@ -248,7 +250,7 @@ def test_info_prints_a_summary_of_a_run(place, call, monkeypatch):
     facts = [line.strip().split(maxsplit=1) for line in out.splitlines()]
     row = {fact[0]: fact[1] for fact in facts if len(fact) == 2}
     assert "photos (8 pictures, 16×16)" in row["source"]
-    assert row["trained"].startswith("60 batches in ")
+    assert re.match(r"60 batches in \d+ s of training and \d+ s of compiling, of 60 batches", row["trained"])
     assert row["trained"].endswith("of 60 batches (finished)")
     assert row["batch_size"] == "4  (given)"
     assert row["made"].endswith(f"python {platform.python_version()})")
@@ -289,6 +291,7 @@ def test_plan_prints_settings_reasons_memory_speed_and_time(place, call, monkeyp
 def test_plan_for_a_number_of_minutes_estimates_the_batches(place, call):
     _, out, _ = call("plan", "photos", "--image-size", "16", "--minutes", "1")
     assert re.search(r"about [\d,]+ batches in 1 minutes, [\d,]+ epochs", out)
+    assert re.search(r"The minutes do not count compiling, which took \d+ s", out)
 
 
 def test_plan_that_does_not_fit_into_memory_is_refused(place, call, monkeypatch):
@@ -512,5 +515,5 @@ def test_output_to_a_pipe_is_plain_lines(place):
     assert (process.returncode, err) == (0, b"")
     assert b"\x1b" not in out
     assert b"\r" not in out
-    assert out.decode().splitlines()[-3] == "Finished: batch 60"
+    assert out.decode().splitlines()[-3].startswith("Finished: batch 60 after ")
     assert json.loads((place / "piped" / "log.jsonl").read_text().splitlines()[-1])["batches"] == 60

@@ -185,6 +185,7 @@ def test_the_generators_open_in_plain_keras_on_another_engine(runs_of_presets, e
 
 PUBLIC = {
     *("path", "settings", "about", "labels", "channels", "latent_dim", "batches", "seconds", "finished", "best"),
+    "compile_seconds",
     *("generator", "backend", "use_backend", "sample", "latents", "generate", "picture", "walk"),
     *("find", "directions", "name_direction", "edited", "mix"),
     *("snapshots", "timeline", "film", "log", "checkups", "evaluation", "export", "diagram"),

@@ -18,6 +18,7 @@ from pippin.runs.folder import Folder
 from pippin.runs.report import EventLog
 from pippin.session import storage
 from pippin.session.memory import is_out_of_memory
+from pippin.training.clock import TrainingClock
 from pippin.training.trainer import Trainer
 
 
@@ -124,8 +125,8 @@ def test_a_signal_ends_the_wait_at_once(tmp_path, monkeypatch, number):
 
 def test_the_wait_is_not_training_time(tmp_path, monkeypatch):
     seconds = []
-    exclude = Trainer.exclude_time
-    monkeypatch.setattr(Trainer, "exclude_time", lambda self, wait: [seconds.append(wait), exclude(self, wait)])
+    exclude = TrainingClock.exclude
+    monkeypatch.setattr(TrainingClock, "exclude", lambda self, wait: [seconds.append(wait), exclude(self, wait)])
     monkeypatch.setattr(storage, "RETRY_SECONDS", 0.2)
     fail_writes(monkeypatch, Folder, "append_log", times=2)
     run = tiny.train(tmp_path / "run", batches=101)

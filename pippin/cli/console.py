@@ -30,6 +30,7 @@ class ConsoleReporter(Reporter):
 
     def __init__(self) -> None:
         self.run: Run | None = None
+        self.compiled_before: float | None = None
 
     def print_line(self, text: str) -> None:
         """Print one line. If it cannot be printed, training continues without."""
@@ -62,7 +63,7 @@ class ConsoleReporter(Reporter):
 
     def on_train_begin(self, run: "Run", rule: str, resumed: bool) -> None:
         """Print what is trained and for how long."""
-        self.run = run
+        self.run, self.compiled_before = run, run.compile_seconds
         settings, batch = run.settings, f"{run.settings.batch_size} images"
         if settings.batches:
             goal = f"{settings.batches:,} batches of {batch}"
@@ -84,8 +85,17 @@ class ConsoleReporter(Reporter):
 
     def on_tick(self, run: "Run", tick: "Tick") -> None:
         """Print the number of batches, the speed, the remaining time and the losses."""
+        self.print_compile_time(run, tick)
         if tick.measures:
             self.print_line(f"{self.format_batches(tick)}  {self.format_speed(tick)}  {run.path / 'latest.png'}")
+
+    def print_compile_time(self, run: "Run", tick: "Tick") -> None:
+        """Print how long compiling took, at the first tick of this session after a batch."""
+        if tick.measures and self.compiled_before is not None:
+            seconds, self.compiled_before = tick.compile_seconds - self.compiled_before, None
+            if seconds > 0:
+                note = "" if run.settings.minutes is None else ", which does not count towards the minutes"
+                self.print_line(f"Compiling the training step took {format_duration(seconds)}{note}")
 
     def format_batches(self, tick: "Tick") -> str:
         """Return the number of batches trained and, if it is known, in all: `batch 50/60`."""
@@ -104,7 +114,8 @@ class ConsoleReporter(Reporter):
     def on_train_end(self, run: "Run", already_finished: bool) -> None:
         """Print where the results are."""
         state = "This run is already finished" if already_finished else "Finished"
-        self.print_line(f"{state}: batch {run.batches:,}")
+        duration = format_training_time(run.seconds, run.compile_seconds)
+        self.print_line(f"{state}: batch {run.batches:,} after {duration}")
         self.print_line(f"Snapshots:         {run.path / 'timeline.png'}")
         self.print_line(f"Generate images:   pippin sample {run.path} -n 64 -o grid.png")
 
@@ -153,6 +164,7 @@ class ProgressBarReporter(ConsoleReporter):
 
     def on_tick(self, run: "Run", tick: "Tick") -> None:
         """Show the progress of the training."""
+        self.print_compile_time(run, tick)
         text = f"{self.format_speed(tick)}  {run.path / 'latest.png'}" if tick.measures else "compiling"
         self.update_bar(self.format_batches(tick), tick.progress, 1.0, text)
 
@@ -207,6 +219,13 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_training_time(seconds: float, compile_seconds: float) -> str:
+    """Return a training time and, if any is known, the compile time that it does not include."""
+    if not compile_seconds:
+        return format_duration(seconds)
+    return f"{format_duration(seconds)} of training and {format_duration(compile_seconds)} of compiling"
 
 
 def format_losses(measures: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import typer
 
 import pippin
 from pippin.cli.arguments import RunFolder, setting_rows
-from pippin.cli.console import format_duration, format_losses
+from pippin.cli.console import format_losses, format_training_time
 from pippin.cli.printing import print_line, print_lines, print_table
 from pippin.cli.repeat import training_command
 from pippin.errors import SettingsError, SourceError
@@ -85,7 +85,8 @@ def _summary(run: "Run") -> Iterator[tuple[str, str]]:
     if run.labels:
         yield "labels", ", ".join(run.labels)
     state = "finished" if run.finished else "not finished; the same command resumes it"
-    yield "trained", f"{run.batches:,} batches in {format_duration(run.seconds)}, of {goal} ({state})"
+    duration = format_training_time(run.seconds, run.compile_seconds)
+    yield "trained", f"{run.batches:,} batches in {duration}, of {goal} ({state})"
     if run.best:
         yield "best", f"batch {run.best[0]:,} (KID {run.best[1]:.4f}), used by `pippin sample`"
     last = next((entry for entry in reversed(run.log()) if "g_loss" in entry), None)

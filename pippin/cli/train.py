@@ -41,7 +41,9 @@ ImageSize = Annotated[
 ]
 PresetName = Annotated[Preset, typer.Option("--preset", help="Networks and training recipe.")]
 Batches = Annotated[int | None, typer.Option(help="Number of batches to train. Default: 5,000.")]
-Minutes = Annotated[float | None, typer.Option(help="Minutes to train, instead of a number of batches.")]
+Minutes = Annotated[
+    float | None, typer.Option(help="Minutes to train, instead of a number of batches. Compiling does not count.")
+]
 Seed = Annotated[int | None, typer.Option(help="Random seed, from 0. Default: 0.")]
 BatchSize = Annotated[
     int | None, typer.Option(help="Real images per batch, from 2. Default: chosen for the preset and the free memory.")
@@ -188,6 +190,7 @@ def _expectations(made: "Plan") -> Iterator[str]:
         SettingsError: training does not fit into the free memory.
     """
     from pippin import engines
+    from pippin.engines.compile_time import compile_time
     from pippin.session import memory
 
     engine, settings = engines.current(), made.settings
@@ -198,12 +201,15 @@ def _expectations(made: "Plan") -> Iterator[str]:
         need, share = memory.format_gib(made.memory), made.memory / max(free, 1)
         yield f"Memory: about {need} at its peak, {share:.0%} of the free {memory.format_gib(free)}"
         made.check_memory()
+    compiled = compile_time.seconds
     speed = made.measure_speed()
+    compiled = compile_time.seconds - compiled
     yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, measured over a few batches"
     if settings.minutes is not None:
         batches = round(60 * settings.minutes * speed / settings.batch_size)
         passes = batches * settings.batch_size / len(training_set)
         yield f"Time:   about {batches:,} batches in {settings.minutes:g} minutes, {passes:,.0f} epochs"
+        yield f"        The minutes do not count compiling, which took {format_duration(compiled)}"
     else:
         seconds = (settings.batches or 0) * settings.batch_size / speed
         yield f"Time:   about {format_duration(seconds)} for {settings.batches:,} batches"

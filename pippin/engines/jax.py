@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from pippin.engines.compile_time import compile_time
 from pippin.engines.execution import Execution
 from pippin.engines.jax_cache import use_compilation_cache
 from pippin.engines.jax_loop import JaxLoop
@@ -29,7 +30,8 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any
 
 def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
     """See `pippin.engines.Engine.jit`."""
-    return jax.jit(default_keras_config()(function), donate_argnums=(0,) if donate else ())
+    compiled = jax.jit(default_keras_config()(function), donate_argnums=(0,) if donate else ())
+    return compile_time.watched(compiled, compiled._cache_size)
 
 
 def to_device(tree: Any) -> Any:

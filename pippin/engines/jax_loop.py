@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from pippin.engines.compile_time import compile_time
 from pippin.host.keras_config import default_keras_config
 
 AUTOTUNE_LEVEL = 1
@@ -38,12 +39,13 @@ class JaxLoop:
         self.devices = len(jax.devices())
         on_gpu = jax.default_backend() == "gpu"
         one_step = jax.jit(lambda state, batch, images: step(state, select(batch, images)))  # traced once, used twice
-        self._compiled = jax.jit(
+        compiled: Any = jax.jit(
             default_keras_config()(_loop(one_step)),
             donate_argnums=(0,),
             out_shardings=self._replicated,
             compiler_options={"xla_gpu_autotune_level": AUTOTUNE_LEVEL} if on_gpu else None,
         )
+        self._compiled = compile_time.watched(compiled, compiled._cache_size)
 
     def __call__(self, state: Any, batches: Any, count: int, images: Any = None) -> tuple[Any, Any]:
         """Run the first `count` of K stacked batches.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pippin.engines.compile_time import compile_time
 from pippin.engines.execution import Execution
 from pippin.host.cores import available_cores
 from pippin.host.keras_config import default_keras_config
@@ -57,7 +58,8 @@ def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any
     Autograph is off: there is no Python control flow to rewrite.
     """
     # TensorFlow warns of retracing by counting the traces of one code object, which closures share; a partial has none.
-    return tf.function(functools.partial(default_keras_config()(function)), autograph=False)
+    compiled = tf.function(functools.partial(default_keras_config()(function)), autograph=False)
+    return compile_time.watched(compiled, compiled.experimental_get_tracing_count)
 
 
 def to_device(tree: Any) -> Any:

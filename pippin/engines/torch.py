@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from keras import tree as keras_tree
 
+from pippin.engines.compile_time import compile_time
 from pippin.engines.execution import Execution
 from pippin.engines.torch_cuda import Captured
 from pippin.engines.torch_record import record
@@ -58,7 +59,8 @@ def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any
     A function that donates its first argument is called many times, so it is recorded in its first call. Others are
     recorded in their second call, because many are called only once.
     """
-    return Recorded(torch.no_grad()(default_keras_config()(function)), donate)
+    recorded = Recorded(torch.no_grad()(default_keras_config()(function)), donate)
+    return compile_time.watched(recorded, lambda: len(recorded.programs))
 
 
 class Recorded:

@@ -62,8 +62,13 @@ class StateFiles:
 
     @property
     def seconds(self) -> float:
-        """Duration of the training until the last checkpoint, in seconds."""
+        """Duration of the training until the last checkpoint, in seconds, without compiling."""
         return float(self._metadata().get("seconds", 0.0))
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent on compiling until the last checkpoint, in seconds; 0 for runs that counted it as training."""
+        return float(self._metadata().get("compile_seconds", 0.0))
 
     @property
     def finished(self) -> bool:
@@ -84,19 +89,23 @@ class StateFiles:
         """Number of batches for which the weights from `load_weights` were trained."""
         return self.best[0] if self.best else self.batches
 
-    def save_checkpoint(self, state: State, seconds: float, health: Health, finished: bool = False) -> None:
+    def save_checkpoint(
+        self, state: State, seconds: float, health: Health, finished: bool = False, compile_seconds: float = 0.0
+    ) -> None:
         """Save the training state, from which training resumes, and keep the checkpoint before it.
 
         Args:
             state: see `pippin.training.step.initial_state`, NumPy arrays.
-            seconds: duration of the training so far.
+            seconds: duration of the training so far, without compiling.
             health: the state of the health checks.
             finished: whether the training is complete.
+            compile_seconds: time spent on compiling so far.
 
         Raises:
             RunError: the file cannot be written.
         """
         metadata = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
+        metadata["compile_seconds"] = compile_seconds
         with run_errors(self.path):
             save_state(self._checkpoint, state, {**metadata, "health": health.to_dict()}, self._previous)
 

@@ -45,6 +45,7 @@ def _text(most: int) -> AfterValidator:
 
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Seconds = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
 Text = Annotated[Any, _text(100_000)]
 Name = Annotated[Any, _text(4096)]
 
@@ -93,7 +94,8 @@ class StateMetadata(Document):
     """The metadata of a state file. `health` is checked by `pippin.runs.checkpoint`."""
 
     batches: Count
-    seconds: Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)] = 0.0
+    seconds: Seconds = 0.0
+    compile_seconds: Seconds = 0.0
     finished: bool = False
     health: dict[str, Any] = {}
     kid: float = 0.0

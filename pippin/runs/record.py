@@ -68,8 +68,13 @@ class RunRecord:
 
     @property
     def seconds(self) -> float:
-        """Duration of the training until the last checkpoint, in seconds."""
+        """Duration of the training until the last checkpoint, in seconds, without compiling."""
         return self.folder.seconds
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent on compiling until the last checkpoint, in seconds; 0 for runs that counted it as training."""
+        return self.folder.compile_seconds
 
     @property
     def finished(self) -> bool:

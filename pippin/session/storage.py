@@ -65,7 +65,7 @@ class Storage:
                     raise KeyboardInterrupt from None
                 continue
             if waiting:
-                self.trainer.exclude_time(time.monotonic() - start)
+                self.trainer.clock.exclude(time.monotonic() - start)
                 self.tell("The run can be written again; training continues")
             return result
 
@@ -79,7 +79,10 @@ class Storage:
         """Save the training state in a new temporary folder, and return where it is and how to resume from it."""
         try:
             files = StateFiles(Path(tempfile.mkdtemp(prefix=f"pippin-{self.path.name}-")))
-            files.save_checkpoint(self.trainer.state_on_host(), self.trainer.seconds, self.trainer.health)
+            trainer, clock = self.trainer, self.trainer.clock
+            files.save_checkpoint(
+                trainer.state_on_host(), clock.seconds, trainer.health, compile_seconds=clock.compile_seconds
+            )
         except (OSError, PippinError):
             return "the state could not be saved elsewhere, so the same command resumes from the run's last checkpoint"
         return (

@@ -104,7 +104,7 @@ class TrainingSession:
         folder.save_audit(plan.dataset.audit)
         trainer = Trainer(engines.current(), settings, networks, training_set, folder.load_anchors())
         if folder.has_checkpoint:
-            trainer.load(*folder.load_checkpoint(trainer.state_on_host()))
+            trainer.load(*folder.load_checkpoint(trainer.state_on_host()), folder.compile_seconds)
             if trainer.health.best_kid is not None and folder.best is None:
                 trainer.health.forget_best()
         if has_new_pictures:
@@ -192,8 +192,11 @@ class TrainingSession:
 
     def _save_checkpoint(self, finished: bool = False) -> None:
         """Save the trainer's state as the last checkpoint."""
-        state, seconds, health = self.trainer.state_on_host(), self.trainer.seconds, self.trainer.health
-        self.storage.write(lambda: self.run.folder.save_checkpoint(state, seconds, health, finished))
+        trainer, clock = self.trainer, self.trainer.clock
+        state, times = trainer.state_on_host(), (clock.seconds, clock.compile_seconds)
+        self.storage.write(
+            lambda: self.run.folder.save_checkpoint(state, times[0], trainer.health, finished, compile_seconds=times[1])
+        )
 
     def is_checkup(self, batches: int) -> bool:
         """Return whether a checkup is due after this number of batches."""
@@ -280,6 +283,7 @@ def log_entry(tick: Tick) -> dict[str, Any]:
         "batches": tick.batches,
         "images_seen": tick.images_seen,
         "seconds": round(tick.seconds, 2),
+        "compile_seconds": round(tick.compile_seconds, 2),
         "images_per_second": round(tick.images_per_second, 2),
         **tick.measures,
     }

@@ -1,6 +1,5 @@
 """The training loop: a pair of networks and a dataset, from any state to the end of the run."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from pippin.pictures import Labels, cycle_labels, one_hot
 from pippin.settings import Settings
 from pippin.training import anchors, draws
 from pippin.training.anchors import Anchors
+from pippin.training.clock import TrainingClock
 from pippin.training.cluster_steps import ClusterSteps, make_runner
 from pippin.training.health import Health
 from pippin.training.schedule import schedule_at
@@ -32,7 +32,8 @@ class Tick:
     Attributes:
         batches: Batches trained so far.
         images_seen: Real images seen so far.
-        seconds: Training time so far in seconds, over all training sessions of the run.
+        seconds: Training time so far in seconds, over all training sessions of the run, without compiling.
+        compile_seconds: Time spent on compiling so far in seconds, over all training sessions of the run.
         images_per_second: Real images per second since the last tick; 0 at the first.
         progress: Completed share of the run, 0 to 1.
         seconds_left: Estimated time to the end in seconds; None at the first tick of a run with a number of batches.
@@ -44,6 +45,7 @@ class Tick:
     batches: int
     images_seen: int
     seconds: float
+    compile_seconds: float
     images_per_second: float
     progress: float
     seconds_left: float | None
@@ -68,7 +70,7 @@ class Trainer:
         rule: The update rule, one of `pippin.training.step.RULES`.
         steps_per_call: Most batches that are trained in one call of the compiled step. Set it to 1 to see the state
             after each batch.
-        seconds: Training time so far in seconds.
+        clock: Training time and compile time so far.
         health: Problems found so far, and the corrections made.
     """
 
@@ -82,19 +84,23 @@ class Trainer:
         if self.rule == "auto":
             self.rule = "relativistic" if treats_images_independently(networks.discriminator) else "alternating"
         self.networks, self.generator = networks, networks.generator
-        self.seconds = 0.0
+        self.clock = TrainingClock()
         self.health = Health()
         self._anchors = anchors
         self._runner = make_runner(engine, networks, self.rule, settings, images, self._draw)
         self.steps_per_call = self._runner.steps_per_call
         self._state = self._runner.put(initial_state(networks.generator, networks.discriminator))
         self._batches = 0
-        self._start = 0.0
 
     @property
     def batches(self) -> int:
         """Batches trained so far."""
         return self._batches
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far in seconds, without compiling."""
+        return self.clock.seconds
 
     @property
     def packed_state(self) -> State:
@@ -131,25 +137,23 @@ class Trainer:
             self._anchors = anchors.assign(self.networks, self.images, free, self.labels)
         return self._anchors
 
-    def load(self, state: State, seconds: float, health: Health) -> None:
+    def load(self, state: State, seconds: float, health: Health, compile_seconds: float = 0.0) -> None:
         """Load a checkpoint.
 
         Args:
             state: NumPy arrays with the structure of `state_on_host`.
             seconds: Training time until then in seconds.
             health: Health at that time.
+            compile_seconds: Time spent on compiling until then in seconds.
         """
-        self._state, self.seconds, self.health = self._runner.put(state), seconds, health
+        self._state, self.health = self._runner.put(state), health
+        self.clock = TrainingClock(seconds, compile_seconds)
         self._batches = int(state["steps"])
 
     def restore(self, state: State) -> None:
         """Return to the weights of an earlier state, but keep the number of steps and images."""
         counters = {name: self._state[name] for name in ("steps", "images_seen")}
         self._state = self._runner.share({**self._runner.put(state), **counters}, announce=True)
-
-    def exclude_time(self, seconds: float) -> None:
-        """Exclude a time in which training waited, such as for a full disk, from the training time."""
-        self._start += seconds
 
     def state_on_host(self) -> State:
         """Return the state as NumPy arrays, after all pending computation."""
@@ -187,7 +191,8 @@ class Trainer:
             end.
         """
         measured: list[Mapping[str, Any]] = []
-        self._start, last_tick = time.perf_counter() - self.seconds, self.seconds
+        self.clock.start()
+        last_tick = self.seconds
         _ = self.anchors  # assigned here, because the time that it takes counts
         self._share()
         yield self._make_tick({}, 0.0)
@@ -199,15 +204,15 @@ class Trainer:
             for batches, measures in enumerate(done, first + 1):
                 on_batch_end(batches, measures)
             measured += done
-            self.seconds = time.perf_counter() - self._start
+            self.clock.read()
             asked = extra_tick(self.batches) or planned_tick(self.batches)
             if self.batches % TICK == 0 or asked or self.progress >= 1.0:
                 means = self._means(measured)  # waits for the engine
-                self.seconds = time.perf_counter() - self._start
+                self.clock.read()
                 speed = len(measured) * self.settings.batch_size / (self.seconds - last_tick)
                 measured = []
                 yield self._make_tick(means, speed)
-                last_tick = time.perf_counter() - self._start  # without the time that the caller took for the tick
+                last_tick = self.clock.now()  # without the time that the caller took for the tick
 
     def _share(self) -> None:
         """Make the state and the anchors of the first process those of all processes that train together."""
@@ -308,6 +313,7 @@ class Trainer:
             batches=self.batches,
             images_seen=self.batches * self.settings.batch_size,
             seconds=self.seconds,
+            compile_seconds=self.clock.compile_seconds,
             images_per_second=speed,
             progress=self.progress,
             seconds_left=left,
