@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from PIL import Image, ImageCms
 
-from pippin.pictures.decoding import MIN_SIDE, read_picture
+from pippin.pictures.decoding.picture import MIN_SIDE, read_picture
 from pippin.pictures.refused import Refused
 from pippin.pictures.sources.files import FileSource, open_folder
 

@@ -17,7 +17,7 @@ import pippin
 from pippin import cli, measure
 from pippin.auditing import outlier_scores, write_page
 from pippin.errors import PippinError
-from pippin.pictures.verdicts import size_class
+from pippin.pictures.entries import size_class
 
 
 @pytest.fixture

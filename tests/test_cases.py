@@ -11,10 +11,11 @@ import tiny
 from PIL import Image
 
 from pippin.errors import SourceError
-from pippin.pictures import Preparation, prepare, prepare_one_photo, single, typical_side
-from pippin.pictures.bars import find_bars
-from pippin.pictures.decoding import MAX_RATIO
-from pippin.pictures.focus import focus_position
+from pippin.pictures import Preparation, prepare, prepare_one_photo, typical_side
+from pippin.pictures.decoding.picture import MAX_RATIO
+from pippin.pictures.framing.bars import find_bars
+from pippin.pictures.framing.focus import focus_position
+from pippin.pictures.preparing import single
 
 RAW = "camera raw; save it as JPEG or PNG"
 

@@ -1,8 +1,8 @@
 """The comparison of two preparations."""
 
 from pippin.pictures.comparison import compare, compare_preparations
+from pippin.pictures.entries import Entry
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.verdicts import Entry
 
 
 def entry(path, digest, label=None, index=0):

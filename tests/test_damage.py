@@ -10,10 +10,11 @@ import tiny
 from PIL import Image
 
 from pippin.errors import SourceError
-from pippin.pictures import prepare, unread
+from pippin.pictures import prepare
+from pippin.pictures.preparing import unread
 from pippin.pictures.sources import files
 
-prepare_module = importlib.import_module("pippin.pictures.prepare")
+prepare_module = importlib.import_module("pippin.pictures.preparing.prepare")
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_too_many_open_files_are_not_blamed_on_a_folder(folder, monkeypatch):
     def full(journal, entry, squares):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr("pippin.pictures.journal.Journal.add", full)
+    monkeypatch.setattr("pippin.pictures.preparing.journal.Journal.add", full)
     with pytest.raises(SourceError, match=r"\(Too many open files\); close other programs, or raise") as error:
         prepare(folder, 16)
     assert "another folder" not in str(error.value)

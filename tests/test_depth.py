@@ -10,8 +10,8 @@ from PIL import Image
 from pippin.errors import SettingsError
 from pippin.host.limits import PIXEL_LIMIT
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.decoding import read_picture
-from pippin.pictures.depth import bits_for, to_levels
+from pippin.pictures.decoding.depth import bits_for, to_levels
+from pippin.pictures.decoding.picture import read_picture
 
 COUNT = 6
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pippin.pictures import Preparation, prepare, split
-from pippin.pictures.duplicates import near_groups, perceptual_hash
+from pippin.pictures.preparing.duplicates import near_groups, perceptual_hash
 
 
 def smooth(seed, size=64):

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from pippin.pictures import Preparation
-from pippin.pictures.focus import focus_position
-from pippin.pictures.framing import Box, make_squares
+from pippin.pictures.framing.focus import focus_position
+from pippin.pictures.framing.squares import Box, make_squares
 
 
 def spotted(width, height, *spots, ground=230):

@@ -13,8 +13,8 @@ from PIL import Image
 
 from pippin.errors import SourceError
 from pippin.pictures import prepare
+from pippin.pictures.preparing.workers import map_in_order
 from pippin.pictures.sources import files
-from pippin.pictures.workers import map_in_order
 
 COUNT = 40
 
@@ -118,7 +118,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder, monkeypatch):
 
     monkeypatch.setattr(files, "read_picture", changed)
     monkeypatch.setattr(
-        "pippin.pictures.workers.PROCESSES_FROM", 10**9
+        "pippin.pictures.preparing.workers.PROCESSES_FROM", 10**9
     )  # the patch would have no effect in other processes
     entry = prepare(folder, 16).audit.entries[3]
     assert entry.reasons == ("changed while the folder was read: prepare again when it is complete",)
@@ -129,12 +129,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(folder, monkeypatch):
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 1)
-    monkeypatch.setattr("pippin.pictures.workers.available_cores", lambda: 2)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.PROCESSES_FROM", 1)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.available_cores", lambda: 2)
 
 
 def test_a_process_that_dies_costs_only_its_item(two_cores, monkeypatch):
-    monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.CHUNK", 4)
     results = list(map_in_order(odd_files.double_or_die, range(100), True, crashed=lambda number: (None, number)))
     assert [value for value, _ in results] == [2 * n if n != 77 else None for n in range(100)]
     assert os.getpid() not in {process for _, process in results}
@@ -142,8 +142,8 @@ def test_a_process_that_dies_costs_only_its_item(two_cores, monkeypatch):
 
 @pytest.mark.slow
 def test_an_item_that_takes_too_long_costs_only_itself(two_cores, monkeypatch):
-    monkeypatch.setattr("pippin.pictures.workers.CHUNK", 4)
-    monkeypatch.setattr("pippin.pictures.workers.TIME_LIMIT", 3.0)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.CHUNK", 4)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.TIME_LIMIT", 3.0)
     results = list(
         map_in_order(odd_files.double_or_hang, range(20), True, crashed=lambda n: "broken", timed_out=lambda n: "late")
     )
@@ -151,7 +151,7 @@ def test_an_item_that_takes_too_long_costs_only_itself(two_cores, monkeypatch):
 
 
 def test_a_decoder_that_crashes_costs_only_its_file(folder, two_cores, monkeypatch):
-    monkeypatch.setattr(sys.modules["pippin.pictures.prepare"], "open_source", odd_files.open_crashing)
+    monkeypatch.setattr(sys.modules["pippin.pictures.preparing.prepare"], "open_source", odd_files.open_crashing)
     entries = prepare(folder, 16).audit.entries
     assert {entry.path: entry.reasons for entry in entries if entry.verdict == "refused"} == {
         "007.png": ("the decoder crashes on it",),
@@ -162,14 +162,14 @@ def test_a_decoder_that_crashes_costs_only_its_file(folder, two_cores, monkeypat
 
 def test_processes_and_threads_give_the_same_bytes(folder, tmp_path, two_cores, monkeypatch):
     prepare(folder, 16, cache=tmp_path / "processes")
-    monkeypatch.setattr("pippin.pictures.workers.PROCESSES_FROM", 10**9)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.PROCESSES_FROM", 10**9)
     prepare(folder, 16, cache=tmp_path / "threads")
     assert content(tmp_path / "processes") == content(tmp_path / "threads")
 
 
 SCRIPT = """
 import sys
-import pippin.pictures.workers as workers
+import pippin.pictures.preparing.workers as workers
 workers.PROCESSES_FROM = 1
 workers.available_cores = lambda: 2
 print("started", flush=True)
@@ -210,7 +210,7 @@ def test_a_preparation_killed_at_ten_random_times_gives_the_same_bytes(tmp_path)
 
 def test_workers_end_when_their_parent_is_killed(tmp_path):
     script = """
-import os, pippin.pictures.workers as workers
+import os, pippin.pictures.preparing.workers as workers
 workers.PROCESSES_FROM, workers.available_cores = 1, lambda: 2
 work = workers.map_in_order(abs, range(1000), True, abs)
 next(work)

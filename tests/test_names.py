@@ -11,7 +11,8 @@ import tiny
 from PIL import Image
 
 from pippin.host import user_cache
-from pippin.pictures import Preparation, cache, prepare
+from pippin.pictures import Preparation, prepare
+from pippin.pictures.preparing import cache
 
 NAMES = (
     "写真",

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pippin.pictures import prepare
-from pippin.pictures.decoding import read_picture
+from pippin.pictures.decoding.picture import read_picture
+from pippin.pictures.preparing.workers import TIME_LIMIT, map_in_order
 from pippin.pictures.refused import Refused
-from pippin.pictures.workers import TIME_LIMIT, map_in_order
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of oddities; `prepare` ignores the warnings too
 GOOD, BAD = odd_files.good_files(), odd_files.bad_files()
@@ -147,7 +147,7 @@ def test_many_mutated_files_cause_no_crash_hang_or_leak(monkeypatch):
 
     Most take a millisecond. Some are pictures of 84 million pixels and take seconds.
     """
-    monkeypatch.setattr("pippin.pictures.workers.available_cores", lambda: 2)
+    monkeypatch.setattr("pippin.pictures.preparing.workers.available_cores", lambda: 2)
     wrong, processes = {}, {}
     work = map_in_order(
         odd_files.read_mutated,

@@ -6,10 +6,10 @@ import tracemalloc
 
 import pytest
 
+from pippin.pictures.entries import Audit, Entry
 from pippin.pictures.listing import read_files, read_header, write_listing
 from pippin.pictures.packed import Packed
 from pippin.pictures.sources import SourceItem
-from pippin.pictures.verdicts import Audit, Entry
 
 ENTRIES = [
     Entry("a.png", 1, 0, "kept", index=0, digest="0f" * 16, likeness="f" * 16, width=9, height=2**40),

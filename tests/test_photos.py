@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pippin.pictures import prepare
-from pippin.pictures.bars import find_bars
+from pippin.pictures.framing.bars import find_bars
 
 
 def bars_of(path):

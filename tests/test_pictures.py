@@ -16,11 +16,11 @@ from PIL import Image, ImageDraw
 from pippin.errors import SettingsError, SourceError
 from pippin.host.limits import PIXEL_LIMIT
 from pippin.pictures import Dataset, prepare, to_float, to_uint8, typical_side
-from pippin.pictures.bars import find_bars
-from pippin.pictures.decoding import read_picture
-from pippin.pictures.framing import Box, crop_boxes
+from pippin.pictures.decoding.picture import read_picture
+from pippin.pictures.framing.bars import find_bars
+from pippin.pictures.framing.squares import Box, crop_boxes
+from pippin.pictures.preparing.single import is_blank
 from pippin.pictures.refused import Refused
-from pippin.pictures.single import is_blank
 from pippin.pictures.sources import files, open_source
 from pippin.pictures.sources.built_in import BUILT_IN_COUNT, BuiltInSource
 from pippin.pictures.sources.files import FileSource
@@ -442,7 +442,7 @@ def test_an_earlier_state_that_cannot_be_read_now_is_kept(folder, cache, monkeyp
 def test_a_source_that_cannot_be_read_now_is_named_and_not_recorded_as_damaged(folder, monkeypatch, number):
     read, steps = files.read_picture, []
     with monkeypatch.context() as patch:
-        patch.setattr("pippin.pictures.decoding.Image.open", failing(Image.open, number, "b.png"))
+        patch.setattr("pippin.pictures.decoding.picture.Image.open", failing(Image.open, number, "b.png"))
         with pytest.raises(SourceError) as error:
             prepare(folder, 16)
     assert str(error.value).startswith("Too many pictures could not be read now (1 of 2 files); check the drive and")
@@ -482,7 +482,7 @@ def test_an_error_of_writing_names_the_cache(folder, cache, monkeypatch, number,
     def full(journal, entry, squares):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("pippin.pictures.journal.Journal.add", full)
+    monkeypatch.setattr("pippin.pictures.preparing.journal.Journal.add", full)
     with pytest.raises(SourceError) as error:
         prepare(folder, 16)
     assert str(error.value).startswith(f"The prepared pictures cannot be written ({os.strerror(number)}); {advice}")

@@ -9,7 +9,7 @@ from PIL import Image
 import pippin
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.framing import Box, crop_boxes, find_content, make_squares
+from pippin.pictures.framing.squares import Box, crop_boxes, find_content, make_squares
 
 
 def squares(picture, size=32, trim=False, **options):

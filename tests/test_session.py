@@ -461,7 +461,7 @@ def test_files_that_an_earlier_version_prepared_to_other_images_need_no_decision
         return decoded._replace(image=decoded.image.rotate(180))
 
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["pippin.pictures.prepare"], "PREPARATION_VERSION", 1)
+        patch.setattr(sys.modules["pippin.pictures.preparing.prepare"], "PREPARATION_VERSION", 1)
         patch.setattr(files, "read_picture", read_turned)
         run = tiny.train(tmp_path / "run", source=folder, batches=4)
     resumed = tiny.train(run.path, source=folder, batches=6)

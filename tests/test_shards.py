@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pippin import cli
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation, prepare
-from pippin.pictures.reuse import Shard
+from pippin.pictures.preparing.reuse import Shard
 
 
 @pytest.fixture

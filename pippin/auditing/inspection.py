@@ -10,7 +10,7 @@ from pippin import engines
 from pippin.auditing.outliers import MIN_IMAGES, THRESHOLD, outlier_scores
 from pippin.host.text import printable
 from pippin.pictures import Dataset, Preparation, Source, open_source, prepare
-from pippin.pictures.verdicts import NAMED_IN_SUMMARY, Entry, listed
+from pippin.pictures.entries import NAMED_IN_SUMMARY, Entry, listed
 
 MAX_COMPARED = 4096
 """Largest number of pictures that are compared. Of a larger source, a random sample of this size is compared, because

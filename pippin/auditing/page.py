@@ -18,9 +18,9 @@ from pippin.host.files import output_path
 from pippin.host.limits import PIXEL_LIMIT
 from pippin.host.text import printable
 from pippin.pictures import Source
+from pippin.pictures.entries import Entry
 from pippin.pictures.sources.base import EncodedSource, Sharing, SourceItem
 from pippin.pictures.sources.files import FileSource
-from pippin.pictures.verdicts import Entry
 from pippin.show import grid
 
 SHEET_IMAGES = 144

@@ -179,7 +179,7 @@ def prepare(
 ) -> None:
     """Prepare SOURCE for training, as `pippin train` does; with --shard, a part of it on each of several machines."""
     from pippin import pictures
-    from pippin.pictures.verdicts import plural
+    from pippin.pictures.entries import plural
 
     with console_reporter() as reporter:
         dataset = pictures.prepare(

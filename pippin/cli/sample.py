@@ -62,7 +62,7 @@ def sample(
     separate: Annotated[bool, typer.Option("--separate", help="Write each picture to its own file.")] = False,
 ) -> None:
     """Generate new pictures with RUN. Each file stores how it was made, so that `pippin again` can reproduce it."""
-    from pippin.pictures.verdicts import plural
+    from pippin.pictures.entries import plural
     from pippin.sampling.edits import parse_edits
     from pippin.sampling.seeds import parse_seeds, seeds_from
     from pippin.show import NOTE_SUFFIXES, check_suffix
@@ -109,7 +109,7 @@ def sample(
 def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path) -> None:
     """Generate pictures from the latents of a picture file, edited."""
     opened = pippin.open_run(run)
-    from pippin.pictures.verdicts import plural
+    from pippin.pictures.entries import plural
     from pippin.runs.provenance import MAX_IMAGES, Provenance
 
     provenance = Provenance.read(picture)

@@ -18,10 +18,10 @@ from pippin.collecting.openverse import API, Result, parse_licence, permitted, s
 from pippin.collecting.web import Client, TemporaryError, is_local
 from pippin.errors import PippinError, SettingsError, SourceError
 from pippin.host.files import output_path, read_lines
-from pippin.pictures.decoding import MIN_SIDE, read_picture
+from pippin.pictures.decoding.picture import MIN_SIDE, read_picture
+from pippin.pictures.entries import general_reason, plural
 from pippin.pictures.refused import Refused
 from pippin.pictures.sources.files import CREDITS_FILE
-from pippin.pictures.verdicts import general_reason, plural
 
 MAX_PICTURES = 10_000
 """Largest number of pictures that can be requested. For more, a published data set is a better source than a search

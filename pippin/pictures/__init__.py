@@ -2,13 +2,13 @@
 
 from pippin.pictures.channels import GREY, RGB, RGBA, to_float, to_rgb, to_uint8
 from pippin.pictures.dataset import Dataset
+from pippin.pictures.entries import Audit, Entry
 from pippin.pictures.labels import Labels, cycle_labels, one_hot
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.prepare import prepare
-from pippin.pictures.single import prepare_one_photo
+from pippin.pictures.preparing.prepare import prepare
+from pippin.pictures.preparing.single import prepare_one_photo
 from pippin.pictures.sources import Source, open_source, typical_side
 from pippin.pictures.split import Subset, split
-from pippin.pictures.verdicts import Audit, Entry
 
 __all__ = [
     "GREY",

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from pippin.host.text import printable
+from pippin.pictures.entries import Entry, plural
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.verdicts import Entry, plural
 
 NAMED = 3
 """Number of pictures of each kind of change that are named. More would hide the advice that follows."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from pippin.pictures.channels import GREY, RGB, RGBA
 from pippin.pictures.checksums import check_checksums
+from pippin.pictures.entries import GREY_TO_RGB, Audit, Entry, plural
 from pippin.pictures.labels import Labels
 from pippin.pictures.listing import read_files, read_header
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.split import Subset, merge_groups, split
-from pippin.pictures.verdicts import GREY_TO_RGB, Audit, Entry, plural
 
 PICTURES_FILE = "pictures.npy"
 MANIFEST_FILE = "manifest.json"

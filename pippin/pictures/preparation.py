@@ -9,7 +9,7 @@ from pippin.errors import SettingsError
 from pippin.host.limits import PIXEL_LIMIT
 from pippin.host.text import is_number
 from pippin.pictures.channels import GREY, RGB, RGBA
-from pippin.pictures.depth import BITS
+from pippin.pictures.decoding.depth import BITS
 
 FITS = ("crop", "pad", "squash")
 FOCI = ("auto", "centre")

@@ -5,8 +5,8 @@ import dataclasses
 from pippin.errors import RunError
 from pippin.networks import Networks
 from pippin.pictures import Dataset
-from pippin.pictures.cache import find_prepared, have_same_source
 from pippin.pictures.comparison import compare, compare_preparations
+from pippin.pictures.preparing.cache import find_prepared, have_same_source
 from pippin.runs.run import Run
 from pippin.session.plan import Plan
 from pippin.settings import GIVEN, Choice

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from pippin.host.text import printable
 from pippin.pictures import Dataset
-from pippin.pictures.cache import cache_folder
-from pippin.pictures.verdicts import KEPT, MENDED, REFUSED, Entry
+from pippin.pictures.entries import KEPT, MENDED, REFUSED, Entry
+from pippin.pictures.preparing.cache import cache_folder
 from pippin.studio.sheets import encoded
 from pippin.studio.stored import Stored
 

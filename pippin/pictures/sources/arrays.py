@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from pippin.errors import SourceError
-from pippin.pictures.colour import to_rgb
-from pippin.pictures.decoding import MAX_RATIO, MIN_SIDE, Decoded
-from pippin.pictures.depth import highest_value, to_levels
+from pippin.pictures.decoding.colour import to_rgb
+from pippin.pictures.decoding.depth import highest_value, to_levels
+from pippin.pictures.decoding.picture import MAX_RATIO, MIN_SIDE, Decoded
 from pippin.pictures.os_errors import why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation

@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from pippin.errors import SourceError
-from pippin.pictures.camera_raw import refuse_camera_raw
-from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.decoding.camera_raw import refuse_camera_raw
+from pippin.pictures.decoding.picture import Decoded, read_picture
 from pippin.pictures.os_errors import what_to_do, why
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.refused import Refused

@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from pippin.pictures import built_in
-from pippin.pictures.decoding import Decoded
+from pippin.pictures.decoding.picture import Decoded
 from pippin.pictures.preparation import Preparation
 from pippin.pictures.sources.base import Sharing, SourceItem, hashed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pippin.errors import SourceError
-from pippin.pictures.decoding import Decoded, read_picture
+from pippin.pictures.decoding.picture import Decoded, read_picture
 from pippin.pictures.os_errors import is_temporary, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation

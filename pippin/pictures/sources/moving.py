@@ -13,14 +13,14 @@ import imageio_ffmpeg
 from PIL import Image
 
 from pippin.host.limits import PIXEL_LIMIT
-from pippin.pictures.decoding import NOT_ANIMATED, Decoded, read_picture
+from pippin.pictures.decoding.picture import NOT_ANIMATED, Decoded, read_picture
+from pippin.pictures.entries import UNREAD
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.packed import Packed
 from pippin.pictures.preparation import Preparation
+from pippin.pictures.preparing.workers import map_in_order
 from pippin.pictures.refused import Refused
 from pippin.pictures.sources.base import SourceItem
-from pippin.pictures.verdicts import UNREAD
-from pippin.pictures.workers import map_in_order
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi")
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pippin.pictures.bars import find_bars
 from pippin.pictures.channels import GREY, RGB, RGBA, to_rgb
-from pippin.pictures.decoding import MIN_SIDE, Decoded
-from pippin.pictures.focus import CENTRE, focus_position
+from pippin.pictures.decoding.picture import MIN_SIDE, Decoded
+from pippin.pictures.framing.bars import find_bars
+from pippin.pictures.framing.focus import CENTRE, focus_position
 from pippin.pictures.preparation import BLUR, Preparation
 
 OVERSAMPLING = 2

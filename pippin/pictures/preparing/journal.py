@@ -12,8 +12,8 @@ import numpy as np
 
 from pippin.pictures.checksums import line_checksum
 from pippin.pictures.dataset import PICTURES_FILE, write_header
+from pippin.pictures.entries import EXACT, REFUSED, Entry
 from pippin.pictures.packed import Packed
-from pippin.pictures.verdicts import EXACT, REFUSED, Entry
 
 JOURNAL_FILE = "journal.jsonl"
 

@@ -9,17 +9,17 @@ import numpy as np
 
 from pippin.errors import SourceError
 from pippin.pictures.channels import RGB, RGBA
-from pippin.pictures.decoding import Decoded, read_picture
-from pippin.pictures.duplicates import perceptual_hash
-from pippin.pictures.framing import make_squares, read_trimmed
-from pippin.pictures.journal import digest_of
+from pippin.pictures.decoding.picture import Decoded, read_picture
+from pippin.pictures.entries import BLANK, DELETED, ENLARGED, KEPT, MENDED, REFUSED, UNREAD, Entry
+from pippin.pictures.framing.squares import make_squares, read_trimmed
 from pippin.pictures.labels import FOLDERS, NO_FOLDER
 from pippin.pictures.os_errors import could_not_be_read, why
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
+from pippin.pictures.preparing.duplicates import perceptual_hash
+from pippin.pictures.preparing.journal import digest_of
+from pippin.pictures.preparing.workers import TIME_LIMIT
 from pippin.pictures.refused import Refused
 from pippin.pictures.sources import Source, SourceItem
-from pippin.pictures.verdicts import BLANK, DELETED, ENLARGED, KEPT, MENDED, REFUSED, UNREAD, Entry
-from pippin.pictures.workers import TIME_LIMIT
 
 VISIBLE_DIFFERENCE = 16
 """Of 255. A pixel that differs more than this from the median colour of its picture counts as visible: the noise of a

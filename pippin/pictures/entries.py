@@ -46,7 +46,8 @@ class Entry:
         index: Index of the picture in the prepared array, of its first square if there are several; None if refused.
         crops: Number of squares.
         digest: A hash of the prepared pixels; equal pictures have equal digests. None if unreadable.
-        likeness: A perceptual hash, 16 hexadecimal digits; see `pippin.pictures.duplicates`. None if unreadable.
+        likeness: A perceptual hash, 16 hexadecimal digits; None if unreadable. See
+            `pippin.pictures.preparing.duplicates`.
         copy: `"exact"` or `"near"` if it is a copy of another picture that is kept; else None.
         copy_of: The path of that picture.
         format: Format of the file, such as `"JPEG"`; None if unreadable, as the next three.

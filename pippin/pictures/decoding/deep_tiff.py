@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
-from pippin.pictures.depth import highest_value, to_levels
+from pippin.pictures.decoding.depth import highest_value, to_levels
 from pippin.pictures.refused import Refused
 
 ORIENTATION = 274
@@ -42,7 +42,7 @@ def read_deep_tiff(
         file: The file's path, or its content.
         max_pixels: Largest number of pixels, checked before the page is decoded.
         needed_side: The least shorter side in pixels. Blocks of pixels of a larger picture are averaged.
-        bits: See `pippin.pictures.depth.to_levels`.
+        bits: See `pippin.pictures.decoding.depth.to_levels`.
 
     Returns:
         The picture; None if it is not such a TIFF.

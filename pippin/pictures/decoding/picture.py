@@ -10,13 +10,13 @@ import numpy as np
 import pi_heif
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from pippin.pictures.camera_raw import TIFF_SIGNATURES, first_bytes, full_page, refuse_camera_raw
-from pippin.pictures.colour import to_rgb
-from pippin.pictures.deep_colour import has_deep_planes, is_deep, raw_mode, read_deep_colour
-from pippin.pictures.deep_tiff import read_deep_tiff
-from pippin.pictures.depth import DEEP_MODES, highest_value
+from pippin.pictures.decoding.camera_raw import TIFF_SIGNATURES, first_bytes, full_page, refuse_camera_raw
+from pippin.pictures.decoding.colour import to_rgb
+from pippin.pictures.decoding.deep_colour import has_deep_planes, is_deep, raw_mode, read_deep_colour
+from pippin.pictures.decoding.deep_tiff import read_deep_tiff
+from pippin.pictures.decoding.depth import DEEP_MODES, highest_value
+from pippin.pictures.decoding.pixel_limit import raised_pixel_limit
 from pippin.pictures.os_errors import could_not_be_read, why
-from pippin.pictures.pixel_limit import raised_pixel_limit
 from pippin.pictures.preparation import DEFAULT_PREPARATION, Preparation
 from pippin.pictures.refused import Refused
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFilter
 
 from pippin.pictures.channels import RGBA
-from pippin.pictures.depth import DEEP_MODES, to_levels
+from pippin.pictures.decoding.depth import DEEP_MODES, to_levels
 from pippin.pictures.preparation import BLUR, DEFAULT_PREPARATION, Preparation
 from pippin.pictures.refused import Refused
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-from pippin.pictures.depth import MOST_BITS, bits_for, to_levels
+from pippin.pictures.decoding.depth import MOST_BITS, bits_for, to_levels
 
 LARGE, LITTLE, NATIVE = ";16B", ";16L", ";16N"
 """Ends of Pillow's raw modes of several channels of 16 bits: big-endian, little-endian, and this processor's order."""
@@ -49,7 +49,7 @@ def read_deep_colour(
         image: The loaded picture, which holds the upper bytes.
         layout: Its raw mode before it was loaded.
         source: The picture's file, which is read again for the lower bytes.
-        bits: See `pippin.pictures.depth.to_levels`.
+        bits: See `pippin.pictures.decoding.depth.to_levels`.
     """
     values = _values(image, layout, source)
     alpha = values.pop() if image.mode in ("RGBA", "LA") else None

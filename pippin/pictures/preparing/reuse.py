@@ -8,10 +8,10 @@ import numpy as np
 
 from pippin.errors import SettingsError
 from pippin.host.text import is_number
-from pippin.pictures.cache import REPLACED_PREFIX, SHARD_PREFIX, WORKING_PREFIX, reading, reopen
 from pippin.pictures.dataset import Dataset
+from pippin.pictures.entries import Entry
+from pippin.pictures.preparing.cache import REPLACED_PREFIX, SHARD_PREFIX, WORKING_PREFIX, reading, reopen
 from pippin.pictures.sources import SourceItem
-from pippin.pictures.verdicts import Entry
 
 
 class Shard:

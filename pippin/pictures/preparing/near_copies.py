@@ -9,9 +9,9 @@ import numpy as np
 
 from pippin.host.files import atomic_path
 from pippin.pictures.dataset import write_header
-from pippin.pictures.duplicates import near_groups
+from pippin.pictures.entries import NEAR, REFUSED, Entry
 from pippin.pictures.packed import Packed
-from pippin.pictures.verdicts import NEAR, REFUSED, Entry
+from pippin.pictures.preparing.duplicates import near_groups
 
 
 def mark_near_copies(entries: Sequence[Entry], pictures_file: Path) -> Sequence[Entry]:

@@ -6,10 +6,10 @@ from itertools import islice
 from pippin.errors import SourceError
 from pippin.host.text import printable
 from pippin.pictures.dataset import Dataset
+from pippin.pictures.entries import Entry, plural
 from pippin.pictures.preparation import Preparation
-from pippin.pictures.single import Prepared, prepare_item
+from pippin.pictures.preparing.single import Prepared, prepare_item
 from pippin.pictures.sources import Source, SourceItem
-from pippin.pictures.verdicts import Entry, plural
 
 MAX_IN_A_ROW = 16
 """Number of files that may be unreadable one after the other. More of them mean that the drive is gone."""

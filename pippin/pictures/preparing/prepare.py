@@ -16,7 +16,15 @@ import numpy as np
 
 from pippin.errors import SourceError
 from pippin.host.files import remove_leftovers
-from pippin.pictures.cache import (
+from pippin.pictures.checksums import write_checksums
+from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset
+from pippin.pictures.decoding.depth import DARK, MOST_BITS, bits_for, describe_bits, is_dark
+from pippin.pictures.entries import Audit, Entry, name_refused, plural
+from pippin.pictures.labels import FOLDERS, from_folders
+from pippin.pictures.listing import write_listing
+from pippin.pictures.packed import Packed
+from pippin.pictures.preparation import DEFAULT_PREPARATION, NO_LABELS, Preparation
+from pippin.pictures.preparing.cache import (
     SHARD_PREFIX,
     WORKING_PREFIX,
     cache_folder,
@@ -28,12 +36,8 @@ from pippin.pictures.cache import (
     short_hash,
     writing,
 )
-from pippin.pictures.checksums import write_checksums
-from pippin.pictures.dataset import MANIFEST_FILE, PICTURES_FILE, Dataset
-from pippin.pictures.depth import DARK, MOST_BITS, bits_for, describe_bits, is_dark
-from pippin.pictures.journal import JOURNAL_FILE, Journal
-from pippin.pictures.labels import FOLDERS, from_folders
-from pippin.pictures.labels_of_sources import (
+from pippin.pictures.preparing.journal import JOURNAL_FILE, Journal
+from pippin.pictures.preparing.labels_of_sources import (
     check_folders,
     check_number,
     notes_on_labels,
@@ -41,19 +45,15 @@ from pippin.pictures.labels_of_sources import (
     with_problems,
     without_tables,
 )
-from pippin.pictures.listing import write_listing
-from pippin.pictures.near_copies import leave_out_near_copies, mark_near_copies
-from pippin.pictures.packed import Packed
-from pippin.pictures.preparation import DEFAULT_PREPARATION, NO_LABELS, Preparation
-from pippin.pictures.reuse import ReusableEntries, Shard
-from pippin.pictures.single import Prepared, crashed, prepare_item, timed_out
+from pippin.pictures.preparing.near_copies import leave_out_near_copies, mark_near_copies
+from pippin.pictures.preparing.reuse import ReusableEntries, Shard
+from pippin.pictures.preparing.single import Prepared, crashed, prepare_item, timed_out
+from pippin.pictures.preparing.unread import any_readable_again, stop_if_many
+from pippin.pictures.preparing.workers import map_in_order
 from pippin.pictures.sources import Sharing, Source, SourceItem, open_source
 from pippin.pictures.sources.base import reading_source
 from pippin.pictures.sources.files import FileSource
 from pippin.pictures.sources.moving import expand_frames
-from pippin.pictures.unread import any_readable_again, stop_if_many
-from pippin.pictures.verdicts import Audit, Entry, name_refused, plural
-from pippin.pictures.workers import map_in_order
 from pippin.settings import check_image_size
 
 PREPARATION_VERSION = 7

@@ -1,0 +1,1 @@
+"""One file of any kind → an upright RGB picture, or the reason why there is none."""

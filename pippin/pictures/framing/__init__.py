@@ -1,0 +1,1 @@
+"""A picture of any shape → squares of one size."""

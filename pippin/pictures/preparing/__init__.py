@@ -1,0 +1,1 @@
+"""Any source of pictures → prepared images on disk, with the status of every file."""
