@@ -143,15 +143,17 @@ def time_steps(prepared: dict[str, Any], batch: int, deadline: float, first_only
     first = time.perf_counter() - started
     if first_only:
         return {"batch": batch, "first_seconds": first, "images_per_second": 0.0}
+    steps = prepared["steps"]  # in one call
     for _ in range(3):
         wait(step())
     rates: list[float] = []
     while len(rates) < 3 and (not rates or time.monotonic() < deadline):
         started = time.perf_counter()
-        for _ in range(STEPS // 3):
+        calls = max(1, STEPS // 3 // steps)
+        for _ in range(calls):
             result = step()
         wait(result)
-        rates.append(STEPS // 3 / (time.perf_counter() - started))
+        rates.append(calls * steps / (time.perf_counter() - started))
     rate = statistics.median(rates)
     return {
         "batch": batch,
@@ -160,7 +162,7 @@ def time_steps(prepared: dict[str, Any], batch: int, deadline: float, first_only
         "flops_per_second": prepared["flops"] * batch * rate,
         "first_seconds": first,
         "parameters": prepared["parameters"],
-        **prepared["trace"](step, wait),
+        **{name: value / steps for name, value in prepared["trace"](step, wait).items()},
     }
 
 
@@ -184,7 +186,8 @@ def prepare_pippin(size: int, batch: int, features: str) -> dict[str, Any]:
     trainer = Trainer(engine, settings, pair, images)
     _ = trainer.anchors
     return {
-        "step": trainer.step,
+        "step": lambda: dict(trainer.run_batches(trainer.steps_per_call)[-1]),
+        "steps": trainer.steps_per_call,
         "wait": engine.to_host,
         "flops": step_time.step_flops(pair, trainer.rule),
         "parameters": [pair.generator.count_params(), pair.discriminator.count_params()],
@@ -199,6 +202,7 @@ def prepare_plain(size: int, batch: int, features: str) -> dict[str, Any]:
     loop = plain_r3gan.Loop(size, batch)
     return {
         "step": loop.step,
+        "steps": 1,
         "wait": lambda losses: losses.tolist(),
         "flops": loop.step_flops(),
         "parameters": loop.parameters(),
@@ -256,8 +260,33 @@ def trace_torch(step: Any, wait: Any) -> dict[str, Any]:
 
 
 def trace_jax(step: Any, wait: Any) -> dict[str, Any]:
-    """Return the kernel time and the number of kernels of a step, from JAX's profiler."""
-    return {}
+    """Return the kernel time and the number of kernels of a call, from JAX's profiler."""
+    import jax
+
+    if jax.default_backend() != "gpu":
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for _ in range(TRACED_STEPS):
+                result = step()
+            wait(result)
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        durations = kernel_durations(jax.profiler.ProfileData.from_file(str(path)))
+    milliseconds = sum(durations) / 1e6
+    return {"kernel_milliseconds": milliseconds / TRACED_STEPS, "kernels": len(durations) / TRACED_STEPS}
+
+
+def kernel_durations(profile: Any) -> list[float]:
+    """Return the durations in nanoseconds of the kernels in a `jax.profiler.ProfileData`, without copies."""
+    return [
+        event.duration_ns
+        for plane in profile.planes
+        if plane.name.startswith("/device:GPU")
+        for line in plane.lines
+        if line.name.startswith("Stream")
+        for event in line.events
+        if not event.name.startswith(("Memcpy", "Memset"))
+    ]
 
 
 def bfloat16_rate(engine: str, side: int) -> float:

@@ -73,3 +73,26 @@ def test_a_worker_measures_without_pillow_and_the_other_packages(gpu):
     assert row["images_per_second"] > 0
     assert row["first_seconds"] > 0
     assert row["share"] > 0
+
+
+TRACE = """
+planes {
+  name: "/device:GPU:0"
+  event_metadata { key: 1 value { id: 1 name: "fusion_3" } }
+  event_metadata { key: 2 value { id: 2 name: "MemcpyH2D" } }
+  lines {
+    name: "Stream #13(Compute,MemcpyH2D)"
+    events { metadata_id: 1 offset_ps: 0 duration_ps: 4000000 }
+    events { metadata_id: 2 offset_ps: 5000000 duration_ps: 9000000 }
+    events { metadata_id: 1 offset_ps: 20000000 duration_ps: 6000000 }
+  }
+  lines { name: "XLA Ops" events { metadata_id: 1 offset_ps: 0 duration_ps: 4000000 } }
+}
+planes { name: "/host:CPU" lines { name: "Stream" events { metadata_id: 1 duration_ps: 1000000 } } }
+"""
+"""A trace of JAX's profiler in protobuf's text format: two kernels of 4 and 6 microseconds, and a copy."""
+
+
+def test_kernels_are_those_on_the_streams_of_a_gpu(gpu):
+    profiler = pytest.importorskip("jax").profiler
+    assert gpu.kernel_durations(profiler.ProfileData.from_text_proto(TRACE)) == [4000, 6000]
