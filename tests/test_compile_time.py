@@ -9,6 +9,7 @@ import tiny
 from pippin import engines
 from pippin.cli.console import format_training_time
 from pippin.engines.compile_time import CompileTime, compile_time
+from pippin.host.heap import release_free_memory
 from pippin.runs.run import open_run
 from pippin.settings import Settings
 from pippin.training import clock as clock_module
@@ -154,3 +155,10 @@ def test_a_run_keeps_both_times(tmp_path):
 def test_both_times_are_said():
     assert format_training_time(1800, 12) == "30 min 00 s of training and 12 s of compiling"
     assert format_training_time(1800, 0) == "30 min 00 s"
+
+
+def test_releasing_free_memory_works_on_every_system(monkeypatch):
+    release_free_memory()
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("it looked for glibc"))
+    release_free_memory()

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pippin.host.heap import release_free_memory
+
 
 class CompileTime:
     """Adds up the time of the calls in which a function was compiled.
@@ -27,7 +29,10 @@ class CompileTime:
         return Watched(self, function, programs)
 
     def call(self, function: Callable[..., Any], programs: Callable[[], int], args: tuple[Any, ...]) -> Any:
-        """Call a function, and add the time of the call if it compiled. A call inside another one is part of that."""
+        """Call a function. If it compiles, add the time of the call, and release the memory that compiling has freed.
+
+        A call inside another one is part of that.
+        """
         if getattr(self._watching, "on", False):
             return function(*args)
         before, started = programs(), time.perf_counter()
@@ -37,6 +42,7 @@ class CompileTime:
         finally:
             self._watching.on = False
             if programs() != before:
+                release_free_memory()
                 self.seconds += time.perf_counter() - started
 
 
