@@ -183,3 +183,14 @@ def test_tensorflow_runs_two_operations_at_a_time_unless_told_otherwise(before, 
     if "a GPU" in done.stderr:
         pytest.skip("GPUs share out work by themselves")
     assert done.stdout.split("\n")[-2] == expected.format(half=cores // 2), done.stderr
+
+
+def test_tensorflow_takes_the_memory_of_each_gpu_as_it_needs_it(monkeypatch):
+    tensorflow = pytest.importorskip("pippin.engines.tensorflow")
+    grown = []
+    monkeypatch.setattr(tensorflow.tf.config, "list_physical_devices", lambda kind: [f"{kind}:0", f"{kind}:1"])
+    monkeypatch.setattr(
+        tensorflow.tf.config.experimental, "set_memory_growth", lambda gpu, enable: grown.append((gpu, enable))
+    )
+    tensorflow._allocate_gpu_memory_as_needed()
+    assert grown == [("GPU:0", True), ("GPU:1", True)]

@@ -37,7 +37,15 @@ def _run_two_operations_at_a_time() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(2)
 
 
+def _allocate_gpu_memory_as_needed() -> None:
+    """Let TensorFlow take memory of GPUs when it needs it, not nearly all of it at once."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # TensorFlow is already running and does not accept it any more
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
 _run_two_operations_at_a_time()
+_allocate_gpu_memory_as_needed()
 
 
 def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any], Any]:
