@@ -55,8 +55,10 @@ def main() -> None:
         for number, (engine, size) in enumerate(cases):
             left = args.seconds - (time.monotonic() - started)
             share = left / (len(cases) - number)
-            row = run_worker(args, engine, size, share * 0.75, str(Path(cache) / f"{engine}{size}"))
-            warm = {} if "error" in row else run_worker(args, engine, size, 0, str(Path(cache) / f"{engine}{size}"))
+            own = str(Path(cache) / f"{engine}{size}")
+            row = run_worker(args, engine, size, share * 0.75, own, max(1.0, left))
+            left = args.seconds - (time.monotonic() - started)
+            warm = {} if "error" in row else run_worker(args, engine, size, 0, own, max(1.0, left))
             rows.append({**row, "engine": engine, "size": size, "cached_seconds": warm.get("first_seconds")})
             print(f"{engine} {size}×{size}: {json.dumps(rows[-1])}", file=sys.stderr, flush=True)
     print_table(rows)
@@ -81,13 +83,20 @@ def integers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
-def run_worker(args: argparse.Namespace, engine: str, size: int, seconds: float, cache: str) -> dict[str, Any]:
-    """Run one measurement in a process of its own; with 0 seconds only the first step."""
+def run_worker(
+    args: argparse.Namespace, engine: str, size: int, seconds: float, cache: str, limit: float
+) -> dict[str, Any]:
+    """Run one measurement in a process of its own, for at most `limit` seconds; with 0 seconds only the first step."""
     command = [sys.executable, __file__, "--worker", "--engines", engine, "--sizes", str(size), "--device", args.device]
     command += ["--seconds", str(seconds), "--features", args.features, "--matrix", str(args.matrix)]
     batches = args.batches or BATCHES.get(size, (8,))
     command += ["--batches", ",".join(map(str, batches if seconds else batches[:1]))]
-    done = subprocess.run(command, env=environment(args.device, engine, cache), capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            command, env=environment(args.device, engine, cache), capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": "the time was over"}
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:300] if done.stderr.strip() else "no output"}
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
