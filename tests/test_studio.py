@@ -208,8 +208,8 @@ def test_the_page_is_told_what_changes(client, run):
 
 
 @pytest.mark.slow
-def test_a_training_survives_the_studio_pauses_and_resumes(client, photos):
-    order = {"set": photos, "image_size": 16, "batches": 150, "run": "own"}
+def test_a_training_survives_the_studio_waits_in_memory_stops_and_resumes(client, photos):
+    order = {"set": photos, "image_size": 16, "batches": 600, "run": "own"}
     order["settings"] = {"features": "none", "batch_size": 4, "checkup": 0}
     started = client.post("/api/runs", order).json()
     address = f"/api/runs/{started['run']['id']}"
@@ -217,15 +217,28 @@ def test_a_training_survives_the_studio_pauses_and_resumes(client, photos):
     with serving("photos") as other:  # a studio that did not start it
         wait_for(other, address, lambda run: run["batches"] >= 50)
         assert other.post(f"{address}/resume", {}).status_code == 409
-        assert other.post(f"{address}/pause", {}).json()["state"] == "stopping"
-        paused = wait_for(other, address, lambda run: run["state"] == "paused")
-    assert 50 <= paused["batches"] < 150
-    resumed = client.post(f"{address}/resume", {}).json()
-    assert "error" not in resumed, resumed
-    assert set(resumed["command"].split()[3:]) == set(started["command"].split()[3:])
+        pid = paused(other, address)["held_by"]["pid"]
+        assert other.get(address).json()["command"] == "rm runs/own/pause"
+        assert other.post(f"{address}/resume", {}).json()["command"] == "rm runs/own/pause"
+        resumed = wait_for(other, address, lambda run: run["state"] == "training")
+        assert (resumed["held_by"]["pid"], resumed["command"]) == (pid, "touch runs/own/pause")
+        paused(other, address)
+    assert client.post(f"{address}/resume", {"batches": 700}).status_code == 409
+    client.post(f"{address}/stop", {})
+    stopped = wait_for(client, address, lambda run: run["state"] == "stopped")
+    assert 50 <= stopped["batches"] < 600
+    again = client.post(f"{address}/resume", {}).json()
+    assert set(again["command"].split()[3:]) == set(started["command"].split()[3:])
     finished = wait_for(client, address, lambda run: run["state"] == "finished")
-    assert finished["batches"] == 150
+    assert finished["batches"] == 600
     assert client.get(f"{address}/output").json()["lines"]
+
+
+def paused(client, address):
+    """Let a training wait, and return what the studio says of the run then."""
+    answer = client.post(f"{address}/pause", {}).json()
+    assert (answer["state"], answer["command"]) == ("stopping", "touch runs/own/pause")
+    return wait_for(client, address, lambda run: run["state"] == "paused")
 
 
 def wait_for(client, address, condition, seconds=300):

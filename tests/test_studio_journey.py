@@ -102,9 +102,11 @@ def test_a_reload_and_a_restart_of_the_server_lose_nothing(tab, server):
 
 
 def test_a_pause_saves_and_shows_that_it_can_resume(tab):
+    expect(tab.locator(".command code").first).to_have_text(re.compile(r"^touch runs/.*/pause$"))
     tab.get_by_role("button", name="Pause", exact=True).click()
     expect(tab.get_by_role("button", name="Resume")).to_be_visible()
     expect(tab.locator(".place-head")).to_contain_text("Paused")
+    expect(tab.locator(".command code").first).to_have_text(re.compile(r"^rm runs/.*/pause$"))
 
 
 def test_the_scrubber_shows_each_moment_of_the_history(tab):
@@ -128,7 +130,7 @@ def places(tab):
     """Return the addresses of all places of the run that the tab shows."""
     run, found = tab.url.split("/train/")[1].split("/")[0], "#/gather"
     chosen = tab.evaluate("fetch('/api/sets').then((answer) => answer.json()).then(({ sets }) => sets[0].id)")
-    parts = [f"#/explore/{run}/{part}" for part in ("pictures", "walk", "find", "compare", "take")]
+    parts = [f"#/explore/{run}/{part}" for part in ("pictures", "walk", "mix", "find", "compare", "take")]
     return [found, f"#/gather/{chosen}", f"#/plan/{chosen}", "#/train", f"#/train/{run}", *parts]
 
 
@@ -148,6 +150,12 @@ def test_japanese_is_chosen_by_the_browser_and_can_be_switched(browser, server, 
     expect(visit.tab.locator(".places")).to_contain_text("集める")
     expect(visit.tab.get_by_role("button", name="再開")).to_be_visible()
     assert visit.tab.evaluate("document.documentElement.lang") == "ja"
+    said = "text => import('/static/js/messages.js').then(({ said }) => said(text))"
+    assert visit.tab.evaluate(said, "There is no such folder. Received: x") == "そのフォルダーはありません。（入力：x）"
+    assert (
+        visit.tab.evaluate(said, "too large: 9×9 is more than 5 pixels") == "大きすぎます：9×9 は 5 画素を超えています"
+    )
+    assert visit.tab.evaluate(said, "something new") == "something new"
     visit.tab.get_by_role("button", name="English").click()
     expect(visit.tab.get_by_role("button", name="Resume")).to_be_visible()
     visit.tab.reload()
@@ -216,6 +224,15 @@ def test_a_walk_leads_from_favourite_to_favourite(tab):
     expect(tab.locator(".command code")).to_contain_text("pippin walk")
 
 
+def test_layouts_and_styles_are_mixed(tab):
+    tab.get_by_role("tab", name="Mix").click()
+    expect(tab.locator(".mixed .tile")).to_have_count(16)
+    tab.get_by_label("Styles from seed").fill("9")
+    tab.get_by_label("Styles from seed").press("Enter")
+    expect(tab.locator(".mixed .tile").first).to_have_attribute("alt", "Layout of seed 0, style of seed 9")
+    expect(tab.locator(".command code")).to_contain_text("--coarse 0-3 --fine 9-12")
+
+
 def test_the_run_resumes_where_it_was_paused(tab):
     go(tab, "train")
     paused_at = batches(tab)
@@ -257,4 +274,8 @@ def test_a_run_of_a_terminal_appears_and_can_be_paused(tab, server):
     wait_for_batches(tab, 1)
     tab.get_by_role("button", name="Pause", exact=True).click()
     expect(tab.locator(".place-head")).to_contain_text("Paused")
+    assert training.poll() is None  # it waits
+    tab.get_by_role("button", name="Stop").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(tab.locator(".place-head")).to_contain_text("Stopped")
     assert training.wait(PATIENCE / 1000) == 130

@@ -20,7 +20,7 @@ from pippin.host.own_files import read_own
 
 SETTINGS, LOG, CHECKUPS = "settings.json", "log.jsonl", "checkups.jsonl"
 DIRECTIONS, EVALUATION, PICTURES = "directions.json", "evaluation.json", "pictures.json"
-LOCK, HOLDER = "training.lock", "training.json"
+LOCK, HOLDER, PAUSE = "training.lock", "training.json", "pause"
 """Names of files of a run. They are here, in a module without Keras, for programs that only watch runs."""
 
 MAX_BYTES = 256 * 2**20

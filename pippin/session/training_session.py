@@ -19,6 +19,7 @@ import pippin
 from pippin import engines
 from pippin.errors import TrainingError
 from pippin.pictures import Dataset
+from pippin.runs.documents import PAUSE
 from pippin.runs.folder import Folder
 from pippin.runs.report import EventLog, write_page
 from pippin.runs.run import Run, is_run, open_run
@@ -27,6 +28,7 @@ from pippin.session.callbacks import LazyMeasures
 from pippin.session.checkups import Validator, is_checkup, reference_note
 from pippin.session.following import ending_together
 from pippin.session.interrupts import interrupts
+from pippin.session.pause import Pause
 from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
 from pippin.session.resume import changed_length, changes
@@ -146,9 +148,10 @@ class TrainingSession:
     def _train(self, reporter: Reporter, interrupted: threading.Event, events: EventLog) -> None:
         """Train to the end; at every tick, write the log, validate, save and report."""
         trainer, last_save = self.trainer, time.perf_counter()
+        pause = Pause(self.run.path, interrupted)
 
         def stops(batches: int) -> bool:
-            return interrupted.is_set() or reporter.should_stop()
+            return pause.is_wanted() or interrupted.is_set() or reporter.should_stop()
 
         def is_planned(batches: int) -> bool:
             return is_snapshot(batches) or self.is_checkup(batches)
@@ -162,9 +165,10 @@ class TrainingSession:
             findings = self._log_and_validate(tick, events) if tick.measures else []
             done = tick.done or reporter.should_stop() or any(finding.action == "stop" for finding in findings)
             snapshot = done or is_snapshot(tick.batches)
+            pausing = pause.is_wanted()
             stopping = interrupted.is_set()  # read once: a signal from here on ends the session after the next batch
             due = time.perf_counter() - last_save > SAVE_SECONDS
-            if snapshot or stopping or findings or due or self.is_checkup(tick.batches):
+            if snapshot or stopping or pausing or findings or due or self.is_checkup(tick.batches):
                 self.save(tick, events, snapshot)
                 last_save = time.perf_counter()
             reporter.on_tick(self.run, tick)
@@ -174,6 +178,11 @@ class TrainingSession:
                 break
             if stopping:
                 raise KeyboardInterrupt
+            if pausing:
+                reporter.on_finding(
+                    self.run, f"Paused after batch {tick.batches:,}; remove {self.run.path / PAUSE} to resume"
+                )
+                trainer.clock.exclude(pause.wait())
             if reporter.should_stop():  # since `on_tick`
                 self.save(tick, events, snapshot=True)
                 break

@@ -14,7 +14,7 @@ FINDINGS = (
 
 SENTENCES = {
     "starting": ("note", "Starting: the pictures are prepared and the networks are built."),
-    "stopping": ("note", "Saving a checkpoint; training then ends."),
+    "stopping": ("note", "Saving a checkpoint."),
     "paused": ("note", "Paused at batch {batches:,}. It resumes from there."),
     "stopped": ("note", "Stopped at batch {batches:,}. It can be resumed from there."),
     "interrupted": ("warning", "Training ended at batch {batches:,} without being asked to. Resume it from there."),

@@ -1,6 +1,7 @@
 """What a run's files say while it is trained, read without Keras and cheaply, however long the run is.
 
-A file is read again only if its size or time changed. Of long logs, only the lines that are shown are parsed.
+A file is read again only if its size or time changed. Of long logs, only new lines are read, and only those that are
+shown are parsed.
 """
 
 import json
@@ -17,19 +18,17 @@ from pippin.runs import snapshots
 from pippin.runs.documents import (
     CHECKUPS,
     LOG,
-    MAX_BYTES,
     SETTINGS,
     CheckupEntry,
-    Document,
     LogEntry,
     SettingsFile,
     StateMetadata,
     checked,
     parse,
     read_document,
-    without_line_checksum,
 )
 from pippin.settings import Settings
+from pippin.studio.growing_file import GrowingFile
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
 
@@ -42,9 +41,6 @@ LOG_KEYS = (
 )
 CHECKUP_KEYS = ("kid", "diversity", "overfitting", "locked", "locked_real", "rate", "augment")
 """The figures of a log and of checkups that the page draws."""
-
-TAIL_BYTES = 65_536
-"""Bytes at the end of a log that are read for its last entry. An entry has less than 1 KB."""
 
 T = TypeVar("T")
 
@@ -59,6 +55,7 @@ class RunFiles:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._known: dict[str, tuple[Any, Any]] = {}
+        self._log, self._checkups = GrowingFile(path / LOG, LogEntry), GrowingFile(path / CHECKUPS, CheckupEntry)
 
     def about(self) -> dict[str, Any]:
         """Return what `settings.json` says.
@@ -93,24 +90,20 @@ class RunFiles:
 
     def last_log(self) -> dict[str, Any]:
         """Return the last entry of the log; empty if there is none."""
-
-        def read() -> dict[str, Any]:
-            for line in reversed(_tail(self.path / LOG).splitlines()):
-                if entry := _entry(line, LogEntry):
-                    return entry
-            return {}
-
-        return self._cached(LOG, read)
+        return self._cached(LOG, self._log.last)
 
     def checkups(self) -> list[dict[str, Any]]:
         """Return all checkups."""
-        return self._cached(CHECKUPS, lambda: self._entries(CHECKUPS, CheckupEntry, None))
+        return self._cached(CHECKUPS, self._checkups.entries)
 
     def curves(self, points: int) -> dict[str, Any]:
         """Return the figures of the log and of the checkups as columns, of about `points` entries each."""
-        log = self._cached(LOG, lambda: self._entries(LOG, LogEntry, points), f"{LOG} {points}")
+
+        def read() -> list[dict[str, Any]]:
+            return [entry for line in _evenly(self._log.lines(), points) if (entry := self._log.entry(line))]
+
         return {
-            "log": _columns(log, LOG_KEYS),
+            "log": _columns(self._cached(LOG, read, f"{LOG} {points}"), LOG_KEYS),
             "checkups": _columns(_evenly(self.checkups(), points), CHECKUP_KEYS),
             "version": self.log_version(),
         }
@@ -153,12 +146,6 @@ class RunFiles:
         names = SETTINGS, LOG, CHECKUPS, CHECKPOINT, BEST, snapshots.FOLDER, snapshots.LATEST
         return tuple(self._stamp(name) for name in names)
 
-    def _entries(self, name: str, kind: type[Document], points: int | None) -> list[dict[str, Any]]:
-        """Return the entries of a file with a JSON object on each line, about `points` of them."""
-        lines = (read_own(self.path / name, MAX_BYTES) or b"").splitlines()
-        chosen = lines if points is None else _evenly(lines, points)
-        return [entry for line in chosen if (entry := _entry(line, kind))]
-
     def _stamp(self, name: str) -> tuple[int, int, int] | None:
         """Return what changes when a file or folder does; None if there is none."""
         try:
@@ -198,26 +185,6 @@ _SNAPSHOT = re.compile(r"batch-([0-9]{1,12})\.png")
 def snapshot_name(batch: int) -> str:
     """Return the name of a snapshot's file in a run."""
     return f"{snapshots.FOLDER}/batch-{batch:06d}.png"
-
-
-def _tail(path: Path) -> bytes:
-    """Return the end of a file; empty if it cannot be read."""
-    try:
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(require_own(path), flags), "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            return file.read()
-    except (OSError, RunError):
-        return b""
-
-
-def _entry(line: bytes, kind: type[Document]) -> dict[str, Any] | None:
-    """Return the entry of a line; None if it is incomplete or damaged."""
-    try:
-        entry = parse(line)
-        return checked(without_line_checksum(entry), kind) if isinstance(entry, dict) else None
-    except ValueError:
-        return None
 
 
 def _evenly(entries: Sequence[T], points: int) -> list[T]:

@@ -1,6 +1,7 @@
 """The runs that the page shows: where they are, who trains them, and what they say about themselves."""
 
 import os
+import shlex
 import threading
 import time
 from contextlib import suppress
@@ -10,8 +11,9 @@ from typing import Any
 from pippin.errors import RunError
 from pippin.host.text import portable_name, printable
 from pippin.pictures import Preparation
-from pippin.runs.documents import SETTINGS
+from pippin.runs.documents import PAUSE, SETTINGS
 from pippin.session.lock import current_holder
+from pippin.session.pause import waiting_process
 from pippin.studio.answers import RequestError, not_found
 from pippin.studio.config import StudioConfig
 from pippin.studio.health import health
@@ -185,8 +187,11 @@ class Runs:
         wanted = training.wanted if training else "train"
         if holder is not None or alive:
             pid = holder["pid"] if holder else training.pid if training else None
-            if wanted != "train" and training is not None and training.asked == pid:
+            if wanted == "stop" and training is not None and training.asked == pid:
                 return "stopping", None
+            waiting = waiting_process(files.path) if holder else None
+            if waiting is not None:
+                return ("paused" if waiting == pid else "stopping"), None
             return ("training" if holder else "starting"), None
         if files.checkpoint().get("finished"):
             return "finished", None
@@ -213,7 +218,6 @@ class Runs:
             for checkup in checkups
             for text in checkup["findings"]
         ]
-        words = self.resume_words(run_id)
         return {
             **summary,
             "held_by": self._holder(run_id, files),
@@ -232,9 +236,19 @@ class Runs:
                 "version": files.snapshots_version(),
             },
             "log_version": files.log_version(),
-            "command": None if words is None else command_text(words),
+            "command": self._command(run_id, files, summary["state"]),
             "about": {name: about[name] for name in ("engine", "machine", "pictures", "held_out", "versions")},
         }
+
+    def _command(self, run_id: str, files: RunFiles, state: str) -> str | None:
+        """Return the command that does what the first button of a run does: pause it, or resume it."""
+        pause = str(files.path / PAUSE)
+        if state == "training":
+            return shlex.join(["touch", pause])
+        if state == "paused" and current_holder(files.path):
+            return shlex.join(["rm", pause])
+        words = self.resume_words(run_id)
+        return None if words is None else command_text(words)
 
     def _holder(self, run_id: str, files: RunFiles) -> dict[str, Any] | None:
         """Return who trains a run."""

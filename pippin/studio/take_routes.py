@@ -17,7 +17,7 @@ from pippin.errors import RunError
 from pippin.host.files import run_errors
 from pippin.host.own_files import require_own
 from pippin.studio.answers import RequestError, not_found
-from pippin.studio.jobs import Job, run_command
+from pippin.studio.jobs import Job, line_progress, run_command
 from pippin.studio.orders import command_text
 from pippin.studio.routing import route
 from pippin.studio.state import Studio
@@ -94,7 +94,7 @@ def _take(studio: Studio, request: Request, order: TakeOrder) -> Any:
         with run_errors(path):
             require_own(path / FOLDER / OUTPUTS, path).mkdir(parents=True, exist_ok=True)
         before = {file["name"]: file["changed"] for file in _facts(studio, request)}
-        lines = run_command(studio.jobs, job, words)
+        lines = [line for line in run_command(studio.jobs, job, words) if not line_progress(line)]
         files = [file for file in _facts(studio, request) if before.get(file["name"]) != file["changed"]]
         return {"files": files, "lines": lines}
 

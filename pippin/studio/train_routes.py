@@ -1,5 +1,6 @@
 """Routes to plan, to start, pause, resume and stop trainings, and to watch runs."""
 
+import shlex
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from pippin.runs.documents import PAUSE
 from pippin.studio.answers import Body, RequestError
 from pippin.studio.jobs import Job
 from pippin.studio.orders import Order, command_text, described_settings, preparation_words, setting_words
@@ -123,21 +125,25 @@ def _start(studio: Studio, request: Request, order: Order) -> Any:
 
 
 def _pause(studio: Studio, request: Request, body: Nothing) -> Any:
-    return _end(studio, request, "pause")
+    """Let the process that trains a run wait."""
+    run_id, path = request.path_params["run"], _folder(studio, request)
+    studio.runs.trainings.request_pause(run_id, path)
+    return {"state": "stopping", "run": run_id, "command": shlex.join(["touch", str(path / PAUSE)])}
 
 
 def _stop(studio: Studio, request: Request, body: Nothing) -> Any:
-    return _end(studio, request, "stop")
-
-
-def _end(studio: Studio, request: Request, wanted: Literal["pause", "stop"]) -> Any:
     """Ask the process that trains a run to save a checkpoint and end."""
     run_id = request.path_params["run"]
-    summary = studio.runs.summary(run_id)
+    studio.runs.trainings.request_stop(run_id, _folder(studio, request))
+    return {"state": "stopping", "run": run_id}
+
+
+def _folder(studio: Studio, request: Request) -> Path:
+    """Return the folder of the run of a request, also of one that is only starting."""
+    run_id = request.path_params["run"]
+    studio.runs.summary(run_id)  # there must be such a run
     training = studio.runs.trainings.get(run_id)
-    path = Path(training.run) if training else studio.runs.path(run_id)
-    studio.runs.trainings.request_end(run_id, path, wanted)
-    return {"state": "stopping", "run": summary["id"]}
+    return Path(training.run) if training else studio.runs.path(run_id)
 
 
 def _resume(studio: Studio, request: Request, body: Resume) -> Any:
@@ -148,6 +154,8 @@ def _resume(studio: Studio, request: Request, body: Resume) -> Any:
     if len(length) > 1:
         raise RequestError(400, "settings", "Give the minutes or the batches, not both.")
     training = studio.runs.trainings.get(run_id)
+    if not length and not body.dry and studio.runs.trainings.end_pause(run_id, path := _folder(studio, request)):
+        return {"run": studio.runs.summary(run_id), "command": shlex.join(["rm", str(path / PAUSE)])}
     if studio.runs.exists(run_id):
         words = studio.runs.resume_words(run_id, length)
         engine, path = str(studio.runs.files(run_id).about()["engine"]), studio.runs.path(run_id)

@@ -18,7 +18,9 @@ from pippin.errors import RunError
 from pippin.host.files import run_errors
 from pippin.host.own_files import require_own
 from pippin.host.text import printable
+from pippin.runs.documents import PAUSE
 from pippin.session.lock import current_holder
+from pippin.session.pause import waiting_process
 from pippin.studio.answers import RequestError
 from pippin.studio.stored import Stored, read_stored, write_stored
 
@@ -143,7 +145,33 @@ class Trainings:
                 return code is None
             return training is not None and training.code is None and _is_process(training)
 
-    def request_end(self, run_id: str, run: Path, wanted: Literal["pause", "stop"]) -> None:
+    def request_pause(self, run_id: str, run: Path) -> None:
+        """Ask the process that trains a run to save a checkpoint and wait, with everything in memory.
+
+        Raises:
+            RequestError: no process trains it.
+            RunError: the run cannot be written.
+        """
+        with self._lock:
+            holder = current_holder(run)
+            if holder is None:
+                raise RequestError(409, "run", "Nobody trains this run.")
+            with run_errors(run):
+                require_own(run / PAUSE).touch()
+            self._want(run_id, run, "pause", holder["pid"])
+
+    def end_pause(self, run_id: str, run: Path) -> bool:
+        """Let the process that waits in a pause train on; return whether there is one."""
+        with self._lock:
+            holder = current_holder(run)
+            if holder is None or waiting_process(run) is None:
+                return False
+            with run_errors(run):
+                require_own(run / PAUSE).unlink(missing_ok=True)
+            self._want(run_id, run, "train", holder["pid"])
+            return True
+
+    def request_stop(self, run_id: str, run: Path) -> None:
         """Ask the process that trains a run to save a checkpoint and end.
 
         Raises:
@@ -158,7 +186,7 @@ class Trainings:
             pid = holder["pid"] if holder else training.pid if training and self.is_alive(run_id) else None
             if pid is None:
                 raise RequestError(409, "run", "Nobody trains this run.")
-            self._want(run_id, run, wanted, pid)
+            self._want(run_id, run, "stop", pid)
             with suppress(ProcessLookupError):
                 try:
                     os.kill(pid, signal.SIGTERM)
@@ -177,7 +205,7 @@ class Trainings:
         for run_id, training in self.items():
             if self.is_alive(run_id):
                 with suppress(RequestError, RunError):
-                    self.request_end(run_id, Path(training.run), "stop")
+                    self.request_stop(run_id, Path(training.run))
 
     def output(self, run_id: str) -> list[str]:
         """Return the last lines that a training printed."""

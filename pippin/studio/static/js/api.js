@@ -1,5 +1,6 @@
 /** Requests to the studio's server. */
 
+import { said } from "./messages.js";
 import { t } from "./words.js";
 
 /** A request that failed; its message is a sentence for the user. */
@@ -41,7 +42,7 @@ async function call(method, path, body, options = {}) {
     if (token !== before) return call(method, path, body, { ...options, again: true });
   }
   if (code === "unauthorised" && path !== "/api/login") location.assign("/login");
-  throw new Problem(message, code, response.status);
+  throw new Problem(said(message), code, response.status);
 }
 
 export const get = (path, options) => call("GET", path, undefined, options);

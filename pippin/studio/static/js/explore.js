@@ -6,6 +6,7 @@ import { el, fill } from "./dom.js";
 import { Favourites } from "./favourites.js";
 import { find } from "./find.js";
 import { arrowKeys } from "./gridview.js";
+import { mix } from "./mix.js";
 import { emptyPlace, heading, report } from "./parts.js";
 import { pictures } from "./samples.js";
 import { runOf, store } from "./store.js";
@@ -14,7 +15,7 @@ import { runCard, runLine, runSelect } from "./train.js";
 import { t } from "./words.js";
 import { walk } from "./walk.js";
 
-const PARTS = { pictures, walk, find, compare, take };
+const PARTS = { pictures, walk, mix, find, compare, take };
 
 export function explore(place, id, part) {
   if (!id) return chooseRun(place);

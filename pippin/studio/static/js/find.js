@@ -4,6 +4,7 @@ import { post, query } from "./api.js";
 import { el, fill } from "./dom.js";
 import { Editor } from "./editor.js";
 import { icon } from "./icons.js";
+import { said } from "./messages.js";
 import { button, Command, Progress, report } from "./parts.js";
 import { finished, store } from "./store.js";
 import { shortNumber, t } from "./words.js";
@@ -49,7 +50,7 @@ export function find(place, run, favourites) {
     clearInterval(timer);
     const image = el("img", { src: found.image, alt: t("foundPicture") }), way = found.trajectory ?? [];
     fill(result, el("div.pair", {}, figure(found.photo, t("yourPhoto")), el("figure", {}, image, el("figcaption", {}, t("nearestGenerated")))),
-      el("p.small", {}, found.verdict ?? ""), el("p.soft.small.figures", {}, t("distance", { n: shortNumber(found.distance) })));
+      el("p.small", {}, said(found.verdict) ?? ""), el("p.soft.small.figures", {}, t("distance", { n: shortNumber(found.distance) })));
     editor.show(found.position, found.image);
     if (way.length > 1 && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
       let n = 0;

@@ -1,8 +1,9 @@
 /** One picture of an audit, large: the crops that training sees, its status and the reasons. */
 
 import { get } from "./api.js";
-import { debounced, el, fill } from "./dom.js";
+import { debounced, decoded, el, fill } from "./dom.js";
 import { icon } from "./icons.js";
+import { said } from "./messages.js";
 import { button, report } from "./parts.js";
 import { shortNumber, t } from "./words.js";
 
@@ -43,16 +44,23 @@ export class PictureInspector {
       item.outlier && t("outlierBy", { score: shortNumber(item.outlier) })].filter(Boolean);
     const size = item.width ? `${item.width}×${item.height}${item.format ? ` · ${item.format}` : ""}` : "";
     fill(this.element, original, el("div.inspector-text", {},
-      el("h3.path", {}, item.path), el(`p.state.state-${state.kind}`, {}, state.text), reasons.map((reason) => el("p.small", {}, reason)),
+      el("h3.path", {}, item.path), el(`p.state.state-${state.kind}`, {}, state.text), reasons.map((reason) => el("p.small", {}, said(reason))),
       size && el("p.soft.small.figures", {}, size)), crops,
       item.status === "refused" || !this.canLeaveOut() ? null : button(t(item.left_out ? "takeBack" : "leaveOut"), () => this.toggle(this.item), { picture: item.left_out ? "check" : "minus", title: t(item.left_out ? "takeBack" : "leaveOut") }));
     if (!samePicture) this.load(item);
   }
 
+  /** Replaces the thumbnail once the original is decoded. */
+  async showOriginal(item, address) {
+    const picture = await decoded(address);
+    picture.alt = t("originalPicture");
+    if (this.item?.n === item.n) fill(this.original, picture);
+  }
+
   async loadDetails(item) {
     const details = await get(`/api/sets/${this.set}/pictures/${item.n}`);
     if (this.item?.n !== item.n) return;
-    if (details.original) fill(this.original, el("img", { src: details.original, alt: t("originalPicture") }));
+    if (details.original) this.showOriginal(item, details.original).catch(report);
     if (details.crop_urls.length) {
       fill(this.crops, el("p.soft.small", {}, t("cropsText", { n: details.crop_urls.length })),
         el("div.crop-row", {}, details.crop_urls.map((url, n) => el("img", { src: url, alt: t("crop", { n: n + 1 }) }))));

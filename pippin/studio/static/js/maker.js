@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { debounced, el, fill } from "./dom.js";
 import { icon } from "./icons.js";
+import { said } from "./messages.js";
 import { button, busy, Command, Progress } from "./parts.js";
 import { finished } from "./store.js";
 import { bytes, t } from "./words.js";
@@ -38,7 +39,7 @@ export class Maker {
     try {
       const { job, command } = await post(`/api/runs/${this.run.id}/take`, { what: this.what, options: this.options() });
       this.command.set(command);
-      const { files, lines } = await finished(job, ({ done, total, message }) => this.progress.set(total ? done / total : null, message ?? ""));
+      const { files, lines } = await finished(job, ({ done, total, message }) => this.progress.set(total ? done / total : null, said(message) ?? ""));
       fill(this.result, files.map(fileLinks), files.length ? null : (lines ?? []).map((line) => el("p.small", {}, line)));
       this.made(files);
     } finally {

@@ -3,6 +3,7 @@
 import { get, post } from "./api.js";
 import { debounced, el, fill } from "./dom.js";
 import { icon } from "./icons.js";
+import { said } from "./messages.js";
 import { button, busy, Command, emptyPlace, facts, heading, Progress, report, segments } from "./parts.js";
 import { MoreSettings } from "./settings.js";
 import { finished, setOf, store } from "./store.js";
@@ -105,14 +106,14 @@ export function plan(place, id) {
         [t("speed"), proposal.images_per_second ? t("perSecond", { n: shortNumber(proposal.images_per_second) }) : null],
         [t("batches"), proposal.batches ? number(proposal.batches) : null]]),
       measuring ? el("p.soft.small", {}, t("measuringHint")) : null,
-      proposal.fits === false ? el("p.note.problem", {}, proposal.advice ?? t("tooLarge", { free: bytes(proposal.free_bytes) })) : proposal.advice && el("p.note.warning", {}, proposal.advice),
-      existing ? el("p.note", {}, icon("train"), el("span", {}, existing.text, " ", el("a", { href: `#/train/${existing.run}` }, t("openRun")))) : null,
+      proposal.fits === false ? el("p.note.problem", {}, said(proposal.advice) ?? t("tooLarge", { free: bytes(proposal.free_bytes) })) : proposal.advice && el("p.note.warning", {}, said(proposal.advice)),
+      existing ? el("p.note", {}, icon("train"), el("span", {}, said(existing.text), " ", el("a", { href: `#/train/${existing.run}` }, t("openRun")))) : null,
       start, command.element);
     start.lastChild.textContent = t(existing ? "startAnother" : "startTraining");
     command.set(proposal.command);
     const reasons = proposal.settings.filter(({ name, reason }) => reason && FIRST_REASONS.includes(name));
-    fill(why, reasons.map(({ name, value, reason }) => el("div.reason", {}, el("p", {}, el("strong", {}, `${t(`setting_${name}`)} `), el("span.figures", {}, String(value))), el("p.soft.small", {}, reason))),
-      proposal.notes.map((note) => el("p.soft.small", {}, note)),
+    fill(why, reasons.map(({ name, value, reason, given }) => el("div.reason", {}, el("p", {}, el("strong", {}, `${t(`setting_${name}`)} `), el("span.figures", {}, String(value))), el("p.soft.small", {}, given ? t("youChose") : said(reason)))),
+      proposal.notes.map((note) => el("p.soft.small", {}, said(note))),
       el("p.soft.small", {}, t("onDevice", { engine: proposal.engine, device: proposal.device })));
   }
 

@@ -4,10 +4,11 @@ import { get, post, query } from "./api.js";
 import { Curve } from "./curves.js";
 import { el, fill, latest, say } from "./dom.js";
 import { icon } from "./icons.js";
+import { said } from "./messages.js";
 import { ask, button, busy, Command, confirm, facts, Progress, report } from "./parts.js";
 import { History } from "./history.js";
 import { runSelect } from "./train.js";
-import { ACTIVE, on, runOf, store } from "./store.js";
+import { ACTIVE, on, runOf, setOf, store } from "./store.js";
 import { duration, hasWord, number, shortNumber, t } from "./words.js";
 
 const CURVES = [
@@ -34,9 +35,9 @@ export function runPage(place, id) {
   const outputPart = el("details", { ontoggle: ({ target }) => { if (target.open) showOutput(); } }, el("summary", {}, t("output"), icon("more")), output);
   fill(place, head, el("div.columns.training", {},
     el("div.stack", {}, history.element),
-    el("aside.stack", {}, el("section.card", { "aria-label": t("progress") }, health, progress.element, figures, buttons),
+    el("aside.stack", {}, el("section.card", { "aria-label": t("progress") }, health, progress.element, figures, buttons, command.element),
       el("section.card.curves", { "aria-label": t("curves") }, shown(curves.slice(0, FIRST_CURVES)),
-        el("details", {}, el("summary", {}, t("more"), icon("more")), el("div.stack", {}, shown(curves.slice(FIRST_CURVES)), findings, about, outputPart, command.element))))));
+        el("details", {}, el("summary", {}, t("more"), icon("more")), el("div.stack", {}, shown(curves.slice(FIRST_CURVES)), findings, about, outputPart))))));
 
   const drawCurves = latest(async () => {
     const found = await get(query(`/api/runs/${id}/curves`, { points: 600 }));
@@ -51,28 +52,29 @@ export function runPage(place, id) {
     drawHead();
     drawHealth();
     drawFigures();
-    if (drawnState !== detail.state) { drawnState = detail.state; drawButtons(); }
+    const state = `${detail.state} ${Boolean(detail.held_by)}`;
+    if (drawnState !== state) { drawnState = state; drawButtons(); }
     history.show(detail);
     command.set(detail.command);
-    fill(findings, detail.findings.map(({ batch, text }) => el("li.small", {}, el("span.soft.figures", {}, `${t("batchCount", { n: batch })}  `), text)));
+    fill(findings, detail.findings.map(({ batch, text }) => el("li.small", {}, el("span.soft.figures", {}, `${t("batchCount", { n: batch })}  `), said(text))));
     drawAbout();
-    if (curveVersion !== detail.log_version) { curveVersion = detail.log_version; drawCurves().catch(report); }
+    if (detail.log_version && curveVersion !== detail.log_version) { curveVersion = detail.log_version; drawCurves().catch(report); }
   }
 
   function drawHead() {
     if (head.firstChild?.dataset.state === `${detail.state}${detail.name}`) return;
     fill(head, el("header.place-head", { "data-state": `${detail.state}${detail.name}` },
-      el("div", {}, el("h1.path", {}, detail.name), el("p.soft", {}, t("trainedOn", { name: detail.set_name ?? detail.source, side: detail.image_size, state: t(`run_${detail.state}`) }))),
+      el("div", {}, el("h1.path", {}, detail.name), el("p.soft", {}, t("trainedOn", { name: setOf(detail.set)?.name ?? detail.source, side: detail.image_size, state: t(`run_${detail.state}`) }))),
       el("div.buttons", {}, store.runs.length > 1 ? runSelect(id, "train") : null,
         detail.batches > 0 ? el("a.button", { href: `#/explore/${id}` }, icon("explore"), t("tryIt")) : null)));
   }
 
   function drawHealth() {
     const { level = "unknown", code, text, values } = detail.health ?? {};
-    const sentence = code && hasWord(`health_${code}`) ? t(`health_${code}`, rounded(values)) : text;
+    const sentence = code && hasWord(`health_${code}`) ? t(`health_${code}`, rounded({ ...values, message: said(values?.message) })) : said(text);
     health.className = `health health-${level}`;
-    say(health, detail.state === "failed" && detail.message ? detail.message : sentence ?? t(`run_${detail.state}`));
-    if (text) health.title = text;
+    say(health, detail.state === "failed" && detail.message ? said(detail.message) : sentence ?? t(`run_${detail.state}`));
+    if (text) health.title = said(text);
   }
 
   function drawFigures() {
@@ -97,11 +99,11 @@ export function runPage(place, id) {
     const { state } = detail;
     const stop = button(t("stop"), () => busy(stop, stopTraining), { picture: "stop" });
     const longer = button(t("trainLonger"), () => busy(longer, trainLonger), { picture: "next" });
+    const resume = act("resume", "resume", { kind: "primary", picture: "play" }), waits = state === "paused" && detail.held_by;
     const choices = {
       training: [act("pause", "pause", { kind: "primary", picture: "pause" }), stop], starting: [stop],
-      stopping: [button(t("saving"), () => null, { disabled: true })], paused: [act("resume", "resume", { kind: "primary", picture: "play" }), longer],
-      stopped: [act("resume", "resume", { kind: "primary", picture: "play" }), longer], interrupted: [act("resume", "resume", { kind: "primary", picture: "play" })],
-      failed: [act("tryAgain", "resume", { kind: "primary", picture: "play" })], finished: [longer],
+      stopping: [button(t("saving"), () => null, { disabled: true })], paused: [resume, waits ? stop : longer, waits && el("p.soft.small", {}, t("waitsInMemory"))],
+      stopped: [resume, longer], interrupted: [resume], failed: [act("tryAgain", "resume", { kind: "primary", picture: "play" })], finished: [longer],
     };
     const before = buttons.contains(document.activeElement);
     fill(buttons, mine ? choices[state] ?? [] : el("p.soft.small", {}, t("heldElsewhere", { host: detail.held_by.host })));

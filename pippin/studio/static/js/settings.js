@@ -2,6 +2,7 @@
 
 import { el, fill, setAttributes } from "./dom.js";
 import { icon } from "./icons.js";
+import { said } from "./messages.js";
 import { ACTIVE, store } from "./store.js";
 import { t } from "./words.js";
 
@@ -31,7 +32,7 @@ export class MoreSettings {
       const field = this.fields.get(`settings.${name}`);
       if (!field) continue;
       if (field.input.type === "text" || field.input.type === "number") setAttributes(field.input, { placeholder: value ?? "" });
-      field.reason.textContent = reason ?? "";
+      field.reason.textContent = said(reason) ?? "";
     }
   }
 
@@ -65,7 +66,7 @@ export class MoreSettings {
     const input = inputFor({ name, normal, type, choices, nullable }, give);
     const reason = el("span.soft.small");
     this.fields.set(`${part}.${name}`, { input, reason });
-    return labelled(name, input, el("span.soft.small", {}, help), why && el("span.soft.small", {}, why), reason);
+    return labelled(name, input, el("span.soft.small", {}, said(help)), why && el("span.soft.small", {}, said(why)), reason);
   }
 }
 

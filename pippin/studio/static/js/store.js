@@ -1,6 +1,7 @@
 /** What the page knows of the server: the session, the runs, the picture sets and the jobs, kept up to date by events. */
 
 import { get, openSession, Problem, remove } from "./api.js";
+import { said } from "./messages.js";
 import { t } from "./words.js";
 
 export const store = { session: null, runs: [], sets: [], details: new Map(), online: true };
@@ -88,7 +89,7 @@ export function finished(job, progress = () => {}, signal = undefined) {
       clearInterval(timer);
       if (value.state === "done") resolve(value.result);
       else if (value.state === "cancelled") reject(new DOMException("cancelled", "AbortError"));
-      else reject(new Problem(value.message || t("noReason", { n: "" }), "job", 0));
+      else reject(new Problem(said(value.message) || t("noReason", { n: "" }), "job", 0));
     };
     const off = on("job", settle);
     const ask = () => get(`/api/jobs/${id}`).then(settle).catch((problem) => {

@@ -16,6 +16,8 @@ const KINDS = [
   { what: "model", picture: "apple", options: { format: ["keras", "onnx", "tflite"] }, start: { format: "keras" } },
   { what: "report", picture: "plan", options: {}, start: {} },
   { what: "huggingface", picture: "up", options: {}, start: {} },
+  { what: "evaluate", picture: "check", options: { n: [64, 256, 1024] }, start: { n: 256 } },
+  { what: "diagram", picture: "folder", options: {}, start: {} },
 ];
 
 export function take(place, run) {
