@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from studio_browser import launch_browser, open_tab, open_visit, start_server  # noqa: F401 (fixtures)
 
 JAX_CACHE = "JAX_COMPILATION_CACHE_DIR"
 

@@ -3,18 +3,7 @@
 import re
 
 import pytest
-from studio_browser import (  # noqa: F401 (fixtures)
-    HOSTILE,
-    PICTURES,
-    Visit,
-    choose_folder,
-    expect,
-    go,
-    launch_browser,
-    open_tab,
-    open_visit,
-    start_server,
-)
+from studio_browser import HOSTILE, PICTURES, Visit, choose_folder, expect, go
 
 pytestmark = pytest.mark.slow
 

@@ -9,18 +9,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from studio_browser import (  # noqa: F401 (fixtures)
-    PATIENCE,
-    PICTURES,
-    Visit,
-    choose_folder,
-    expect,
-    go,
-    launch_browser,
-    open_tab,
-    open_visit,
-    start_server,
-)
+from studio_browser import PATIENCE, PICTURES, Visit, choose_folder, expect, go
 
 pytestmark = pytest.mark.slow
 

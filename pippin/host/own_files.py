@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from pippin.errors import RunError
 
@@ -42,6 +43,17 @@ def is_own_file(path: Path, folder: Path | None = None) -> bool:
     return require_own(path, folder).is_file()
 
 
+def open_own(path: Path, folder: Path | None = None) -> BinaryIO:
+    """Open a file of a run for reading; for the arguments see `require_own`.
+
+    Raises:
+        OSError: the file cannot be opened.
+        RunError: see `require_own`.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.fdopen(os.open(require_own(path, folder), flags), "rb")
+
+
 def read_own(path: Path, most: int, folder: Path | None = None) -> bytes | None:
     """Return what a file of a run holds; None if there is no file.
 
@@ -53,10 +65,8 @@ def read_own(path: Path, most: int, folder: Path | None = None) -> bytes | None:
     Raises:
         RunError: the file cannot be read, is larger, or see `require_own`.
     """
-    require_own(path, folder)
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
+        with open_own(path, folder) as file:
             contents = file.read(most + 1)
     except FileNotFoundError:
         return None

@@ -104,10 +104,15 @@ class StateFiles:
         Raises:
             RunError: the file cannot be written.
         """
-        metadata = {"batches": int(state["steps"]), "seconds": seconds, "finished": finished}
-        metadata["compile_seconds"] = compile_seconds
+        metadata = {
+            "batches": int(state["steps"]),
+            "seconds": seconds,
+            "compile_seconds": compile_seconds,
+            "finished": finished,
+            "health": health.to_dict(),
+        }
         with run_errors(self.path):
-            save_state(self._checkpoint, state, {**metadata, "health": health.to_dict()}, self._previous)
+            save_state(self._checkpoint, state, metadata, self._previous)
 
     def load_checkpoint(self, like: State) -> tuple[State, float, Health]:
         """Return the training state, the duration of the training in seconds, and the state of the health checks.

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pippin.engines import cluster
+from pippin.errors import RunError
+from pippin.host.own_files import open_own
 from pippin.runs.documents import PAUSE
 
 LOOK_SECONDS = 0.5
@@ -66,9 +68,8 @@ class Pause:
 def waiting_process(path: Path) -> int | None:
     """Return the process that waits in a pause of a run; 0 if the pause has not begun, None if none is wanted."""
     try:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        with os.fdopen(os.open(path / PAUSE, flags), "rb") as file:
+        with open_own(path / PAUSE) as file:
             text = file.read(20).strip()
-    except OSError:
+    except (OSError, RunError):
         return None
     return int(text) if text.isdigit() else 0

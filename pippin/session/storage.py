@@ -79,10 +79,8 @@ class Storage:
         """Save the training state in a new temporary folder, and return where it is and how to resume from it."""
         try:
             files = StateFiles(Path(tempfile.mkdtemp(prefix=f"pippin-{self.path.name}-")))
-            trainer, clock = self.trainer, self.trainer.clock
-            files.save_checkpoint(
-                trainer.state_on_host(), clock.seconds, trainer.health, compile_seconds=clock.compile_seconds
-            )
+            state, clock, health = self.trainer.state_on_host(), self.trainer.clock, self.trainer.health
+            files.save_checkpoint(state, clock.seconds, health, compile_seconds=clock.compile_seconds)
         except (OSError, PippinError):
             return "the state could not be saved elsewhere, so the same command resumes from the run's last checkpoint"
         return (

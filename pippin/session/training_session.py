@@ -201,11 +201,9 @@ class TrainingSession:
 
     def _save_checkpoint(self, finished: bool = False) -> None:
         """Save the trainer's state as the last checkpoint."""
-        trainer, clock = self.trainer, self.trainer.clock
-        state, times = trainer.state_on_host(), (clock.seconds, clock.compile_seconds)
-        self.storage.write(
-            lambda: self.run.folder.save_checkpoint(state, times[0], trainer.health, finished, compile_seconds=times[1])
-        )
+        state, clock, health = self.trainer.state_on_host(), self.trainer.clock, self.trainer.health
+        save = self.run.folder.save_checkpoint
+        self.storage.write(lambda: save(state, clock.seconds, health, finished, clock.compile_seconds))
 
     def is_checkup(self, batches: int) -> bool:
         """Return whether a checkup is due after this number of batches."""

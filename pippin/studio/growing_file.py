@@ -1,12 +1,11 @@
 """A file of a run with a JSON object on each line, which grows at its end: only what is new is read and parsed."""
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 from pippin.errors import RunError
-from pippin.host.own_files import require_own
+from pippin.host.own_files import open_own
 from pippin.runs.documents import MAX_BYTES, Document, checked, parse, without_line_checksum
 
 COMPARED_BYTES = 256
@@ -39,8 +38,7 @@ class GrowingFile:
 
     def _read_new_lines(self) -> None:
         try:
-            flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-            with os.fdopen(os.open(require_own(self._path), flags), "rb") as file:
+            with open_own(self._path) as file:
                 file.seek(max(0, self._size - len(self._end)))
                 if file.read(len(self._end)) != self._end:
                     self._forget()
