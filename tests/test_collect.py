@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -23,11 +24,13 @@ from pippin import cli
 from pippin.cli import console
 from pippin.collecting import web
 from pippin.collecting.collection import safe_name
-from pippin.collecting.credits import escaped
+from pippin.collecting.credits import Credits, escaped
 from pippin.collecting.openverse import permitted
 from pippin.collecting.web import Client, is_local
 from pippin.errors import SettingsError, SourceError
 from pippin.pictures.refused import Refused
+
+STOPPED = "Stopped. All pictures so far are complete and credited; the same command resumes.\n"
 
 
 class Clock:
@@ -675,6 +678,14 @@ def test_the_remaining_time_is_estimated(monkeypatch, clock):
 
 def test_it_resumes_after_ctrl_c(server, folder):
     server.add_many(6)
+    third_requested, stopped = threading.Event(), threading.Event()
+
+    def wait(request):
+        third_requested.set()
+        stopped.wait(60)
+        reply(request, photograph(2))
+
+    server.answers["/2.jpg"] = wait
     words = [sys.executable, "-m", "pippin", "collect", "apple", "--count", "6", "--quick", "-o", str(folder)]
     process = subprocess.Popen(
         [*words, "--api", server.api],
@@ -683,15 +694,37 @@ def test_it_resumes_after_ctrl_c(server, folder):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore SIGINT
     )
-    while len(server.pictures()) < 2:
-        assert process.poll() is None
-        time.sleep(0.01)
+    assert third_requested.wait(60)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate()
+    stopped.set()
     assert (process.returncode, err) == (130, "")
-    assert out == "Stopped. All pictures so far are complete and credited; the same command resumes.\n"
+    assert out == STOPPED
     assert {row["file"] for row in credits(folder)} == set(pictures(folder))
-    assert 1 <= len(pictures(folder)) < 6
+    assert len(pictures(folder)) == 2
     assert not list(folder.glob(".*.part*"))
+    server.answers["/2.jpg"] = photograph(2)
     found = pippin.collect("apple", folder, count=6, api=server.api, inspect=False)
     assert len(found.files) == len(set(server.pictures())) == 6
+
+
+def test_ctrl_c_between_a_picture_and_its_credits_waits_for_the_credits(server, folder, monkeypatch):
+    server.add_many(3)
+    add, written = Credits.add, []
+
+    def interrupted(self, file, *about):
+        written.append((folder / file).exists())
+        if len(written) == 2:
+            signal.raise_signal(signal.SIGINT)
+        add(self, file, *about)
+
+    monkeypatch.setattr(Credits, "add", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore SIGINT
+    try:
+        done = CliRunner().invoke(cli.app, ["collect", "apple", "--quick", "-o", str(folder), "--api", server.api])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (done.exit_code, done.output) == (130, STOPPED)
+    assert written == [True, True]
+    assert {row["file"] for row in credits(folder)} == set(pictures(folder))
+    assert len(pictures(folder)) == 2

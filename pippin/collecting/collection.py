@@ -17,7 +17,8 @@ from pippin.collecting.credits import Credits
 from pippin.collecting.openverse import API, Result, parse_licence, permitted, search
 from pippin.collecting.web import Client, TemporaryError, is_local
 from pippin.errors import PippinError, SettingsError, SourceError
-from pippin.host.files import output_path, read_lines
+from pippin.host.files import append_line, output_path, read_lines
+from pippin.host.interrupts import delayed_interrupts
 from pippin.pictures.decoding.picture import MIN_SIDE, read_picture
 from pippin.pictures.entries import general_reason, plural
 from pippin.pictures.refused import Refused
@@ -231,10 +232,11 @@ class _Downloads:
             decoded = read_picture(io.BytesIO(content), self.min_side)
         self._check_size(decoded.width, decoded.height)
         path = self._free_path(result, SUFFIXES.get(decoded.format, f".{decoded.format.lower()}"), content)
-        if not path.exists():
-            with output_path(path, "picture", SourceError) as part:
-                part.write_bytes(content)
-        self.credits.add(path.name, result, self.query)
+        with delayed_interrupts():  # otherwise Ctrl-C between the two would leave a picture without credits
+            if not path.exists():
+                with output_path(path, "picture", SourceError) as part:
+                    part.write_bytes(content)
+            self.credits.add(path.name, result, self.query)
         self._known_urls.add(result.url)
         self.files.append(path.name)
 
@@ -259,9 +261,7 @@ class _Downloads:
             return
         self._refused[result.url] = reason
         self.unusable += 1
-        line = json.dumps({"address": result.url, "why": reason}) + "\n"
-        with (self.folder / REFUSED_FILE).open("a", encoding="utf-8") as file:
-            file.write(line)
+        append_line(self.folder / REFUSED_FILE, json.dumps({"address": result.url, "why": reason}))
 
 
 def safe_name(title: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pippin.collecting.openverse import Result
 from pippin.errors import SourceError
-from pippin.host.files import atomic_path
+from pippin.host.files import append_line, atomic_path
 from pippin.host.text import csv_field_limit
 from pippin.pictures.sources.files import CREDITS_FILE
 
@@ -38,7 +38,7 @@ class Credits:
         self.path = folder / CREDITS_FILE
         self.rows: list[dict[str, str]] = []
         if not self.path.exists():
-            self._write(_csv_line(COLUMNS).encode("utf-8-sig"))  # Excel recognises UTF-8 by the byte order mark
+            self._write(f"{_csv_line(COLUMNS)}\n".encode("utf-8-sig"))  # Excel recognises UTF-8 by the byte order mark
             return
         content = self.path.read_bytes()
         complete = content[: content.rfind(b"\n") + 1]  # a killed process may have left an incomplete last line
@@ -64,8 +64,7 @@ class Credits:
         """Append the credits of a picture."""
         about = (result.title, result.author, result.licence_name, result.licence_url, result.page_url, result.url)
         cells = [escaped(cell) for cell in (file, *about, query)]
-        with self.path.open("a", encoding="utf-8", newline="") as opened:
-            opened.write(_csv_line(cells))
+        append_line(self.path, _csv_line(cells))
         self.rows.append(dict(zip(COLUMNS, cells, strict=True)))
 
     def files(self, query: str) -> list[str]:
@@ -75,9 +74,9 @@ class Credits:
 
 
 def _csv_line(cells: Sequence[str]) -> str:
-    """Return cells as one line of CSV."""
+    """Return cells as one line of CSV, without a line break."""
     line = io.StringIO()
-    csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(cells)
+    csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="").writerow(cells)
     return line.getvalue()
 
 

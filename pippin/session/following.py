@@ -8,8 +8,8 @@ import numpy as np
 
 from pippin import engines
 from pippin.engines import cluster
+from pippin.host.interrupts import interrupts
 from pippin.runs.run import Run, open_run
-from pippin.session.interrupts import interrupts
 from pippin.session.plan import Plan
 from pippin.session.resume import resumed_plan
 from pippin.training.trainer import Trainer

@@ -18,6 +18,7 @@ import numpy as np
 import pippin
 from pippin import engines
 from pippin.errors import TrainingError
+from pippin.host.interrupts import interrupts
 from pippin.pictures import Dataset
 from pippin.runs.documents import PAUSE
 from pippin.runs.folder import Folder
@@ -27,7 +28,6 @@ from pippin.runs.snapshots import SNAPSHOT_LATENTS
 from pippin.session.callbacks import LazyMeasures
 from pippin.session.checkups import Validator, is_checkup, reference_note
 from pippin.session.following import ending_together
-from pippin.session.interrupts import interrupts
 from pippin.session.pause import Pause
 from pippin.session.plan import Plan
 from pippin.session.reporting import Reporter
