@@ -70,18 +70,19 @@ def child(path, shared):
 
 
 def finish_or_kill(path, shared, seconds):
-    """Train until the run is finished or the time is over. Return whether it was killed."""
-    process, end = child(path, shared), time.monotonic() + seconds
-    while time.monotonic() < end:
+    """Train until the run is finished or the time is over. Return the seconds it took if it finished, or else None."""
+    start = time.monotonic()
+    process = child(path, shared)
+    while time.monotonic() < start + seconds:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             if status:
                 raise SystemExit(f"training failed: {Path(f'{path}.txt').read_text()}")
-            return False
+            return time.monotonic() - start
         time.sleep(0.001)
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
-    return True
+    return None
 
 
 def differences(path, whole):
@@ -107,14 +108,13 @@ def main(folder, kills, seed):
     """Kill `kills` times, and print the figures."""
     os.environ.setdefault("PIPPIN_CACHE", str(folder / "cache"))
     rng, shared = random.Random(seed), mmap.mmap(-1, 4)
-    whole, start = folder / "whole", time.monotonic()
-    finish_or_kill(whole, shared, 600)
-    duration = time.monotonic() - start
+    whole = folder / "whole"
+    duration = finish_or_kill(whole, shared, 600)
     lost, runs, different, killed, writing = [], 0, [], 0, 0
     while killed < kills:
-        path = folder / f"run{runs}"
+        path, before = folder / f"run{runs}", killed
         shared[:4] = struct.pack("i", 0)
-        while finish_or_kill(path, shared, rng.uniform(0.05, 1.1) * duration):
+        while not (seconds := finish_or_kill(path, shared, rng.uniform(0.05, 1.1) * duration)):
             killed += 1
             try:
                 saved = pippin.open_run(path).batches
@@ -122,9 +122,11 @@ def main(folder, kills, seed):
                 saved = 0  # killed before the run had its settings
             lost.append(max(0, struct.unpack("i", shared[:4])[0] - saved))
             writing += any(".part" in file.name for file in path.rglob("*"))
-            if killed >= 2 * kills:
+            if killed >= 2 * kills + 20:
                 raise SystemExit("the run does not get any further")
         runs += 1
+        if killed == before:  # a whole run: the machine may be busier or less busy than at the start
+            duration = seconds
         different += [f"{path.name}: {name}" for name in differences(path, whole)]
         print(f"{path.name}: {killed} kills so far, {len(different)} differences", flush=True)
     figures = {"kills": killed, "runs": runs, "different": different, "most_batches_lost": max(lost, default=0)}

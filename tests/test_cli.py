@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import keras
 import numpy as np
@@ -131,6 +132,46 @@ def test_ctrl_c_saves_and_prints_how_to_resume(place, call):
     assert (code, err) == (0, "")
     assert "Resuming from batch 37: training for 60 batches of 4 images in total" in out
     assert tiny.same(tiny.state(pippin.open_run("stopped")), tiny.state(pippin.open_run("run")))
+
+
+UNSAVED = {
+    "full disk": "Stopped without saving. Run the same command to resume from batch 0.",
+    "vanished folder": "Stopped. There is no readable checkpoint in stopped now.",
+    "Ctrl-C twice": "Stopped without saving. Run the same command to resume from batch 0.",
+}
+
+
+@pytest.mark.parametrize("what", UNSAVED)
+def test_ctrl_c_does_not_claim_that_it_saved(place, call, monkeypatch, what):
+    from pippin.runs.folder import Folder
+    from pippin.training.trainer import Trainer
+
+    step = Trainer.step
+
+    def step_and_break(self):
+        if self.batches + 1 == 7:
+            if what == "full disk":
+                patch.setattr(Folder, "save_images", fail)
+            elif what == "vanished folder":
+                shutil.move("stopped", "away")
+            for _ in range(2 if what == "Ctrl-C twice" else 1):
+                signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", step_and_break)
+        code, out, err = call("train", "photos", *TRAIN, "--run", "stopped")
+    assert (code, err) == (130, "")
+    assert out.splitlines()[-1] == UNSAVED[what]
+    assert ("Training ends without writing; the state of batch 7 is in " in out) == (what != "Ctrl-C twice")
+    if what == "vanished folder":
+        assert not os.path.exists("stopped")
+        shutil.move("away", "stopped")
+    assert pippin.open_run("stopped").batches == 0
 
 
 def test_ctrl_c_during_the_preparation_creates_no_run(place, call, monkeypatch):

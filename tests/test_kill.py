@@ -98,8 +98,10 @@ def test_runs_killed_at_random_moments_lose_one_interval_at_most_and_end_the_sam
     kills = int(os.environ.get("PIPPIN_KILLS", "6"))
     words = [sys.executable, str(Path(__file__).with_name("killed.py")), str(tmp_path), str(kills), "0"]
     environ = {**os.environ, "KERAS_BACKEND": "torch"}
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environ, timeout=600)
+    limit = 600 + 30 * kills
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environ, timeout=limit)
     assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["kills"] >= kills
     assert figures["different"] == []

@@ -119,12 +119,25 @@ class ConsoleReporter(Reporter):
         self.print_line(f"Snapshots:         {run.path / 'timeline.png'}")
         self.print_line(f"Generate images:   pippin sample {run.path} -n 64 -o grid.png")
 
-    def print_interrupted(self) -> None:
-        """Print how to resume after an interruption."""
+    def print_interrupted(self, saved: bool) -> None:
+        """Print which batch the last checkpoint is of, and how to resume.
+
+        Args:
+            saved: whether a checkpoint was saved because of the interruption.
+        """
         if self.run is None:
             self.print_line("Stopped before training began. Run the same command to start again.")
+            return
+        try:
+            batches = self.run.batches if self.run.folder.has_checkpoint else None
+        except (OSError, PippinError):
+            batches = None
+        if batches is None:
+            self.print_line(f"Stopped. There is no readable checkpoint in {self.run.path} now.")
+        elif saved:
+            self.print_line(f"Stopped and saved at batch {batches:,}. Run the same command to resume.")
         else:
-            self.print_line(f"Stopped and saved at batch {self.run.batches:,}. Run the same command to resume.")
+            self.print_line(f"Stopped without saving. Run the same command to resume from batch {batches:,}.")
 
 
 class ProgressBarReporter(ConsoleReporter):
@@ -173,10 +186,10 @@ class ProgressBarReporter(ConsoleReporter):
         self.bars.stop()
         super().on_train_end(run, already_finished)
 
-    def print_interrupted(self) -> None:
+    def print_interrupted(self, saved: bool) -> None:
         """Remove the bar and print how to resume."""
         self.bars.stop()
-        super().print_interrupted()
+        super().print_interrupted(saved)
 
 
 class RemainingTime:

@@ -15,6 +15,7 @@ from pippin.cli.console import console_reporter, format_duration
 from pippin.cli.prepare import with_preparation
 from pippin.cli.printing import discard_unwritten_output, print_error, print_line, print_table
 from pippin.errors import PippinError, SettingsError, TrainingError
+from pippin.host.interrupts import SavedInterrupt
 
 if TYPE_CHECKING:
     from pippin.session.plan import Plan
@@ -136,8 +137,8 @@ def train(
     with console_reporter() as reporter:
         try:
             pippin.train(source, run, preset=preset.value, from_run=from_run, reporter=reporter, **given)
-        except KeyboardInterrupt:
-            reporter.print_interrupted()
+        except KeyboardInterrupt as interrupt:
+            reporter.print_interrupted(saved=isinstance(interrupt, SavedInterrupt))
             raise typer.Exit(130) from None
         except TrainingError as problem:
             _end_without_the_others(problem)

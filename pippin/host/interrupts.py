@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class SavedInterrupt(KeyboardInterrupt):
+    """An interruption after which a checkpoint was saved. After any other `KeyboardInterrupt`, none was."""
+
+
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
     """Yield an event that SIGINT, SIGTERM or SIGHUP sets, which end a training session after the current batch.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pippin.engines import cluster
 from pippin.errors import RunError
+from pippin.host.interrupts import SavedInterrupt
 from pippin.host.own_files import open_own
 from pippin.runs.documents import PAUSE
 
@@ -47,14 +48,14 @@ class Pause:
         """Wait until no pause is wanted any more, and return the seconds. Call it after a checkpoint was saved.
 
         Raises:
-            KeyboardInterrupt: training was interrupted.
+            SavedInterrupt: training was interrupted.
         """
         start, self._wanted = time.monotonic(), False
         while (waiting := waiting_process(self._file.parent)) is not None:
             if waiting != os.getpid():  # also if the file was removed and made again between two looks
                 self._say_that_it_waits()
             if self._interrupted.wait(WAIT_SECONDS):
-                raise KeyboardInterrupt
+                raise SavedInterrupt
         return time.monotonic() - start
 
     def _say_that_it_waits(self) -> None:

@@ -70,7 +70,8 @@ def train(
 
     Raises:
         PippinError: see `pippin.errors` for its kinds. The last checkpoint is kept.
-        KeyboardInterrupt: training was interrupted by Ctrl-C, SIGTERM or SIGHUP. A checkpoint is saved first.
+        KeyboardInterrupt: training was interrupted by Ctrl-C, SIGTERM or SIGHUP. A checkpoint is saved first, unless
+            the run cannot be written or Ctrl-C was pressed twice.
     """
     reporter = (reporter or Reporter()) if cluster.is_leader() else Reporter()
     check_callbacks(callbacks)

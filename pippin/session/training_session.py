@@ -18,7 +18,7 @@ import numpy as np
 import pippin
 from pippin import engines
 from pippin.errors import TrainingError
-from pippin.host.interrupts import interrupts
+from pippin.host.interrupts import SavedInterrupt, interrupts
 from pippin.pictures import Dataset
 from pippin.runs.documents import PAUSE
 from pippin.runs.folder import Folder
@@ -123,7 +123,7 @@ class TrainingSession:
         """Train until the run is finished, and save checkpoints, log and generated images on the way.
 
         Raises:
-            KeyboardInterrupt: training was interrupted; a checkpoint was saved.
+            KeyboardInterrupt: training was interrupted. It is a `SavedInterrupt` if a checkpoint was saved.
             TrainingError: training failed repeatedly; a checkpoint was saved.
             RunError: the run could not be written for a long time; see `pippin.session.storage`.
         """
@@ -177,7 +177,7 @@ class TrainingSession:
             if done:
                 break
             if stopping:
-                raise KeyboardInterrupt
+                raise SavedInterrupt
             if pausing:
                 reporter.on_finding(
                     self.run, f"Paused after batch {tick.batches:,}; remove {self.run.path / PAUSE} to resume"
