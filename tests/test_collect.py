@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -295,18 +296,50 @@ def test_an_unusable_download_is_skipped_with_a_reason(server, folder, collect, 
 
 
 def test_a_server_that_times_out_is_skipped(server, collect, monkeypatch):
-    monkeypatch.setattr(web, "TIMEOUTS", (5, 0.05))
-    server.add("slow.jpg", lambda request: time.sleep(0.4))
+    over = threading.Event()
+
+    def search(request, query):
+        monkeypatch.setattr(web, "TIMEOUTS", (60, 0.05))  # from the next request on
+        server.page(request, query)
+
+    server.search = search
+    server.add("slow.jpg", lambda request: over.wait(60))
     assert list(collect().skipped) == ["the server timed out (temporary)"]
+    over.set()
+
+
+class ManualTimer:
+    """A timer that fires when a test says so. `last` is the one that was made last."""
+
+    def __init__(self, seconds, function):
+        self.seconds, self.function, self.cancelled = seconds, function, False
+        ManualTimer.last = self
+
+    def start(self):
+        pass
+
+    def cancel(self):
+        self.cancelled = True
+
+    def fire(self):
+        assert not self.cancelled
+        self.function()
+
+
+@pytest.fixture
+def manual_timer(monkeypatch):
+    """Let the time of a download be over when a test says so."""
+    monkeypatch.setattr(web.threading, "Timer", ManualTimer)
 
 
 def drip(request, pieces):
-    """Send pieces of a response, one every 20 ms, for at most 20 seconds."""
+    """Send pieces of a response without end. The time of the download is over after the hundredth."""
     try:
-        for _, piece in zip(range(1000), pieces, strict=False):
+        for n, piece in enumerate(itertools.islice(pieces, 10**5)):
             request.wfile.write(piece)
             request.wfile.flush()
-            time.sleep(0.02)
+            if n == 100:
+                ManualTimer.last.fire()
     except OSError:
         pass
 
@@ -325,23 +358,37 @@ DRIPPING = {
 
 
 @pytest.mark.parametrize("part", DRIPPING)
-def test_a_response_that_arrives_byte_by_byte_is_ended(server, folder, collect, monkeypatch, part):
-    monkeypatch.setattr(web, "MAX_SECONDS", 0.3)
+def test_a_response_that_arrives_byte_by_byte_is_ended(server, folder, collect, manual_timer, part):
     server.add("slow.jpg", lambda request: drip(request, DRIPPING[part]()))
     server.add("good.jpg", photograph(2))
     found = collect()
-    assert list(found.skipped) == ["the download takes more than 0.3 s (temporary)"]
+    assert list(found.skipped) == ["the download takes more than 120 s (temporary)"]
     assert list(pictures(folder).values()) == [photograph(2)]
 
 
-def test_redirects_that_never_end_are_within_the_time_limit(server, collect, monkeypatch):
+def test_redirects_that_never_end_are_within_the_time_limit(server, collect, manual_timer):
+    redirects = []
+
     def redirect(request):
-        time.sleep(0.2)
+        redirects.append(ManualTimer.last)
+        if len(redirects) == 2:
+            ManualTimer.last.fire()
         reply(request, b"", 302, Location=f"/slow.jpg?{len(server.calls)}")
 
-    monkeypatch.setattr(web, "MAX_SECONDS", 0.3)
     server.add("slow.jpg", redirect)
-    assert list(collect().skipped) == ["the download takes more than 0.3 s (temporary)"]
+    assert list(collect().skipped) == ["the download takes more than 120 s (temporary)"]
+    assert len(set(redirects)) == 1
+    assert redirects[0].seconds == web.MAX_SECONDS
+
+
+def test_a_connection_is_shut_down_when_its_time_is_over():
+    deadline = web.Deadline()
+    connected, other = socket.socketpair()
+    with connected, other, deadline.limit(0.01):
+        deadline.watch(connected)
+        other.settimeout(60)
+        assert other.recv(1) == b""
+        assert deadline.passed
 
 
 def test_results_with_unusable_metadata_are_not_downloaded(server, collect):

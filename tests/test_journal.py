@@ -217,5 +217,7 @@ next(work)
 os.kill(os.getpid(), 9)
 """
     # all processes share standard output, which is closed when the last of them ends
-    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=300
+    )
     assert done.returncode == -9

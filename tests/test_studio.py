@@ -256,7 +256,7 @@ def trained_elsewhere(folder):
     code = (
         "import sys, signal, threading; from pathlib import Path; from pippin.session.lock import training_lock\n"
         "end = threading.Event(); signal.signal(signal.SIGTERM, lambda *_: end.set())\n"
-        "with training_lock(Path(sys.argv[1])): print('held', flush=True); end.wait(60)"
+        "with training_lock(Path(sys.argv[1])): print('held', flush=True); end.wait(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
@@ -271,7 +271,7 @@ def test_a_training_of_a_terminal_is_seen_and_can_be_stopped(client, run, place)
         assert (found["held_by"]["pid"], found["held_by"]["verified"]) == (process.pid, True)
         assert client.post(f"{run}/resume", {"batches": 70}).status_code == 409
         assert client.post(f"{run}/stop", {}).json()["state"] == "stopping"
-        assert process.wait(30) == 0
+        assert process.wait(300) == 0
         assert client.get(run).json()["state"] == "finished"
     finally:
         process.kill()
@@ -292,7 +292,7 @@ def test_a_stale_description_of_a_process_holds_nothing(tmp_path):
 def test_nobody_is_sent_a_signal_for_a_stale_description(client, run, place):
     with training_lock(place / "runs" / "tiny"):
         described = json.loads((place / "runs" / "tiny" / HOLDER).read_text(encoding="utf-8"))
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         stale = json.dumps({**described, "pid": bystander.pid})
         (place / "runs" / "tiny" / HOLDER).write_text(stale, encoding="utf-8")
@@ -428,11 +428,11 @@ def test_jobs_wait_and_can_be_cancelled(client):
 
     def work(job):
         started.set()
-        release.wait(10)
+        release.wait(60)
         return 1
 
     first, second = (jobs.add(Job("test", "", {}, None, work)) for _ in range(2))
-    assert started.wait(10)
+    assert started.wait(60)
     jobs.cancel(second)
     release.set()
     while first.ended is None:

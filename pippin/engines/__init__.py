@@ -162,8 +162,12 @@ def _keras_json() -> str:
 
 
 def _keras_json_path() -> Path:
-    """Return the path of Keras' configuration file."""
-    return Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~")) / ".keras") / "keras.json"
+    """Return the path of Keras' configuration file, which Keras chooses in the same way."""
+    folder = os.environ.get("KERAS_HOME")
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return Path(os.path.expanduser(os.path.join(folder, "keras.json")))
 
 
 def _preference() -> list[str]:
