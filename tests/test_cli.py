@@ -19,6 +19,7 @@ from PIL import Image
 import pippin
 from pippin import cli, networks
 from pippin.cli.console import format_duration
+from pippin.runs.nearest import nearest_training_images
 
 TRAIN = ("--image-size", "16", "--batches", "60", "--batch-size", "4")
 SAYS_RUN = ("--run", "run")
@@ -257,6 +258,20 @@ def test_walk_and_story_make_videos(place, call):
     assert os.path.getsize("story.mp4") > 1000
 
 
+def test_nearest_lists_training_pictures_by_their_distance(place, call):
+    code, out, err = call("nearest", "run", "--seed", "3", "-n", "2")
+    assert (code, err) == (0, "")
+    verdict, *near, last = out.splitlines()
+    assert verdict.startswith("The picture is ")
+    assert last == "Pictures: nearest.png"
+    found = nearest_training_images(pippin.open_run("run"), pippin.open_run("run").latents([3])[0], 2)
+    assert near == [f"{d:.3f}  {path}" for d, path in zip(found.distances, found.paths, strict=True)]
+    assert call("sample", "run", "--seeds", "3", "--no-labels", "-o", "one.png")[0] == 0
+    assert call("nearest", "run", "--from", "one.png", "-n", "2")[1] == out
+    assert call("sample", "run", "-n", "4", "-o", "four.png")[0] == 0
+    check_one_line(call("nearest", "run", "--from", "four.png"), "--from takes a picture with one image")
+
+
 @pytest.mark.parametrize("name", ["networks.svg", "dark/networks.png"])
 def test_diagram_draws_both_networks(place, call, name):
     code, out, err = call("diagram", "run", "-o", name, "--theme", "dark")
@@ -402,6 +417,9 @@ BAD = {
     "story no run": (("story", "photos"), "There is no run there"),
     "story fps": (("story", "run", "--fps", "0"), "fps must be from 1 to 60"),
     "info no run": (("info", "photos"), "There is no run there"),
+    "nearest of both": (("nearest", "run", "--from", "a.png", "--seed", "1"), "--from can only be combined with"),
+    "nearest of none": (("nearest", "run", "-n", "0"), "n must be from 1 to 64. Received: n=0"),
+    "nearest bmp": (("nearest", "run", "-o", "a.bmp"), "must end in one of .png, .jpg, .webp"),
     "diagram of nothing": (("diagram", "photos"), "Give a run, one of standard, classic"),
     "diagram xyz": (("diagram", "run", "-o", "a.xyz"), "must end in one of .png"),
     "diagram below a file": (("diagram", "run", "-o", "taken/a.svg"), "The picture cannot be written"),

@@ -19,9 +19,11 @@ from studio_server import serving
 
 from pippin.runs.documents import HOLDER, LOCK
 from pippin.session.lock import current_holder, training_lock
+from pippin.session.training_session import is_snapshot
 from pippin.studio.health import health
 from pippin.studio.jobs import line_progress
 from pippin.studio.run_files import RunFiles, state_metadata
+from pippin.studio.speeds import Speeds
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +182,28 @@ def test_a_wrong_order_is_refused_in_one_sentence(client, photos, change, messag
     assert message in answer.json()["error"]["message"]
 
 
-def test_a_run_says_how_it_was_trained(client, run):
+def test_a_speed_is_measured_once_for_all_lengths_of_a_training():
+    def plan(rate, **settings):
+        values = {"batch_size": 8, "image_size": 64, **settings}
+        made = {"settings": [{"name": name, "value": value} for name, value in values.items()], "training_images": 50}
+        return speeds.add_to({**made, "engine": "e", "device": "d", "inputs": [3, 0], "images_per_second": rate})
+
+    speeds = Speeds()
+    unknown = plan(None, batches=1000)
+    assert (unknown["images_per_second"], unknown["seconds"], unknown["epochs"]) == (None, None, 160)
+    assert plan(16.0, batches=1000)["seconds"] == 500
+    longer = plan(None, batches=4000)
+    assert (longer["seconds"], longer["choices"][0]) == (2000, {"quality": "quick", "batches": 1000, "seconds": 500})
+    assert plan(None, minutes=5.0)["batches"] == 600
+    assert plan(None, batches=1000, image_size=32)["seconds"] is None
+
+
+def test_a_run_says_how_it_was_trained(client, run, place):
     found = client.get(run).json()
+    saved = state_metadata(place / "runs" / "tiny" / "checkpoint.safetensors")
+    for name in ("seconds", "compile_seconds"):
+        assert found[name] == pytest.approx(saved[name], abs=0.01)  # the log has two digits
+    assert found["compile_seconds"] > 0
     assert (found["state"], found["batches"], found["progress"], found["image_size"]) == ("finished", 60, 1.0, 16)
     assert found["health"]["code"].startswith("finished")
     assert found["command"] is None  # it has its own networks
@@ -228,7 +250,7 @@ def test_a_training_survives_the_studio_waits_in_memory_stops_and_resumes(client
     stopped = wait_for(client, address, lambda run: run["state"] == "stopped")
     assert 50 <= stopped["batches"] < 600
     again = client.post(f"{address}/resume", {}).json()
-    assert set(again["command"].split()[3:]) == set(started["command"].split()[3:])
+    assert set(again["command"].split()) == set(started["command"].split())
     finished = wait_for(client, address, lambda run: run["state"] == "finished")
     assert finished["batches"] == 600
     assert client.get(f"{address}/output").json()["lines"]
@@ -314,6 +336,7 @@ def test_health_is_one_sentence():
     assert health("training", 35, None, [*checkups, collapsed])["level"] == "bad"
     assert health("finished", 40, None, checkups)["text"].endswith("The best images are those of batch 20.")
     assert health("training", 5, None, [])["code"] == "no_checkup"
+    assert health("training", 0, None, [])["values"]["first"] == next(n for n in range(1, 100) if is_snapshot(n))
 
 
 def test_a_long_log_is_thinned_and_damaged_lines_are_left_out(tmp_path):
@@ -389,7 +412,10 @@ def test_a_photo_is_found_and_its_training_images_are_named(client, run):
     assert picture(client.get(found["image"])).shape == (16, 16, 3)
     again = client.post(f"{run}/sample", {"positions": [found["position"]]}).json()
     assert "--from runs/tiny/studio/found/" in again["command"]
-    nearest = client.result(client.post(f"{run}/nearest", {"position": {"seed": 1}, "count": 3}).json()["job"])
+    order = {"position": {"seed": 1, "truncation": 0.5}, "count": 3}
+    made = client.post(f"{run}/nearest", order).json()
+    assert made["command"] == "pippin nearest runs/tiny --seed 1 --truncation 0.5 -n 3"
+    nearest = client.result(made["job"])
     distances = [one["distance"] for one in nearest["nearest"]]
     assert distances == sorted(distances)
     assert nearest["nearest"][0]["path"].endswith(".png")

@@ -30,6 +30,7 @@ VERBS = (
     edit.directions,
     edit.mix,
     evaluate.evaluate,
+    evaluate.nearest,
     evaluate.report,
     evaluate.info,
     export.diagram,

@@ -1,4 +1,4 @@
-"""The verbs that evaluate and describe a run: `evaluate`, `report` and `info`."""
+"""The verbs that evaluate and describe a run: `evaluate`, `nearest`, `report` and `info`."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -9,14 +9,17 @@ import typer
 
 import pippin
 from pippin.cli.arguments import RunFolder, setting_rows
-from pippin.cli.console import format_losses, format_training_time
+from pippin.cli.console import console_reporter, format_losses, format_training_time
 from pippin.cli.printing import print_line, print_lines, print_table
 from pippin.cli.repeat import training_command
+from pippin.cli.sample import Edit, From, Truncation
 from pippin.errors import SettingsError, SourceError
 from pippin.host.own_files import is_own_file
 from pippin.settings import SCORING_NETWORK
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pippin.runs.run import Run
 
 
@@ -49,6 +52,54 @@ def evaluate(
     print_lines(found.lines())
     if found.pairs is not None:
         print_line(f"Nearest pairs: {Path(subject) / 'nearest.png'}")
+
+
+def nearest(
+    run: RunFolder,
+    seed: Annotated[int | None, typer.Option(help="Seed of the generated picture. Default: 0.")] = None,
+    truncation: Truncation = 1.0,
+    start: Annotated[Path | None, From] = None,
+    edit: Annotated[list[str] | None, Edit] = None,
+    label: Annotated[str | None, typer.Option(help="Label of the picture, for a run with labels.")] = None,
+    n: Annotated[int, typer.Option("-n", "--number", help="Number of training pictures, 1 to 64.")] = 8,
+    output: Annotated[Path, typer.Option("-o", "--output", help="File for the pictures: PNG, JPEG or WebP.")] = Path(
+        "nearest.png"
+    ),
+) -> None:
+    """Show the training pictures that are nearest to a picture of RUN, and say whether it is very near to one."""
+    from pippin.sampling.edits import parse_edits
+    from pippin.show import NOTE_SUFFIXES, check_suffix, save_picture
+
+    edits = parse_edits(edit or [])
+    if start is not None and (seed is not None or truncation != 1 or label is not None):
+        raise SettingsError(f"--from can only be combined with --edit, -n and -o. Received: --from {start}")
+    check_suffix(output, NOTE_SUFFIXES)
+    opened = pippin.open_run(run)
+    from pippin.runs.nearest import nearest_training_images
+
+    title = f"seed {seed or 0}" if start is None else "generated"
+    inputs = opened.latents([seed or 0], truncation, edits, label) if start is None else _inputs(opened, start, edits)
+    with console_reporter() as reporter:
+        progress = reporter.progress("comparing")
+        found = nearest_training_images(opened, inputs[0], n, progress=progress)
+    save_picture(found.sheet(title), output)
+    print_lines(found.lines())
+    print_line(f"Pictures: {output}")
+
+
+def _inputs(run: "Run", picture: Path, edits: dict[str, float]) -> "np.ndarray":
+    """Return the generator's input for the one image in a picture file, edited: float32 (1, latent_dim)."""
+    from pippin.runs.provenance import MAX_IMAGES, Provenance
+
+    provenance = Provenance.read(picture)
+    provenance.check_count(run, MAX_IMAGES, "give a --seed instead")
+    provenance.check_weights(run)
+    inputs = provenance.edited(run, edits).generator_inputs(run)
+    if len(inputs) != 1:
+        raise SettingsError(
+            f"--from takes a picture with one image; give a --seed instead. Received: {len(inputs)} images in {picture}"
+        )
+    return inputs
 
 
 def report(run: RunFolder) -> None:

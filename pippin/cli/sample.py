@@ -22,6 +22,9 @@ DEFAULT_SEEDS = "0-4"
 GRID, WALK, STORY = Path("grid.png"), Path("walk.mp4"), Path("story.mp4")
 
 From = typer.Option("--from", help="Use the latents of a picture file of RUN, such as one that `pippin find` wrote.")
+Edit = typer.Option(
+    help="Edit along a direction of `pippin directions`: redder=+1.5 or 3=-2. Can be given several times."
+)
 Truncation = Annotated[
     float, typer.Option(help="Factor on the latents, 0 to 2. Below 1: more typical and less varied pictures.")
 ]
@@ -43,12 +46,7 @@ def sample(
     seeds: Annotated[str | None, typer.Option(help="Seeds of all pictures instead, such as 1,2,3 or 10-20.")] = None,
     truncation: Truncation = 1.0,
     start: Annotated[Path | None, From] = None,
-    edit: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Edit along a direction of `pippin directions`: redder=+1.5 or 3=-2. Can be given several times."
-        ),
-    ] = None,
+    edit: Annotated[list[str] | None, Edit] = None,
     label: Label = None,
     curate: Annotated[
         bool, typer.Option("--curate", help="Generate four times as many pictures and keep the best.")

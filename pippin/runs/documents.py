@@ -107,6 +107,8 @@ class LogEntry(Document):
     """A line of `log.jsonl`."""
 
     batches: Count
+    seconds: Seconds = 0.0
+    compile_seconds: Seconds = 0.0
     images_per_second: float = 0.0
     d_loss: float | None = None
     g_loss: float | None = None

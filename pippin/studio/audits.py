@@ -30,6 +30,7 @@ class StoredAudit(Stored):
         preparation: the options that differ from their defaults.
         outliers: path → score.
         lines, outlook, compared: see `pippin.auditing.Inspection`.
+        searched: whether outliers were searched.
         can_leave_out: whether files of the source can be left out.
     """
 
@@ -40,6 +41,7 @@ class StoredAudit(Stored):
     lines: list[str] = Field(default=[])
     outlook: str = ""
     compared: int = 0
+    searched: bool = False
     can_leave_out: bool = False
 
 
@@ -81,6 +83,7 @@ class SetAudit:
             "lines": self.stored.lines,
             "outlook": self.stored.outlook,
             "compared": self.stored.compared,
+            "searched": self.stored.searched,
             "can_leave_out": self.stored.can_leave_out,
             "preparation": self.stored.preparation,
         }

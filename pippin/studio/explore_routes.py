@@ -29,6 +29,9 @@ MAX_PHOTO_BYTES = 64 * 2**20
 MAX_FRAMES = 512
 """Largest number of images of a walk that is shown at once."""
 
+DEFAULT_COUNT = 8
+"""Number of nearest training images, also of `pippin nearest`."""
+
 Which = Literal["best", "latest"]
 
 
@@ -87,8 +90,9 @@ class NearestOrder(Body):
     """An image whose nearest training images are wanted."""
 
     position: Position
-    count: Annotated[int, Field(ge=1, le=64)] = 8
+    count: Annotated[int, Field(ge=1, le=64)] = DEFAULT_COUNT
     which: Which = "best"
+    dry: bool = False
 
 
 class MixOrder(Body):
@@ -283,10 +287,23 @@ def _start_find(studio: Studio, request: Request, name: str, contents: bytes, st
     return {"job": studio.jobs.add(job).to_dict(), "command": job.command}
 
 
+def nearest_words(run: Path, position: Position, count: int) -> list[str] | None:
+    """Return `nearest` with the options that mean a position; None if no options mean the same."""
+    words = sample_words(run, [position])
+    if words is None:
+        return None
+    options = ["--seed" if word == "--seeds" else word for word in words[1:]]
+    return ["nearest", *options, *(["-n", f"{count}"] if count != DEFAULT_COUNT else [])]
+
+
 def _nearest(studio: Studio, request: Request, order: NearestOrder) -> Any:
     """Start a job that finds the training images nearest to an image."""
     run_id, path = _run(studio, request)
     checked = order.position.checked()
+    words = nearest_words(path, order.position, order.count) if _is_default(studio, run_id, order.which) else None
+    command = None if words is None else command_text(words)
+    if order.dry:
+        return {"command": command}
 
     def work(job: Job) -> Any:
         progress = studio.jobs.progress(job)
@@ -294,5 +311,5 @@ def _nearest(studio: Studio, request: Request, order: NearestOrder) -> Any:
         images = [{"url": studio.images.add(one.pop("image")), **one} for one in found["nearest"]]
         return {"image": studio.images.add(found["image"]), "nearest": images, "very_near": found["very_near"]}
 
-    job = Job("nearest", path.name, {"run": run_id}, None, work, studio.hand.cancel)
-    return {"job": studio.jobs.add(job).to_dict(), "command": None}
+    job = Job("nearest", path.name, {"run": run_id}, command, work, studio.hand.cancel)
+    return {"job": studio.jobs.add(job).to_dict(), "command": command}

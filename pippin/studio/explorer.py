@@ -1,6 +1,5 @@
 """Tasks of the worker that generates images: it keeps the last two generators, and loads one again when it changed."""
 
-import io
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,15 +8,11 @@ from typing import Any
 import numpy as np
 
 import pippin
-from pippin import measure
-from pippin.errors import RunError, SourceError
-from pippin.host.files import atomic_path, run_errors
+from pippin.errors import RunError
+from pippin.host.files import run_errors
 from pippin.host.own_files import read_own, require_own
-from pippin.host.text import printable
-from pippin.measure.memorisation import NEAR_QUANTILE
-from pippin.measure.scores import unit_length
-from pippin.pictures import prepare
 from pippin.runs.folder import Folder
+from pippin.runs.nearest import nearest_training_images
 from pippin.runs.provenance import Provenance
 from pippin.runs.run import Run
 from pippin.sampling.directions import Directions, find_directions
@@ -29,15 +24,6 @@ Progress = Callable[[int, int], None]
 
 GENERATORS = 2
 """Number of generators that are kept in memory, so that two runs can be compared."""
-
-MAX_TRAINING_IMAGES = 4096
-"""Largest number of training images that a generated image is compared with. Features take about 20 ms for each."""
-
-FEATURE_BLOCK = 64
-"""Images whose features are computed between two reports of the progress."""
-
-MAX_FEATURE_BYTES = 2**28
-"""Largest size of stored features in bytes: 4,096 of 1,280 numbers have 21 MB."""
 
 
 class LatestFolder(Folder):
@@ -195,60 +181,16 @@ def find(progress: Progress, path: str, photo: str, found: str, steps: int) -> d
 
 
 def nearest(progress: Progress, path: str, which: str, position: dict[str, Any], count: int) -> dict[str, Any]:
-    """Find the training images that are nearest to a generated image, by the features that memorisation is tested with.
+    """Find the training images that are nearest to a generated image; see `pippin.runs.nearest`.
 
     Returns:
         `image`, a PNG file; `nearest`: the distance, the path and the PNG file of each training image; `very_near`.
     """
     run = _open(path, which)
-    source = str(run.about["source"])
-    if source.startswith("array:"):
-        raise SourceError("The run was trained on an array, which is not on disk.")
-    dataset = prepare(source, run.settings.image_size, preparation=run.folder.preparation)
-    if dataset.fingerprint != run.about["fingerprint"]:
-        raise SourceError(f"The pictures have changed since the run was begun. Received: {source}")
-    training_set, _ = dataset.split(run.settings.held_out)
-    rows = training_set.indices[:MAX_TRAINING_IMAGES]
-    features = _training_features(run, np.asarray(dataset.images[rows]), progress)
-    image = run.generate(_inputs(run, position)[None])
-    distances = 1 - (unit_length(measure.extract(image)) @ features.T)[0]
-    closest = np.argsort(distances, kind="stable")[:count]
-    owners = {row: entry.path for entry in dataset.audit.entries for row in entry.rows}
-    sample = features[:512]
-    between = 1 - sample @ features.T
-    between[np.arange(len(sample)), np.arange(len(sample))] = np.inf
+    found = nearest_training_images(run, _inputs(run, position), count, progress=progress)
+    near = zip(found.distances, found.paths, found.images, strict=True)
     return {
-        "image": encoded(image[0]),
-        "nearest": [
-            {
-                "distance": float(distances[n]),
-                "path": printable(owners.get(row, "")),
-                "image": encoded(dataset.images[row]),
-            }
-            for n, row in ((n, int(rows[n])) for n in closest)
-        ],
-        "very_near": bool(distances[closest[0]] < np.quantile(between.min(axis=1), NEAR_QUANTILE)),
+        "image": encoded(found.image),
+        "nearest": [{"distance": float(d), "path": owner, "image": encoded(image)} for d, owner, image in near],
+        "very_near": found.very_near,
     }
-
-
-def _training_features(run: Run, images: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return the features of the training images with length 1, float32 (N, D), computed once for a run."""
-    file = run.path / "studio" / f"features-{str(run.about['fingerprint'])[:16]}-{len(images)}.npy"
-    contents = read_own(file, MAX_FEATURE_BYTES, run.path) if file.name.isascii() else None
-    if contents is not None:
-        try:
-            known = np.load(io.BytesIO(contents), allow_pickle=False)
-            if known.ndim == 2 and len(known) == len(images) and known.dtype == np.float32:
-                return known
-        except (ValueError, EOFError, OSError):
-            pass
-    parts = []
-    for start in range(0, len(images), FEATURE_BLOCK):
-        progress(start, len(images))
-        parts.append(measure.extract(images[start : start + FEATURE_BLOCK]))
-    features = unit_length(np.concatenate(parts)).astype(np.float32)
-    with run_errors(run.path):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(file) as part:
-            np.save(part, features)
-    return features

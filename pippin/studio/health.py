@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+FIRST_SNAPSHOT = 50
+"""Number of batches after which a run has the first snapshot of its training; see `pippin.session`."""
+
 FINDINGS = (
     ("have collapsed", "bad", "collapsed"),
     ("No loss was finite", "bad", "not_finite"),
@@ -22,6 +25,10 @@ SENTENCES = {
     "damaged": ("bad", "The run cannot be read: {message}"),
     "finished": ("good", "Finished after {batches:,} batches."),
     "finished_best": ("good", "Finished after {batches:,} batches. The best images are those of batch {best:,}."),
+    "no_batches": (
+        "note",
+        "Training begins. The images are those of the start weights; the next ones follow after {first:,} batches.",
+    ),
     "no_checkup": ("note", "Training; the first validation is still to come."),
     "improving": ("good", "The images improve: the KID of batch {checkup:,} is {kid:.3f}, the lowest so far."),
     "steady": ("good", "Training is healthy. The lowest KID is {best_kid:.3f}, of batch {best:,}."),
@@ -52,6 +59,8 @@ def health(state: str, batches: int, message: str | None, checkups: Sequence[Map
         return _sentence("finished_best" if finite else "finished", values)
     if state != "training":
         return _sentence(state, values)
+    if not batches:
+        return _sentence("no_batches", {**values, "first": FIRST_SNAPSHOT})
     if checkups and checkups[-1]["findings"]:
         return _of_finding(checkups[-1]["findings"][-1], values)
     if not finite:

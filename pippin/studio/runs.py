@@ -20,7 +20,7 @@ from pippin.studio.health import health
 from pippin.studio.orders import command_text, preparation_words, setting_words
 from pippin.studio.places import path_id
 from pippin.studio.run_files import RunFiles
-from pippin.studio.sets import PictureSets
+from pippin.studio.sets import PictureSets, short_path
 from pippin.studio.stored import FOLDER
 from pippin.studio.trainings import INTERRUPTED, Training, Trainings
 
@@ -134,21 +134,20 @@ class Runs:
         about, checkpoint = files.about(), files.checkpoint()
         settings = about["settings"]
         state, message = self._state(run_id, files, training)
-        batches = max(checkpoint.get("batches", 0), files.last_log().get("batches", 0))
-        seconds = checkpoint.get("seconds", 0.0)
-        if state in ("training", "stopping") and settings.get("minutes"):
-            seconds += max(0.0, time.time() - _changed(files.path / "checkpoint.safetensors", time.time()))
+        latest = {
+            name: max(checkpoint.get(name) or 0, files.last_log().get(name) or 0)
+            for name in ("batches", "seconds", "compile_seconds")
+        }
         source = str(about["source"])
         chosen = self._set_of(source, training)
         version = files.latest_version()
         return {
             **_empty_summary(run_id, files.path),
             "state": state,
-            "batches": batches,
+            **latest,
             "goal_batches": settings.get("batches"),
             "goal_minutes": settings.get("minutes"),
-            "seconds": seconds,
-            "progress": 1.0 if state == "finished" else _progress(settings, batches, seconds),
+            "progress": 1.0 if state == "finished" else _progress(settings, latest["batches"], latest["seconds"]),
             "image_size": settings["image_size"],
             "channels": about.get("channels", 3),
             "labels": [printable(label) for label in about.get("labels", [])],
@@ -279,7 +278,7 @@ class Runs:
             given = {name: value for name, value in given.items() if name not in ("minutes", "batches")} | length
         return [
             "train",
-            source.removeprefix(BUILT_IN),
+            short_path(Path(source)) if os.path.isabs(source) else source.removeprefix(BUILT_IN),
             *setting_words(settings["preset"], settings["image_size"], given),
             *preparation_words(Preparation.from_dict(about.get("preparation"))),
             *(["--from", str(parent)] if parent else []),
@@ -309,6 +308,7 @@ def _empty_summary(run_id: str, path: Path) -> dict[str, Any]:
         **dict.fromkeys([*nothing, "latest", "best", "message", "progress"]),
         "batches": 0,
         "seconds": 0.0,
+        "compile_seconds": 0.0,
         "labels": [],
         "created": 0.0,
     }

@@ -204,7 +204,7 @@ class PictureSets:
             list_name: name of the list. A run gets a list of its own, which later changes leave as it is.
         """
         if not chosen.left_out:
-            return _relative(chosen.folder) if chosen.stored.kind != "built_in" else BUILT_IN
+            return short_path(chosen.folder) if chosen.stored.kind != "built_in" else BUILT_IN
         file = self.list_file(list_name or chosen.stored.name)
         with run_errors(file):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +257,7 @@ def write_list(file: Path, text: str) -> None:
         part.write_bytes(os.fsencode(text))
 
 
-def _relative(path: Path) -> str:
+def short_path(path: Path) -> str:
     """Return a path as short as the command line takes it: relative to the working folder if it is in it."""
     working = Path.cwd().resolve()
     return str(path.relative_to(working)) if path.is_relative_to(working) else str(path)

@@ -9,6 +9,7 @@ from pippin.studio.jobs import Jobs
 from pippin.studio.places import Places
 from pippin.studio.runs import Runs
 from pippin.studio.sets import PictureSets
+from pippin.studio.speeds import Speeds
 from pippin.studio.stored import FOLDER
 from pippin.studio.trainings import Trainings
 from pippin.studio.worker import Worker
@@ -30,7 +31,7 @@ class Studio:
         config: the arguments.
         root: the studio's folder beside the runs.
         ended: set when the server ends, so that streams of events end too.
-        places, sets, runs, images, jobs: see their classes.
+        places, sets, runs, images, jobs, speeds: see their classes.
         explorer: the process that generates images.
         hand: the process for the work of jobs.
     """
@@ -44,6 +45,7 @@ class Studio:
         self.runs = Runs(config, self.sets, Trainings(self.root / "trainings"))
         self.images = Images()
         self.jobs = Jobs()
+        self.speeds = Speeds()
         self.explorer = Worker(EXPLORER_IDLE_SECONDS)
         self.hand = Worker(JOBS_IDLE_SECONDS)
 

@@ -15,7 +15,6 @@ from pippin.auditing.page import reduced_picture, refused_thumbnails
 from pippin.errors import SettingsError
 from pippin.pictures import Preparation
 from pippin.pictures.sources.files import FileSource
-from pippin.studio.orders import QUALITIES
 
 Progress = Callable[[int, int], None]
 
@@ -33,8 +32,8 @@ def audit(
 
     Returns:
         `folder`: where the prepared pictures are; `outliers`: path → score; `lines`, `outlook` and `compared`: see
-        `pippin.auditing.Inspection`; `thumbnails`: path → PNG of refused files; `can_leave_out`: whether the source is
-        a folder of files, of which some can be left out.
+        `pippin.auditing.Inspection`; `searched`: whether outliers were searched; `thumbnails`: path → PNG of refused
+        files; `can_leave_out`: whether the source is a folder of files, of which some can be left out.
     """
     inspection = pippin.audit(
         source, image_size=image_size, preparation=Preparation(**preparation), outliers=outliers, progress=progress
@@ -46,6 +45,7 @@ def audit(
         "lines": inspection.lines()[:-1],
         "outlook": dataset.audit.outlook(),
         "compared": inspection.compared,
+        "searched": outliers,
         "thumbnails": refused_thumbnails(inspection.source, dataset.audit.refused[:MAX_THUMBNAILS]),
         "can_leave_out": isinstance(inspection.source, FileSource),
     }
@@ -80,7 +80,8 @@ def plan(
         speed: whether to measure the speed.
 
     Returns:
-        What the page shows of the plan.
+        What the page shows of the plan, besides what `pippin.studio.speeds` adds. `inputs`: the number of channels, and
+        of labels.
     """
     from pippin import engines
     from pippin.session import memory
@@ -118,27 +119,9 @@ def plan(
         "fits": advice is None,
         "advice": advice,
         "images_per_second": rate,
-        **_expected_length(chosen, rate, len(training_set)),
+        "inputs": [made.dataset.channels, len(made.dataset.labels.names) if made.dataset.labels else 0],
         "run": str(path),
         "notes": [*made.dataset.notes, made.dataset.audit.outlook()],
         "engine": engine.name,
         "device": engine.device(),
-    }
-
-
-def _expected_length(settings: Any, rate: float | None, images: int) -> dict[str, Any]:
-    """Return how long a training takes: seconds, batches, epochs, and the seconds of each quality."""
-    batches = settings.batches
-    if batches is None and rate is not None:
-        batches = round(60 * settings.minutes * rate / settings.batch_size)
-    per_batch = None if rate is None else settings.batch_size / rate
-    seconds = 60 * settings.minutes if settings.minutes else None if per_batch is None else batches * per_batch
-    return {
-        "seconds": seconds,
-        "batches": batches,
-        "epochs": None if batches is None else batches * settings.batch_size / images,
-        "choices": [
-            {"quality": name, "batches": count, "seconds": None if per_batch is None else count * per_batch}
-            for name, count in QUALITIES.items()
-        ],
     }

@@ -93,7 +93,7 @@ def _plan(studio: Studio, request: Request, order: Order) -> Any:
     def work(job: Job) -> Any:
         progress = studio.jobs.progress(job)
         arguments = source, str(path), order.preset, order.image_size, settings, options, order.speed
-        found = studio.hand.run((TASKS, "plan"), *arguments, progress=progress)
+        found = studio.speeds.add_to(studio.hand.run((TASKS, "plan"), *arguments, progress=progress))
         existing = None
         if studio.runs.exists(run_id):
             summary = studio.runs.summary(run_id)

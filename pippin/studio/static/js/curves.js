@@ -24,6 +24,7 @@ export class Curve {
     this.legend = el("span.legend", {}, lines.length > 1 ? lines.map(({ label }, index) => el(`span.key.line-${index}`, {}, label)) : null);
     this.now = el("output.now");
     this.element = el("figure.curve", {}, el("figcaption", {}, el("span", {}, title), this.now, this.legend), this.svg);
+    this.element.hidden = true; // until there is a line to draw
     this.title = title;
   }
 
@@ -32,7 +33,7 @@ export class Curve {
     const series = this.lines.map(({ key }) => entries.filter((entry) => Number.isFinite(entry[key]))
       .map((entry) => [entry.batches, entry[key]]));
     const points = series.flat();
-    this.element.hidden = points.length < 2;
+    this.element.hidden = series.every((line) => line.length < 2);
     if (this.element.hidden) return;
     const [left, right] = extent(points.map(([x]) => x)), [low, high] = roundedRange(...extent(points.map(([, y]) => y)));
     this.x = (batch) => LEFT + (batch - left) / (right - left || 1) * (WIDTH - LEFT - RIGHT);

@@ -1,10 +1,10 @@
 /** One generated picture, large: keep it, change it along directions, and see the training pictures that are nearest. */
 
 import { get, post } from "./api.js";
-import { decoded, el, fill, latest, swapPicture } from "./dom.js";
+import { debounced, decoded, el, fill, latest, swapPicture } from "./dom.js";
 import { nameOf } from "./favourites.js";
 import { icon } from "./icons.js";
-import { ask, button, busy, iconButton, report } from "./parts.js";
+import { ask, button, busy, Command, iconButton, report } from "./parts.js";
 import { finished } from "./store.js";
 import { shortNumber, t } from "./words.js";
 
@@ -23,11 +23,15 @@ export class Editor {
     this.save = el("a.button.only-icon", { "aria-label": t("savePicture"), title: t("savePicture") }, icon("take"));
     this.edits = el("div.edits");
     this.nearest = el("div.nearest", { "aria-live": "polite" });
+    this.command = new Command();
+    this.nearestCommand = new Command();
     this.nearestButton = button(t("showNearest"), () => busy(this.nearestButton, () => this.findNearest()), { picture: "search" });
     this.element = el("section.card.editor", { "aria-label": t("chosenPicture") },
-      this.image, el("header", {}, this.title, el("div.buttons", {}, this.heart, this.save)), this.edits, this.nearestButton, this.nearest);
+      this.image, el("header", {}, this.title, el("div.buttons", {}, this.heart, this.save)), this.edits, this.command.element,
+      this.nearestButton, this.nearest, this.nearestCommand.element);
     this.element.hidden = true;
     this.generate = latest(() => this.generateEdited());
+    this.drawCommands = debounced(() => this.showCommands().catch(report), 150);
     favourites.onChange(() => this.drawHeart());
   }
 
@@ -56,6 +60,17 @@ export class Editor {
     this.save.href = url;
     this.save.download = `${this.run.name}-${name}.png`;
     this.drawHeart();
+    this.drawCommands();
+  }
+
+  /** Shows the commands that generate this picture, and that find its nearest training pictures. */
+  async showCommands() {
+    const { position, which, run } = this;
+    if (!position) return;
+    const made = await Promise.all([post(`/api/runs/${run.id}/sample`, { positions: [position], which, dry: true }),
+      post(`/api/runs/${run.id}/nearest`, { position, which, dry: true })]);
+    if (this.position !== position) return;
+    [this.command, this.nearestCommand].forEach((shown, n) => shown.set(made[n].command));
   }
 
   drawHeart() {
@@ -106,7 +121,15 @@ export class Editor {
 
   async askName(direction) {
     const field = el("input", { type: "text", maxlength: 40, value: direction.name ?? "", placeholder: t("directionHint") });
-    const question = ask(t("nameDirection"), el("label.field", {}, el("span.label", {}, t("direction", { n: direction.number })), field), [["", t("cancel"), "quiet"], ["yes", t("keep"), "primary"]]);
+    const command = new Command();
+    const showCommand = debounced(async () => {
+      const name = field.value.trim();
+      const made = name ? await post(`/api/runs/${this.run.id}/directions`, { number: direction.number, name, dry: true }) : {};
+      command.set(made.command);
+    }, 150);
+    field.addEventListener("input", () => showCommand());
+    showCommand();
+    const question = ask(t("nameDirection"), el("div.stack", {}, el("label.field", {}, el("span.label", {}, t("direction", { n: direction.number })), field), command.element), [["", t("cancel"), "quiet"], ["yes", t("keep"), "primary"]]);
     field.addEventListener("keydown", (event) => { if (event.key === "Enter") question.dialog.close("yes"); });
     field.focus();
     return await question === "yes" ? field.value.trim() : "";
@@ -128,7 +151,7 @@ export class Editor {
   async findNearest() {
     const position = this.position;
     fill(this.nearest, el("p.soft.small", {}, t("comparing")));
-    const { job } = await post(`/api/runs/${this.run.id}/nearest`, { position, count: 8 });
+    const { job } = await post(`/api/runs/${this.run.id}/nearest`, { position, which: this.which });
     const found = await finished(job).catch((problem) => { fill(this.nearest); throw problem; });
     if (this.position !== position) return;
     fill(this.nearest, el("p.small", {}, t(found.very_near ? "veryNear" : "notVeryNear")), el("div.crop-row", {}, found.nearest.map(({ url, path, distance }) =>

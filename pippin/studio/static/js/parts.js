@@ -91,8 +91,10 @@ export function chip(text, pressed, onclick, figure = null) {
   return el("button.chip", { type: "button", "aria-pressed": String(pressed), onclick }, text, figure === null ? null : el("span.figures", {}, figure));
 }
 
-export function facts(pairs) {
-  return el("dl.facts", {}, pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el(value === null ? "dd.pending" : "dd", {}, value ?? "…"))));
+/** Returns a list of figures: the name, the value (null if it is still to come), and perhaps a note below. */
+export function facts(entries) {
+  return el("dl.facts", {}, entries.map(([name, value, note]) => el("div", {}, el("dt", {}, name), el(value === null ? "dd.pending" : "dd", {}, value ?? "…"),
+    note ? el("dd.note-below", {}, note) : null)));
 }
 
 /** A bar for the progress of a job, with a text below. */
@@ -111,6 +113,7 @@ export class Progress {
     if (share === null) this.track.removeAttribute("aria-valuenow");
     else this.track.setAttribute("aria-valuenow", Math.round(100 * share));
     if (text !== undefined) this.text.textContent = text;
+    this.text.hidden = !this.text.textContent;
   }
 }
 

@@ -4,7 +4,7 @@ import { get, post, query } from "./api.js";
 import { debounced, el, fill, setAttributes } from "./dom.js";
 import { GridView } from "./gridview.js";
 import { icon } from "./icons.js";
-import { button, chip, Command, heading, Progress, report } from "./parts.js";
+import { busy, button, chip, Command, heading, Progress, report } from "./parts.js";
 import { PictureInspector, stateOf } from "./inspector.js";
 import { finished, on, setOf } from "./store.js";
 import { number, t } from "./words.js";
@@ -12,22 +12,26 @@ import { number, t } from "./words.js";
 /** The filters, in the order of the chips; those without a picture are left away. */
 const STATUSES = ["all", "kept", "repaired", "refused", "duplicate", "outlier", "unusual", "left_out"];
 
+/** Pictures up to which the search for outliers continues when the user leaves: a plan waits for it, and it takes seconds. */
+const FEW = 1000;
+
 export function pictureSet(place, id) {
   const title = el("div.stack"), chips = el("div.chips", { role: "group", "aria-label": t("filter") });
   const progress = new Progress(), command = new Command();
-  const summary = el("p.soft", { "aria-live": "polite" });
-  let status = "all", search = "", audit = null, counts = null, set = setOf(id), canLeaveOut = false;
+  const summary = el("p.soft", { "aria-live": "polite" }), searching = el("p.soft.small", { role: "status", hidden: true }, t("findingOutliers"));
+  const leaving = new AbortController();
+  let status = "all", search = "", audit = null, counts = null, set = setOf(id), canLeaveOut = false, result = null, closed = false;
 
   const grid = new GridView({ label: t("picturesLabel"), load, draw, choose: toggle, point: (item) => inspector.show(item), side: 118 });
   const inspector = new PictureInspector(id, (item) => toggle(item), () => canLeaveOut);
   const field = el("input", { type: "search", "aria-label": t("searchName"), placeholder: t("searchName"),
     oninput: debounced(() => { search = field.value.trim(); reload(); }, 250) });
   const hint = el("p.soft.small", {}, t("clickHint"));
-  const again = button(t("lookAgain"), () => look(true), { kind: "quiet" });
+  const again = button(t("lookAgain"), () => busy(again, () => check().then(() => findOutliers())), { kind: "quiet" });
   const results = el("div.columns.audit", { hidden: true },
     el("div.stack", {}, chips, el("div.filters", {}, hint, field), grid.element),
     el("aside.side", { "aria-label": t("chosenPicture") }, inspector.element));
-  fill(place, title, progress.element, summary, results, el("details", {}, el("summary", {}, t("more"), icon("more")),
+  fill(place, title, progress.element, el("div.summary", {}, summary, searching), results, el("details", {}, el("summary", {}, t("more"), icon("more")),
     el("div.stack", {}, again, command.element)));
 
   function drawTitle() {
@@ -38,26 +42,43 @@ export function pictureSet(place, id) {
   async function begin() {
     set ??= await get(`/api/sets/${id}`);
     drawTitle();
-    if (set.audit && !set.job) await showAudit(set.audit);
-    else await look(false);
+    if (set.audit) await showAudit(set.audit);
+    else await check();
+    await findOutliers();
   }
 
-  /** Audits the set, or waits for the audit that runs already. */
-  async function look(anew) {
+  /** Audits the set with or without a search for outliers, or waits for the audit that runs already. */
+  async function audited(outliers, progressed, signal) {
+    const { job } = await get(`/api/sets/${id}`);
+    const made = job ? { job } : await post(`/api/sets/${id}/audit`, { image_size: 64, outliers });
+    return finished(made.job, progressed, signal);
+  }
+
+  /** Checks the files, and shows them. */
+  async function check() {
     progress.element.hidden = false;
     progress.set(null, t("looking"));
-    const made = !anew && set.job ? { job: set.job } : await post(`/api/sets/${id}/audit`, { image_size: 64, outliers: true });
-    if (made.command) command.set(made.command);
-    const result = await finished(made.job, (job) => progress.set(job.total ? job.done / job.total : null,
-      job.total ? t("lookedAt", { done: job.done, n: job.total }) : t("looking"))).catch((problem) => {
+    try {
+      await showAudit(await audited(false, (job) => progress.set(job.total ? job.done / job.total : null,
+        job.total ? t("lookedAt", { done: job.done, n: job.total }) : t("looking"))));
+    } finally {
       progress.element.hidden = true;
-      throw problem;
-    });
-    await showAudit(result);
+    }
   }
 
-  async function showAudit(result) {
-    progress.element.hidden = true;
+  /** Finds outliers, which loads a network and takes longer, while the pictures are shown already. */
+  async function findOutliers() {
+    searching.hidden = false;
+    try {
+      while (!result.searched && !closed) await showAudit(await audited(true, () => {}, counts.all > FEW ? leaving.signal : undefined));
+    } finally {
+      searching.hidden = true;
+    }
+  }
+
+  async function showAudit(found) {
+    if (closed) return;
+    result = found;
     results.hidden = false;
     ({ counts } = result);
     canLeaveOut = set.kind !== "built_in" && result.can_leave_out !== false;
@@ -115,5 +136,5 @@ export function pictureSet(place, id) {
 
   const off = on("sets", () => { set = setOf(id) ?? set; });
   begin().catch(report);
-  return { close: () => { off(); grid.close(); } };
+  return { close: () => { closed = true; off(); leaving.abort(); grid.close(); } };
 }

@@ -61,7 +61,7 @@ export function plan(place, id) {
 
   const replan = debounced(() => propose().catch(report), 250);
 
-  /** Asks for the plan, which is quick, and then for the speed, which takes seconds of trial training. */
+  /** Asks for the plan, which is quick, and then for the speed, which takes seconds of trial training, unless it is known. */
   async function propose() {
     stop?.abort();
     const mine = stop = new AbortController();
@@ -71,12 +71,13 @@ export function plan(place, id) {
     for (const speed of [false, true]) {
       const result = await ask(speed, mine.signal);
       if (mine !== stop || closed || !result) return;
-      if (!speed && proposal) result.choices = result.choices ?? proposal.choices;
       proposal = result;
-      drawProposal(!speed);
+      const measured = proposal.images_per_second !== null || proposal.fits === false;
+      drawProposal(!measured);
       redrawControls();
       more.show(proposal.settings, order);
-      if (!speed) await new Promise((resolve) => { setTimeout(resolve, REST); });
+      if (measured) return;
+      await new Promise((resolve) => { setTimeout(resolve, REST); });
       if (mine !== stop || closed) return;
     }
   }
@@ -99,12 +100,12 @@ export function plan(place, id) {
   function drawProposal(measuring) {
     outcome.classList.remove("old");
     whyCard.hidden = false;
-    const { existing } = proposal;
+    const { existing } = proposal, unknown = measuring ? null : "–";
     fill(outcome,
       el("p.lead", {}, t("proposalText", { n: proposal.training_images, side: sizeOf(proposal) })),
-      facts([[t("time"), proposal.seconds ? duration(proposal.seconds) : null], [t("memory"), bytes(proposal.memory_bytes)],
-        [t("speed"), proposal.images_per_second ? t("perSecond", { n: shortNumber(proposal.images_per_second) }) : null],
-        [t("batches"), proposal.batches ? number(proposal.batches) : null]]),
+      facts([[t("time"), proposal.seconds ? duration(proposal.seconds) : unknown], [t("memory"), bytes(proposal.memory_bytes)],
+        [t("speed"), proposal.images_per_second ? t("perSecond", { n: shortNumber(proposal.images_per_second) }) : unknown],
+        [t("batches"), proposal.batches ? number(proposal.batches) : unknown]]),
       measuring ? el("p.soft.small", {}, t("measuringHint")) : null,
       proposal.fits === false ? el("p.note.problem", {}, said(proposal.advice) ?? t("tooLarge", { free: bytes(proposal.free_bytes) })) : proposal.advice && el("p.note.warning", {}, said(proposal.advice)),
       existing ? el("p.note", {}, icon("train"), el("span", {}, said(existing.text), " ", el("a", { href: `#/train/${existing.run}` }, t("openRun")))) : null,
@@ -112,7 +113,7 @@ export function plan(place, id) {
     start.lastChild.textContent = t(existing ? "startAnother" : "startTraining");
     command.set(proposal.command);
     const reasons = proposal.settings.filter(({ name, reason }) => reason && FIRST_REASONS.includes(name));
-    fill(why, reasons.map(({ name, value, reason, given }) => el("div.reason", {}, el("p", {}, el("strong", {}, `${t(`setting_${name}`)} `), el("span.figures", {}, String(value))), el("p.soft.small", {}, given ? t("youChose") : said(reason)))),
+    fill(why, reasons.map(({ name, value, reason, given }) => el("div.reason", {}, el("p", {}, el("strong", {}, `${t(`setting_${name}`)} `), el("span.figures", {}, typeof value === "number" ? number(value, 6) : String(value))), el("p.soft.small", {}, given ? t("youChose") : said(reason)))),
       proposal.notes.map((note) => el("p.soft.small", {}, said(note))),
       el("p.soft.small", {}, t("onDevice", { engine: proposal.engine, device: proposal.device })));
   }

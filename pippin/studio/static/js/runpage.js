@@ -2,10 +2,10 @@
 
 import { get, post, query } from "./api.js";
 import { Curve } from "./curves.js";
-import { el, fill, latest, say } from "./dom.js";
+import { debounced, el, fill, latest, say } from "./dom.js";
 import { icon } from "./icons.js";
 import { said } from "./messages.js";
-import { ask, button, busy, Command, confirm, facts, Progress, report } from "./parts.js";
+import { ask, button, busy, Command, facts, Progress, report } from "./parts.js";
 import { History } from "./history.js";
 import { runSelect } from "./train.js";
 import { ACTIVE, on, runOf, setOf, store } from "./store.js";
@@ -62,9 +62,10 @@ export function runPage(place, id) {
   }
 
   function drawHead() {
-    if (head.firstChild?.dataset.state === `${detail.state}${detail.name}`) return;
-    fill(head, el("header.place-head", { "data-state": `${detail.state}${detail.name}` },
-      el("div", {}, el("h1.path", {}, detail.name), el("p.soft", {}, t("trainedOn", { name: setOf(detail.set)?.name ?? detail.source, side: detail.image_size, state: t(`run_${detail.state}`) }))),
+    const drawn = [detail.state, detail.name, detail.image_size, detail.batches > 0].join(" ");
+    if (head.firstChild?.dataset.drawn === drawn) return;
+    fill(head, el("header.place-head", { "data-drawn": drawn },
+      el("div", {}, el("h1.path", {}, detail.name), el("p.soft", {}, t(detail.image_size ? "trainedOn" : "startingOn", { name: setOf(detail.set)?.name ?? detail.source, side: detail.image_size, state: t(`run_${detail.state}`) }))),
       el("div.buttons", {}, store.runs.length > 1 ? runSelect(id, "train") : null,
         detail.batches > 0 ? el("a.button", { href: `#/explore/${id}` }, icon("explore"), t("tryIt")) : null)));
   }
@@ -84,7 +85,7 @@ export function runPage(place, id) {
     progress.set(detail.progress ?? (ACTIVE.has(detail.state) ? null : 0), left);
     fill(figures, facts([
       [t("batches"), detail.goal_batches ? `${number(detail.batches)} / ${number(detail.goal_batches)}` : number(detail.batches)],
-      [t("trained"), detail.seconds ? duration(detail.seconds) : "–"],
+      [t("trained"), detail.seconds ? duration(detail.seconds) : "–", detail.compile_seconds >= 1 ? t("compiled", { time: duration(detail.compile_seconds) }) : null],
       [t("speed"), live.images_per_second ? t("perSecond", { n: shortNumber(live.images_per_second) }) : "–"],
       [t("bestKid"), detail.best ? shortNumber(detail.best.kid) : "–"],
     ]));
@@ -111,14 +112,22 @@ export function runPage(place, id) {
   }
 
   async function stopTraining() {
-    if (await confirm(t("stopTitle"), t("stopText"), t("stop"))) await post(`/api/runs/${id}/stop`);
+    const command = new Command(), pid = detail.held_by?.pid;
+    command.set(pid ? `kill ${pid}` : null);
+    const question = ask(t("stopTitle"), el("div.stack", {}, el("p", {}, t("stopText")), command.element), [["", t("cancel"), "quiet"], ["yes", t("stop"), "primary"]]);
+    if (await question === "yes") await post(`/api/runs/${id}/stop`);
   }
 
   async function trainLonger() {
     const field = el("input", { type: "number", min: 1, step: 1, value: "30", "aria-label": t("moreMinutes") });
-    const question = ask(t("trainLonger"), el("label.field", {}, el("span.label", {}, t("moreMinutes")), field), [["", t("cancel"), "quiet"], ["yes", t("resume"), "primary"]]);
-    if (await question !== "yes" || !(Number(field.value) > 0)) return;
-    await post(`/api/runs/${id}/resume`, { minutes: detail.seconds / 60 + Number(field.value) });
+    const command = new Command(), length = (dry) => ({ minutes: Math.ceil(detail.seconds / 60 + Number(field.value)), dry });
+    const showCommand = debounced(async () => {
+      command.set(Number(field.value) > 0 ? (await post(`/api/runs/${id}/resume`, length(true))).command : null);
+    }, 150);
+    field.addEventListener("input", () => showCommand());
+    showCommand();
+    const question = ask(t("trainLonger"), el("div.stack", {}, el("label.field", {}, el("span.label", {}, t("moreMinutes")), field), command.element), [["", t("cancel"), "quiet"], ["yes", t("resume"), "primary"]]);
+    if (await question === "yes" && Number(field.value) > 0) await post(`/api/runs/${id}/resume`, length(false));
   }
 
   function drawAbout() {
