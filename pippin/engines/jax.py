@@ -10,6 +10,7 @@ from pippin.engines.compile_time import compile_time
 from pippin.engines.execution import Execution
 from pippin.engines.jax_cache import use_compilation_cache
 from pippin.engines.jax_loop import JaxLoop
+from pippin.engines.jax_options import compiler_options
 from pippin.host.keras_config import default_keras_config
 from pippin.host.user_cache import user_cache
 
@@ -30,7 +31,11 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any
 
 def jit(function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
     """See `pippin.engines.Engine.jit`."""
-    compiled = jax.jit(default_keras_config()(function), donate_argnums=(0,) if donate else ())
+    compiled = jax.jit(
+        default_keras_config()(function),
+        donate_argnums=(0,) if donate else (),
+        compiler_options=compiler_options(),
+    )
     return compile_time.watched(compiled, compiled._cache_size)
 
 

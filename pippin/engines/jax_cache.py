@@ -26,5 +26,6 @@ def use_compilation_cache(folder: Path) -> bool:
     except OSError:  # no home, or one that cannot be written: every process compiles for itself
         return False
     jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # initial weights: a hundred small programs
     jax.config.update("jax_compilation_cache_dir", str(folder))
     return True

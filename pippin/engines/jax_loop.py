@@ -15,13 +15,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pippin.engines.compile_time import compile_time
+from pippin.engines.jax_options import compiler_options
 from pippin.host.keras_config import default_keras_config
-
-AUTOTUNE_LEVEL = 1
-"""How XLA chooses among cuDNN's and cuBLAS' algorithms on a GPU. 0 takes the first one, 1 times them all, and the
-default, 4, also initialises their buffers and compares all results with those of a reference algorithm, which protects
-against faulty drivers. On an H200 the first step of `standard` at 64×64 took 56 to 73 s with 4 and 30 s with 0; 1 was
-not measured. It keeps the choice of fast algorithms, and leaves out the comparison."""
 
 
 class JaxLoop:
@@ -37,13 +32,12 @@ class JaxLoop:
         self._replicated = NamedSharding(mesh, PartitionSpec())
         self._rows = NamedSharding(mesh, PartitionSpec(None, "data"))
         self.devices = len(jax.devices())
-        on_gpu = jax.default_backend() == "gpu"
         one_step = jax.jit(lambda state, batch, images: step(state, select(batch, images)))  # traced once, used twice
         compiled: Any = jax.jit(
             default_keras_config()(_loop(one_step)),
             donate_argnums=(0,),
             out_shardings=self._replicated,
-            compiler_options={"xla_gpu_autotune_level": AUTOTUNE_LEVEL} if on_gpu else None,
+            compiler_options=compiler_options(),
         )
         self._compiled = compile_time.watched(compiled, compiled._cache_size)
 

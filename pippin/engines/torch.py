@@ -15,6 +15,7 @@ from pippin.engines.execution import Execution
 from pippin.engines.torch_cuda import Captured
 from pippin.engines.torch_record import record
 from pippin.engines.torch_simplify import simplify
+from pippin.engines.torch_weight_gradients import with_weight_gradients
 from pippin.host.keras_config import default_keras_config
 
 name = "torch"
@@ -113,7 +114,9 @@ class Recorded:
 
         Recorded.recording = True
         try:
-            program = simplify(record(flat, leaves)[0]).compile()
+            with torch.autograd.set_multithreading_enabled(False):  # the recorder works in the calling thread only
+                recorded = simplify(record(flat, leaves)[0])
+            program = (with_weight_gradients(recorded) if leaves[0].is_cuda else recorded).compile()
         except Exception:  # if the function itself fails, it fails again below
             template = keras_tree.map_structure(lambda leaf: 0, args)
             self.programs.append((signature, functools.partial(self._eager, template)))
@@ -136,7 +139,16 @@ def _signature(tensor: torch.Tensor) -> Any:
 
 def to_device(tree: Any) -> Any:
     """See `pippin.engines.Engine.to_device`."""
-    return keras_tree.map_structure(keras.ops.convert_to_tensor, tree)
+    return keras_tree.map_structure(_copied if torch.cuda.is_available() else keras.ops.convert_to_tensor, tree)
+
+
+def _copied(array: Any) -> Any:
+    """Return an array on a GPU. The copy waits in the device's queue, and the host goes on with the next batch."""
+    if not isinstance(array, np.ndarray | np.generic) or array.dtype == np.uint32:
+        return keras.ops.convert_to_tensor(array)
+    tensor = torch.as_tensor(array)
+    device = keras.src.backend.torch.core.get_device()
+    return tensor.pin_memory().to(device, non_blocking=True) if str(device).startswith("cuda") else tensor
 
 
 def to_host(tree: Any) -> Any:
@@ -150,8 +162,8 @@ def device() -> str:
 
 
 def execution() -> Execution:
-    """See `pippin.engines.Engine.execution`. Steps are called one by one."""
-    return Execution()
+    """See `pippin.engines.Engine.execution`. Steps are called one by one, on a GPU with a packed state."""
+    return Execution(packed=torch.cuda.is_available())
 
 
 def loop(step: Callable[..., Any], select: Callable[..., Any]) -> Any:

@@ -1,6 +1,7 @@
 """Capture of a step in a CUDA graph, which starts all kernels of the step with one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,14 +25,26 @@ def cuda_graph(function: Callable[[], Tensors], warm_up: Callable[[], Any]) -> t
     """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP_CALLS):
-            warm_up()
-    torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        results = function()
+    with _tensor_cores():
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP_CALLS):
+                warm_up()
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(graph):
+            results = function()
     return graph.replay, results
+
+
+@contextmanager
+def _tensor_cores() -> Iterator[None]:
+    """Compute products of matrices in TF32 in the block, as PyTorch's convolutions and all of JAX's products are."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class Captured:

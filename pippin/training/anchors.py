@@ -8,11 +8,14 @@ GLO's (Bojanowski et al. 2018, arXiv 1707.05776), whose latents are learnt; here
 and features.
 """
 
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
+from pippin.engines.inference import model_inference, parameters_of
 from pippin.networks import Networks
 from pippin.pictures import Labels, Subset, to_float
 from pippin.training import draws
@@ -61,7 +64,8 @@ def assign(networks: Networks, images: Subset | np.ndarray, latent_dim: int, lab
     """
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:MAX_IMAGES])
     chunks = [chosen[start : start + CHUNK_SIZE] for start in range(0, len(chosen), CHUNK_SIZE)]
-    parts = [_describe(networks, images[chunk]) for chunk in chunks]
+    maps_of = _coarse_maps(networks.projector)
+    parts = [_describe(maps_of, images[chunk]) for chunk in chunks]
     views = [_standardised(np.concatenate(view)) for view in zip(*parts, strict=True)]
     features = np.concatenate(views, axis=1)
     groups = labels[chosen].members if labels is not None else (np.arange(len(chosen)),)
@@ -125,16 +129,19 @@ def normal_scores(values: np.ndarray) -> np.ndarray:
     return quantiles[values.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")]
 
 
-def _describe(networks: Networks, images: np.ndarray) -> list[np.ndarray]:
-    """Return the downsampled pixels of a few images (B, F), and those of the projector's two coarsest maps (B, G)."""
-    views = [_downsampled(to_float(images), PIXEL_SIDE)]
-    if networks.projector is not None:
-        filled = np.resize(to_float(images), (CHUNK_SIZE, *images.shape[1:]))  # one shape only: compiled once
-        maps = networks.projector.predict_on_batch(filled)
-        views.append(
-            np.concatenate([_downsampled(np.asarray(x)[: len(images)], FEATURE_SIDE) for x in maps[-2:]], axis=1)
-        )
-    return views
+def _coarse_maps(projector: keras.Model | None) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Return a function of images, float32 (B, S, S, C), to the projector's two coarsest maps; [] without one."""
+    if projector is None:
+        return lambda images: []
+    inference, parameters = model_inference(projector, CHUNK_SIZE), parameters_of(projector)
+    return lambda images: inference(parameters, images)[-2:]
+
+
+def _describe(maps_of: Callable[[np.ndarray], list[np.ndarray]], images: np.ndarray) -> list[np.ndarray]:
+    """Return the downsampled pixels of a few images (B, F), and those of their coarsest maps (B, G)."""
+    floats = to_float(images)
+    maps = [_downsampled(x, FEATURE_SIDE) for x in maps_of(floats)]
+    return [_downsampled(floats, PIXEL_SIDE), *([np.concatenate(maps, axis=1)] if maps else [])]
 
 
 def _downsampled(x: np.ndarray, side: int) -> np.ndarray:
