@@ -29,6 +29,7 @@ export function explore(place, id, part) {
   tabs.addEventListener("click", () => sessionStorage.setItem("pippin.tab", "1"));
   sessionStorage.removeItem("pippin.tab");
   fill(place, heading(run?.name ?? "", run ? runLine(run) : "", store.runs.length > 1 ? runSelect(id, "explore") : null), tabs, body);
+  tabs.querySelector("[aria-selected='true']").scrollIntoView({ block: "nearest", inline: "center" });
   if (focused) tabs.querySelector("[aria-selected='true']").focus();
   let open = null, closed = false;
   const favourites = new Favourites(id);

@@ -17,7 +17,7 @@ export const english = {
   filter: "Show only", picturesLabel: "Pictures. Enter leaves one out or takes it back.", searchName: "Search by name", lookAgain: "Check the pictures again",
   chosenPicture: "The chosen picture", looking: "Checking the pictures…", findingOutliers: "Looking for outliers…", lookedAt: "{done} of {n} picture checked|{done} of {n} pictures checked",
   toPlan: "Plan the training", usable: "{n} picture is ready.|{n} pictures are ready.", usableLeftOut: "{n} picture is ready; you left out {left}.|{n} pictures are ready; you left out {left}.",
-  clickHint: "Click a picture to leave it out, and again to take it back.", pointAtPicture: "Point at a picture to see it here.", nothingHere: "There is no such picture.",
+  clickHint: "Click or tap a picture to leave it out, and again to take it back.", pointAtPicture: "Point at a picture to see it here.", nothingHere: "There is no such picture.",
   status_all: "All", status_kept: "Kept", status_repaired: "Repaired", status_refused: "Refused", status_duplicate: "Duplicates", status_outlier: "Outliers",
   status_unusual: "Unusual", status_left_out: "Left out",
   state_left_out: "You left it out", state_refused: "Refused", state_exact: "An exact copy", state_near: "Nearly a copy", state_outlier: "Unlike the others; it stays unless you leave it out",

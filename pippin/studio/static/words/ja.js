@@ -17,7 +17,7 @@ export const japanese = {
   filter: "絞り込み", picturesLabel: "画像の一覧。Enter キーで外したり戻したりできます。", searchName: "名前で検索", lookAgain: "もう一度確認する",
   chosenPicture: "選んだ画像", looking: "画像を確認しています…", findingOutliers: "外れ値を探しています…", lookedAt: "{n}枚中{done}枚を確認しました",
   toPlan: "学習を計画する", usable: "{n}枚が使えます。", usableLeftOut: "{n}枚が使えます（{left}枚を外しました）。",
-  clickHint: "クリックすると外れ、もう一度クリックすると戻ります。", pointAtPicture: "画像を指すと、ここに大きく表示します。", nothingHere: "該当する画像はありません。",
+  clickHint: "クリックかタップで外れ、もう一度で戻ります。", pointAtPicture: "画像を指すと、ここに大きく表示します。", nothingHere: "該当する画像はありません。",
   status_all: "すべて", status_kept: "使用", status_repaired: "修復", status_refused: "使用不可", status_duplicate: "重複", status_outlier: "外れ値",
   status_unusual: "要確認", status_left_out: "外した画像",
   state_left_out: "外しました", state_refused: "使えません", state_exact: "同じ画像があります", state_near: "よく似た画像があります", state_outlier: "ほかと大きく違います（外さなければ使います）",
