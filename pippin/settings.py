@@ -10,7 +10,7 @@ from typing import Any
 
 from pippin.errors import SettingsError
 
-IMAGE_SIZES = (16, 32, 64, 128, 256)
+IMAGE_SIZES = (16, 32, 64, 128, 256, 512)
 DEFAULT_BATCHES = 5000
 FEATURES = ("efficientnet-lite0", "none")
 PRECISIONS = ("float32", "bfloat16")
@@ -46,7 +46,7 @@ class Settings:
         "its relativistic loss with both gradient penalties trains stably without balancing the two networks",
     )
     image_size: int = _setting(
-        64, "side of the images in pixels: 16, 32, 64, 128 or 256", "a size that a CPU can learn in minutes"
+        64, "side of the images in pixels: 16, 32, 64, 128, 256 or 512", "a size that a CPU can learn in minutes"
     )
     batches: int | None = _setting(
         DEFAULT_BATCHES, "number of batches to train", "photographs became recognisable after about this many"
@@ -258,8 +258,8 @@ PIXELS: dict[str, Any] = {
 }
 """Settings of the standard preset that differ from the defaults if the discriminator takes pixels (at 64×64)."""
 
-LARGE_BATCH = 8
-"""Largest default batch size at 256×256, so that training fits into the memory of common machines."""
+LARGE_BATCHES = {256: 8, 512: 4}
+"""Image side → largest default batch size, so that training fits into the memory of common machines."""
 
 FEW = 200
 """Number of training images below which augmentation is stronger from the start, because the discriminator soon
@@ -374,8 +374,8 @@ def choose(
     if preset == "standard" and images is not None and images < FEW:
         values["augment_p"] = FEW_AUGMENT_P
         reasons["augment_p"] = f"the discriminator soon memorises {images:,} images, so augmentation is stronger"
-    if size == 256 and values.get("batch_size", Settings.batch_size) > LARGE_BATCH:
-        values["batch_size"] = LARGE_BATCH
+    if values.get("batch_size", Settings.batch_size) > (largest := LARGE_BATCHES.get(size, math.inf)):
+        values["batch_size"] = largest
         reasons["batch_size"] = "smaller batches, so that large images fit into memory"
     if "minutes" in given and "batches" not in given:
         values["batches"] = None
@@ -413,7 +413,7 @@ def check_image_size(image_size: int) -> int:
         SettingsError: it is not.
     """
     if check_integer("image_size", image_size) not in IMAGE_SIZES:
-        raise SettingsError(f"image_size must be a power of two from 16 to 256. Received: image_size={image_size}")
+        raise SettingsError(f"image_size must be a power of two from 16 to 512. Received: image_size={image_size}")
     return operator.index(image_size)
 
 

@@ -145,9 +145,9 @@ def test_the_background_does_not_show_through_the_dimple():
         assert image[rows, column - 4 : column + 4, 1].max() < 220
 
 
-@pytest.mark.parametrize("image_size", [8, 15, 257])
+@pytest.mark.parametrize("image_size", [8, 15, 513])
 def test_an_image_size_out_of_range_is_refused(image_size):
-    message = rf"between 16 and 256 pixels\. Received: image_size={image_size}$"
+    message = rf"between 16 and 512 pixels\. Received: image_size={image_size}$"
     with pytest.raises(SettingsError, match=message):
         render_apples(1, image_size)
     with pytest.raises(SettingsError, match=message):

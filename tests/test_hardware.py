@@ -21,7 +21,7 @@ def test_these_tests_run_on_a_processor_with_one_device():
     assert find_hardware() == CPU
 
 
-@pytest.mark.parametrize(("size", "batch_size"), [(16, 64), (64, 64), (128, 64), (256, 32)])
+@pytest.mark.parametrize(("size", "batch_size"), [(16, 64), (64, 64), (128, 64), (256, 32), (512, 16)])
 def test_the_batch_grows_with_the_devices_and_shrinks_with_the_size(size, batch_size):
     for hardware in (GPU, EIGHT):
         choice = adapted(choose("standard", size), hardware)

@@ -27,7 +27,7 @@ def numpy(tensor):
 
 
 @pytest.mark.parametrize("preset", list(networks.BUILDERS))
-@pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256, 512])
 def test_presets_fit_together_at_every_size(preset, image_size):
     built = networks.build(preset, image_size, 8)
     generator, discriminator, projector = built
@@ -325,3 +325,11 @@ def test_networks_survive_json(preset):
     for model in networks.build(preset, 16, 8)[:2]:
         again = keras.models.model_from_json(json.dumps(json.loads(model.to_json())))
         assert [tuple(v.shape) for v in again.variables] == [tuple(v.shape) for v in model.variables]
+
+
+def test_large_networks_continue_smaller_ones():
+    small, large = standard.stage_filters(256), standard.stage_filters(512)
+    assert {resolution: large[resolution] for resolution in small if resolution < 128} == {
+        resolution: filters for resolution, filters in small.items() if resolution < 128
+    }
+    assert set(large) == {4, 8, 16, 32, 64, 128, 256}

@@ -326,11 +326,11 @@ def test_a_folder_called_apples_takes_precedence(tmp_path, monkeypatch, folder):
 # --- errors ---
 
 
-@pytest.mark.parametrize("size", [48, 8, 512, 0, -64])
+@pytest.mark.parametrize("size", [48, 8, 1024, 0, -64])
 def test_image_size_must_be_a_power_of_two(folder, size):
     with pytest.raises(SettingsError) as error:
         prepare(folder, size)
-    assert str(error.value) == f"image_size must be a power of two from 16 to 256. Received: image_size={size}"
+    assert str(error.value) == f"image_size must be a power of two from 16 to 512. Received: image_size={size}"
 
 
 def test_unusable_sources_are_explained(tmp_path, folder):

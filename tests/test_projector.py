@@ -34,10 +34,10 @@ def test_the_pretrained_networks_recognise_apples(photos, name):
     assert np.isin(classes, FRUITS).mean() > 0.6
 
 
-@pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("image_size", [16, 32, 64, 128, 256, 512])
 def test_the_projector_returns_the_image_and_four_scales(image_size):
     model = projector.build(image_size)
-    finest, own = {16: (16, 16), 32: (32, 32), 64: (32, 32), 128: (32, 32), 256: (32, 64)}[image_size]
+    finest, own = {16: (16, 16), 32: (32, 32), 64: (32, 32), 128: (32, 32), 256: (32, 64), 512: (32, 128)}[image_size]
     assert [tensor.shape[1] for tensor in model.outputs] == [own, finest, finest // 2, finest // 4, finest // 8]
     assert not model.trainable_variables
     _, discriminator, built = networks.build("standard", image_size, 8, features="efficientnet-lite0")

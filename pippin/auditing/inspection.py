@@ -70,7 +70,7 @@ def audit(
 
     Args:
         source: the pictures; see `pippin.train`.
-        image_size: side of the prepared pictures in pixels, a power of two from 16 to 256.
+        image_size: side of the prepared pictures in pixels, a power of two from 16 to 512.
         preparation: how the pictures are prepared; the default preparation if None.
         outliers: whether to search for outliers, pictures that are far from all others in the feature space of a
             pretrained network. This loads an engine and takes about a second for 50 pictures.

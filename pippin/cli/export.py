@@ -48,7 +48,7 @@ def diagram(
         Theme, typer.Option(help="Colour scheme; auto follows the viewer's in an SVG, and is light otherwise.")
     ] = Theme.auto,
     image_size: Annotated[
-        int, typer.Option(help="Side of the images in pixels, for a PRESET: 16, 32, 64, 128 or 256.")
+        int, typer.Option(help="Side of the images in pixels, for a PRESET: 16, 32, 64, 128, 256 or 512.")
     ] = 64,
 ) -> None:
     """Draw both networks side by side: layers, shapes, parameters, memory and computation."""

@@ -145,7 +145,7 @@ def _several(annotation: Any) -> Any:
 @with_preparation
 def audit(
     source: Source,
-    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128, 256 or 512.")] = 64,
     report: Annotated[Path | None, typer.Option(help="Write a page with all results, such as audit.html.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not search for outliers.")] = False,
     *,
@@ -170,7 +170,7 @@ def audit(
 @with_preparation
 def prepare(
     source: Source,
-    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128 or 256.")] = 64,
+    image_size: Annotated[int, typer.Option(help="Side of the pictures in pixels: 16, 32, 64, 128, 256 or 512.")] = 64,
     shard: Annotated[
         str | None, typer.Option(help="Prepare only this part, such as 2/4; other machines prepare the others.")
     ] = None,

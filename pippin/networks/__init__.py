@@ -63,7 +63,7 @@ def build(
 
     Args:
         preset: A name in `BUILDERS`.
-        image_size: Side of the images in pixels, a power of two from 16 to 256.
+        image_size: Side of the images in pixels, a power of two from 16 to 512.
         latent_dim: Length of the latent vectors.
         seed: Seed of the initial weights, from 0; only its lowest 32 bits count. Global random generators are neither
             read nor changed.

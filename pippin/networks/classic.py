@@ -19,7 +19,7 @@ def build(image_size: int, latent_dim: int, channels: int = 3, seed: int = 0) ->
     with strided convolutions, each followed by `Dropout` of 0.3.
 
     Args:
-        image_size: Side of the images in pixels, a power of two from 16 to 256.
+        image_size: Side of the images in pixels, a power of two from 16 to 512.
         latent_dim: Length of the latent vectors.
         channels: Channels of the images.
         seed: Seed of the initial weights and of the dropout.

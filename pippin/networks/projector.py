@@ -45,7 +45,7 @@ def build(image_size: int, channels: int = 3) -> keras.Model:
     """Build the projector, always with the same weights.
 
     Args:
-        image_size: Side of the images in pixels, a power of two from 16 to 256.
+        image_size: Side of the images in pixels, a power of two from 16 to 512.
         channels: Channels of the images. Grey is repeated for the feature network's three channels. Of RGBA it takes
             the colours, which are composited over a grey before (see `pippin.training.augment`).
 

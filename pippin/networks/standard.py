@@ -66,15 +66,16 @@ FILTERS = {
     64: (48, 96, 192, 256),
     128: (24, 48, 96, 192, 256),
     256: (24, 48, 96, 160, 224, 256),
+    512: (16, 24, 48, 96, 160, 224, 256),
 }
 """Image size → filters at 1/2, 1/4, … of its resolution, down to 4×4. At 128×128 the stages up to 32×32 are those of
-64×64, so that a run at 128×128 can start from one at 64×64. The first stages of 256×256 are narrower, because they
-would otherwise take most of the time and memory."""
+64×64, so that a run at 128×128 can start from one at 64×64; likewise 512×512 from 256×256. The first stages of large
+images are narrower, because they would otherwise take most of the time and memory."""
 
 DETAIL_FILTERS = 16
 """Filters at the full resolution, before the generator's last convolution."""
 
-HEAD_FILTERS = {64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
+HEAD_FILTERS = {128: 24, 64: 24, 32: 24, 16: 48, 8: 96, 4: 128, 2: 128}
 """Filters of the discriminator heads, by the side of the feature map in pixels."""
 
 GROUP_HEADS = 3
@@ -105,7 +106,7 @@ def build(
     """Build the standard networks.
 
     Args:
-        image_size: Side of the images in pixels, a power of two from 16 to 256.
+        image_size: Side of the images in pixels, a power of two from 16 to 512.
         latent_dim: Length of the latent vectors.
         channels: Channels of the images.
         projector: Model whose feature maps the discriminator takes; None: it takes images.

@@ -23,7 +23,7 @@ def diagram(*subjects: Any, format: str = "svg", theme: str = "auto", image_size
         format: "svg" or "png".
         theme: "light", "dark", or "auto". With "auto" an SVG follows the colour scheme of its viewer and a PNG is
             light.
-        image_size: side of the images of a preset's networks in pixels, a power of two from 16 to 256. Only used with a
+        image_size: side of the images of a preset's networks in pixels, a power of two from 16 to 512. Only used with a
             preset.
 
     Returns:

@@ -52,7 +52,7 @@ def train(
         generator: your own built Keras model, latents (B, latent_dim) → images (B, S, S, C) in [−1, 1]. C is the number
             of channels of the images. The default is the preset's generator.
         discriminator: your own built Keras model, images (B, S, S, C) → logits (B, 1). The default is the preset's.
-        image_size: side of the images in pixels, a power of two from 16 to 256. The default is the image size of the
+        image_size: side of the images in pixels, a power of two from 16 to 512. The default is the image size of the
             given networks; or else 64, or less if most images are smaller.
         preset: "standard" or "classic": the networks that are not given, and the settings.
         preparation: how images are prepared; see `pippin.Preparation`.

@@ -18,7 +18,7 @@ BACKGROUNDS = ("white", "pastel", "gradient", "wood", "garden")
 BACKGROUND_SHARES = (0.28, 0.22, 0.18, 0.18, 0.14)
 """Probability of each background, in the order of `BACKGROUNDS`."""
 
-MIN_SIZE, MAX_SIZE = 16, 256
+MIN_SIZE, MAX_SIZE = 16, 512
 """Smallest and largest side of an image, in pixels: the sizes that Pippin trains on."""
 
 
@@ -78,7 +78,7 @@ def render_apples(count: int, image_size: int, seed: int = 0) -> np.ndarray:
 
     Args:
         count: Number of images, 1 or more.
-        image_size: Side of the images in pixels, 16 to 256.
+        image_size: Side of the images in pixels, 16 to 512.
         seed: Seed of the set, 0 or more.
 
     Returns:
@@ -101,7 +101,7 @@ def render_apple(factors: AppleFactors, image_size: int) -> np.ndarray:
 
     Args:
         factors: The factors of the image.
-        image_size: Side of the image in pixels, 16 to 256.
+        image_size: Side of the image in pixels, 16 to 512.
 
     Returns:
         An RGB image as a uint8 array of shape `(image_size, image_size, 3)`, 0 to 255.

@@ -85,7 +85,7 @@ def prepare(
 
     Args:
         source: A folder, an archive, an array, or `"apples"`; see `open_source`. An opened source is used as it is.
-        image_size: Side of the prepared images in pixels, a power of two from 16 to 256.
+        image_size: Side of the prepared images in pixels, a power of two from 16 to 512.
         cache: The folder to keep prepared pictures in. The default is the environment variable `PIPPIN_CACHE`, or
             else the user's cache folder.
         progress: Called as `progress(done, total)` after each picture that is prepared. It is not called if an
