@@ -38,7 +38,9 @@ class ChangedPictures(StrEnum):
 
 ImageSize = Annotated[
     int | None,
-    typer.Option(help="Side of the images in pixels: 16, 32, 64, 128, 256 or 512. Default: 64, or less for small pictures."),
+    typer.Option(
+        help="Side of the images in pixels: 16, 32, 64, 128, 256 or 512. Default: 64, or less for small pictures."
+    ),
 ]
 PresetName = Annotated[Preset, typer.Option("--preset", help="Networks and training recipe.")]
 Batches = Annotated[int | None, typer.Option(help="Number of batches to train. Default: 5,000.")]

@@ -26,7 +26,7 @@ def cuda_graph(function: Callable[[], Tensors], warm_up: Callable[[], Any]) -> t
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     graph = torch.cuda.CUDAGraph()
-    with _tensor_cores():
+    with _fast_kernels():
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP_CALLS):
                 warm_up()
@@ -37,12 +37,13 @@ def cuda_graph(function: Callable[[], Tensors], warm_up: Callable[[], Any]) -> t
 
 
 @contextmanager
-def _tensor_cores() -> Iterator[None]:
-    """Compute products of matrices in TF32 in the block, as PyTorch's convolutions and all of JAX's products are."""
+def _fast_kernels() -> Iterator[None]:
+    """Let cuDNN time its algorithms in the block, and compute products of matrices in TF32, as JAX does by default."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True):
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
 
