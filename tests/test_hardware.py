@@ -5,7 +5,7 @@ import pytest
 from pippin import networks
 from pippin.errors import SettingsError
 from pippin.networks.standard import stage_filters
-from pippin.session.hardware import Hardware, adapted, default_side, find_hardware
+from pippin.session.hardware import Hardware, adapted, default_side, engine_advice, find_hardware
 from pippin.settings import Settings, choose
 
 CPU, GPU, EIGHT = Hardware("CPU"), Hardware("GPU", 1, True), Hardware("8 GPU", 8, True)
@@ -85,3 +85,8 @@ def test_a_width_out_of_range_is_refused(wrong):
 def test_the_classic_preset_has_one_width():
     with pytest.raises(SettingsError, match="width"):
         choose("classic", 64, width=2.0)
+
+
+def test_another_engine_is_advised_where_tensorflow_has_a_gpu():
+    assert "KERAS_BACKEND=jax" in (engine_advice("tensorflow", GPU) or "")
+    assert engine_advice("tensorflow", CPU) is engine_advice("jax", GPU) is engine_advice("torch", GPU) is None

@@ -63,6 +63,8 @@ class ConsoleReporter(Reporter):
 
     def on_train_begin(self, run: "Run", rule: str, resumed: bool) -> None:
         """Print what is trained and for how long."""
+        from pippin.session.hardware import engine_advice, find_hardware
+
         self.run, self.compiled_before = run, run.compile_seconds
         settings, batch = run.settings, f"{run.settings.batch_size} images"
         if settings.batches:
@@ -76,6 +78,8 @@ class ConsoleReporter(Reporter):
             self.print_line(f"Training for {goal} {engine}")
             if "start" in run.about:
                 self.print_line(run.about["start"])
+        if advice := engine_advice(run.about["engine"], find_hardware()):
+            self.print_line(advice)
         if run.about["held_out"]:
             self.print_line(f"{run.about['held_out']:,} of the pictures are held out for validation")
         if settings.rule == "auto" and rule == "alternating":

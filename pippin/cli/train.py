@@ -195,6 +195,7 @@ def _expectations(made: "Plan") -> Iterator[str]:
     from pippin import engines
     from pippin.engines.compile_time import compile_time
     from pippin.session import memory
+    from pippin.session.hardware import engine_advice, find_hardware
 
     engine, settings = engines.current(), made.settings
     training_set, held_out = made.dataset.split(settings.held_out)
@@ -208,6 +209,8 @@ def _expectations(made: "Plan") -> Iterator[str]:
     speed = made.measure_speed()
     compiled = compile_time.seconds - compiled
     yield f"Speed:  about {speed:.0f} images/s with {engine.name} on {engine.device()}, measured over a few batches"
+    if advice := engine_advice(engine.name, find_hardware()):
+        yield f"        {advice}"
     if settings.minutes is not None:
         batches = round(60 * settings.minutes * speed / settings.batch_size)
         passes = batches * settings.batch_size / len(training_set)

@@ -53,6 +53,21 @@ def find_hardware() -> Hardware:
     return Hardware(device, execution.devices, not device.endswith("CPU"))
 
 
+def engine_advice(engine: str, hardware: Hardware) -> str | None:
+    """Return what to do if another engine would use an accelerator better; None if there is nothing to do.
+
+    Args:
+        engine: A name in `pippin.engines.ENGINES`.
+        hardware: See `find_hardware`.
+    """
+    if engine != "tensorflow" or not hardware.accelerated:
+        return None
+    return (
+        f"TensorFlow starts every small kernel on {hardware.device} by itself; JAX is faster: "
+        "pip install 'jax[cuda13]', then set KERAS_BACKEND=jax"
+    )
+
+
 def default_side(hardware: Hardware, typical: int | None) -> tuple[int, str] | None:
     """Return the image side for an accelerator and the reason; None: the usual one.
 
