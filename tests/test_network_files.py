@@ -352,3 +352,17 @@ LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults":
 def test_the_safe_mode_of_keras_refuses_code(layer, message):
     with pytest.raises((ValueError, TypeError), match=message):
         keras.models.model_from_json(json.dumps(with_layer(layer)))
+
+
+@pytest.mark.parametrize("make", [many_layers, functional, tiny.generator, tiny.discriminator])
+def test_weights_that_are_loaded_afterwards_need_not_be_drawn(make, tmp_path):
+    model = make()
+    write_network(tmp_path / "generator.json", model)
+    opened = read_network(tmp_path / "generator.json", drawn=False)
+    assert not any(np.any(weight) for weight in opened.get_weights() if weight.dtype.kind == "f")
+    assert [weight.dtype for weight in opened.get_weights()] == [weight.dtype for weight in model.get_weights()]
+    opened.set_weights(model.get_weights())
+    images = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype("float32")
+    results = [keras.ops.convert_to_numpy(network(images, training=False)) for network in (model, opened)]
+    np.testing.assert_array_equal(*results)
+    assert stored(opened)["config"] == stored(model)["config"]

@@ -216,18 +216,19 @@ class Folder(StateFiles):
 
     # -- networks and training state -----------------------------------------------------------------------------------
 
-    def build_network(self, name: str) -> keras.Model:
+    def build_network(self, name: str, drawn: bool = True) -> keras.Model:
         """Build one of the run's networks with new weights.
 
         Args:
             name: "generator" or "discriminator".
+            drawn: whether its initialisers draw the weights; otherwise they are 0, for a caller that loads them.
 
         Raises:
             RunError: its file is damaged.
         """
-        return self._build(name, no_check)
+        return self._build(name, no_check, drawn)
 
-    def _build(self, name: str, check: Callable[[keras.Model], None]) -> keras.Model:
+    def _build(self, name: str, check: Callable[[keras.Model], None], drawn: bool) -> keras.Model:
         """Build a network; `check` is called with it before its weights exist."""
 
         def check_all(model: keras.Model) -> None:
@@ -235,7 +236,8 @@ class Folder(StateFiles):
                 self._check_generator(model)
             check(model)
 
-        return read_network(self.path / f"{name}.json", check_all, self.about.get("networks", {}).get(f"{name}.json"))
+        checksum = self.about.get("networks", {}).get(f"{name}.json")
+        return read_network(self.path / f"{name}.json", check_all, checksum, drawn)
 
     def _check_generator(self, model: keras.Model) -> None:
         """Raise a `RunError` unless a generator has the shapes that the settings say."""
@@ -257,7 +259,7 @@ class Folder(StateFiles):
         Raises:
             RunError: there is no checkpoint, or a file is damaged.
         """
-        model = self._build(name.removeprefix("ema_"), lambda model: self.check_weights(name, model))
+        model = self._build(name.removeprefix("ema_"), lambda model: self.check_weights(name, model), drawn=False)
         self.load_weights(name, model)
         return model
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.backend.common import global_state
 
 from pippin.errors import NetworkError, RunError
@@ -50,8 +51,10 @@ def file_checksum(path: Path) -> str:
 
 
 @default_keras_config()
-def read_network(path: Path, check: Callable[[keras.Model], None] = no_check, sha256: str | None = None) -> keras.Model:
-    """Build a model with new weights from the architecture in a file.
+def read_network(
+    path: Path, check: Callable[[keras.Model], None] = no_check, sha256: str | None = None, drawn: bool = True
+) -> keras.Model:
+    """Build a model from the architecture in a file.
 
     The file may come from anyone: what it names is checked before Keras reads it (see
     `pippin.runs.network_check.checked_network`), and the sizes of its weights and feature maps before any memory is
@@ -61,6 +64,8 @@ def read_network(path: Path, check: Callable[[keras.Model], None] = no_check, sh
         path: the file.
         check: called with the model before its weights exist; it may read their shapes and raise an error.
         sha256: the checksum that the file must have; None: older runs do not store it.
+        drawn: whether its initialisers draw the weights. Otherwise weights are 0, for a caller that loads them: on JAX
+            the draws of a generator take seconds, because each shape is compiled.
 
     Raises:
         RunError: the file is missing, damaged or refused.
@@ -72,7 +77,7 @@ def read_network(path: Path, check: Callable[[keras.Model], None] = no_check, sh
         if sha256 not in (None, hashlib.sha256(contents).hexdigest()):
             raise ValueError("its checksum differs from the one in settings.json")
         with preserved_random_state():  # Keras seeds initialisers from the user's global random generators
-            return _build(parse(contents), check)
+            return _build(parse(contents), check, drawn)
     except ValueError as problem:
         raise RunError(_refused(path.name, problem, path)) from None
 
@@ -83,7 +88,7 @@ def check_rebuildable(models: Iterable[keras.Model]) -> None:
     for model in models:
         try:
             with preserved_random_state():
-                _build(json.loads(model.to_json()))
+                _build(json.loads(model.to_json()), drawn=False)
         except Exception as problem:
             message = (
                 f"The {model.name} cannot be rebuilt from its configuration; use Keras' own layers, or name your "
@@ -92,10 +97,10 @@ def check_rebuildable(models: Iterable[keras.Model]) -> None:
             raise NetworkError(" ".join(message.split())) from None
 
 
-def _build(value: Any, check: Callable[[keras.Model], None] = no_check) -> keras.Model:
+def _build(value: Any, check: Callable[[keras.Model], None] = no_check, drawn: bool = True) -> keras.Model:
     """Return the model that the JSON describes; raise a `ValueError` if it is refused or Keras cannot build it."""
     checked = checked_network(value)
-    with _deferred_variables():
+    with _deferred_variables(drawn):
         try:
             model = keras.models.model_from_json(json.dumps(checked))
         except Exception as problem:  # Keras and the engines raise errors of many classes for odd values
@@ -106,12 +111,17 @@ def _build(value: Any, check: Callable[[keras.Model], None] = no_check) -> keras
 
 
 @contextmanager
-def _deferred_variables() -> Iterator[None]:
-    """Give the variables that are created in the block values, and memory, only when it ends without an error."""
+def _deferred_variables(drawn: bool) -> Iterator[None]:
+    """Give the variables that are created in the block values, and memory, only when it ends without an error.
+
+    If not `drawn`, weights are 0. The state of layers that draw random numbers is initialised in either case.
+    """
     try:
         with keras.StatelessScope(initialize_variables=False):
             yield
         for variable in global_state.get_global_attribute(_UNINITIALISED, []):
+            if not drawn and isinstance(variable._initializer, keras.initializers.Initializer):
+                variable._initializer = np.zeros
             variable._deferred_initialize()
     finally:
         global_state.set_global_attribute(_UNINITIALISED, [])

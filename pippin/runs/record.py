@@ -139,10 +139,10 @@ class RunRecord:
             SettingsError: there is no such format or theme.
             RunError: a network's file is damaged.
         """
-        column = [self.folder.build_network("discriminator")]
+        column = [self.folder.build_network("discriminator", drawn=False)]
         if len(column[0].inputs) - bool(self.labels) > 1:  # its inputs are the projector's feature maps
             column.insert(0, projector.build(self.settings.image_size, self.channels))
-        return diagram.draw([[self.folder.build_network("generator")], column], format, theme)
+        return diagram.draw([[self.folder.build_network("generator", drawn=False)], column], format, theme)
 
     def _repr_png_(self) -> bytes | None:
         """Return the latest generated images for a notebook; None before the first checkpoint."""

@@ -67,7 +67,7 @@ class CallbackReporter(Reporter):
 
     def on_train_begin(self, run: Run, rule: str, resumed: bool) -> None:
         """Give the callbacks the model, and call their `on_train_begin`."""
-        self.model = run.folder.build_network("generator")
+        self.model = run.folder.build_network("generator", drawn=False)
         self.model.stop_training = False
         self.epoch, self.first_batch = len(run.log()), run.batches
         self._update_kid(run)

@@ -166,9 +166,9 @@ def _resumed_networks(run: Run, new: Plan) -> Networks:
     count only if the run has no checkpoint yet. If the user's own networks do not fit, they are returned, and loading
     the checkpoint reports the error.
     """
-    stored = Networks(
-        run.folder.build_network("generator"), run.folder.build_network("discriminator"), new.networks.projector
-    )
+    drawn = not run.folder.has_checkpoint
+    generator, discriminator = (run.folder.build_network(name, drawn) for name in ("generator", "discriminator"))
+    stored = Networks(generator, discriminator, new.networks.projector)
     pairs = list(zip(stored[:2], new.networks[:2], strict=True))
     fitting = [
         [weight.shape for weight in old.weights] == [weight.shape for weight in fresh.weights] for old, fresh in pairs
