@@ -1,6 +1,8 @@
 """The site of the documentation: it builds strictly, refers to no other host, and what is generated is up to date."""
 
+import functools
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -133,6 +135,42 @@ def test_every_figure_is_on_a_page_and_has_a_text():
     pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
     for file in PICTURES:
         assert re.search(rf"!\[[^\]]{{10,}}\]\([^)]*{re.escape(file.name)}\)", pages), file.name
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "figures")
+    return load(DOCS / "figures" / "trained.py")
+
+
+def test_every_figure_of_the_lessons_and_of_the_first_page_is_made_by_a_script(trained):
+    scripts = [load(file) for file in (DOCS / "figures").glob("*.py")]
+    made = {name for script in scripts for name in script.FIGURES}
+    assert {file.stem for file in PICTURES} <= made
+    for page in [ROOT / "README.md", *DOCS.glob("index*.md"), *(DOCS / "how-it-works").glob("*.md")]:
+        for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / path).resolve() in PICTURES, f"{page.name}: {path}"
+
+
+def test_the_script_of_trainings_makes_a_figure_and_resumes(trained, monkeypatch, tmp_path, capsys):
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3), dtype=np.uint8))
+    monkeypatch.setattr(trained, "SIDE", 16)
+    monkeypatch.setattr(trained, "scores", lambda run, seconds: {"batches": run.batches, "seconds": seconds})
+    monkeypatch.setitem(trained.FIGURES, "article", functools.partial(trained.article, batches={"classic": 3}))
+    words = ["article", "--source", tmp_path / "noise.npy", "--runs", tmp_path / "runs", "--out", tmp_path]
+    monkeypatch.setattr(sys, "argv", ["trained.py", *map(str, words)])
+    trained.main()
+    with Image.open(tmp_path / "article.webp") as picture:
+        rows, gaps = 3, 2
+        assert picture.size == (16 * 16 * trained.SCALE, rows * 16 * trained.SCALE + gaps * 8)
+    measured = json.loads((tmp_path / "trained.json").read_text())["article"]
+    assert measured["classic"]["batches"] == 3
+    assert measured["classic"]["moments"] == [0, 0, 3]
+    assert measured["classic"]["seconds"] > 0
+    first = (tmp_path / "article.webp").read_bytes()
+    trained.main()  # trains nothing more
+    assert (tmp_path / "article.webp").read_bytes() == first
+    assert json.loads((tmp_path / "trained.json").read_text())["article"] == measured
 
 
 # -- the game of two networks ----------------------------------------------------------------------------------------

@@ -153,9 +153,20 @@ def count_spots(moments: tuple[int, ...] = (500, 1000, 2000, 3000)) -> None:
         print(f"γ = {gamma}, discriminator {ratio}×:", *counts, flush=True)
 
 
+def draw_game(path: Path) -> None:
+    """Draw five moments of the game."""
+    draw(path, {"": Game()}, (0, 100, 300, 1000, 3000))
+
+
+def draw_penalties(path: Path) -> None:
+    """Draw the game without a penalty, with a moderate one and with a strong one."""
+    draw(path, {"γ = 0": Game(0), "γ = 0.1": Game(0.1), "γ = 2": Game(2)}, (100, 300, 1000, 2000))
+
+
+FIGURES = {"game": draw_game, "game-gamma": draw_penalties}
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    draw(folder / "game.png", {"": Game()}, (0, 100, 300, 1000, 3000))
-    strengths = {"γ = 0": Game(0), "γ = 0.1": Game(0.1), "γ = 2": Game(2)}
-    draw(folder / "game-gamma.png", strengths, (100, 300, 1000, 2000))
+    for name, draw_figure in FIGURES.items():
+        draw_figure(folder / f"{name}.png")
     count_spots()

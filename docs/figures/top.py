@@ -63,6 +63,8 @@ def duration(passed: float) -> str:
     return f"{passed:.0f} s" if passed < 60 else f"{passed / 60:.0f} min"
 
 
+FIGURES = {"top": top}
+
 if __name__ == "__main__":
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent
     top(pippin.open_run(sys.argv[1])).save(folder / "top.webp", quality=85, method=6)
