@@ -10,6 +10,7 @@ import numpy as np
 from pippin.errors import NetworkError
 from pippin.host.keras_config import default_keras_config
 from pippin.networks import classic, projector, standard
+from pippin.networks.initial_weights import deferred_weights
 from pippin.networks.random_state import temporary_global_seed
 
 BUILDERS: dict[str, Callable[..., tuple[keras.Model, keras.Model]]] = {
@@ -65,8 +66,8 @@ def build(
         preset: A name in `BUILDERS`.
         image_size: Side of the images in pixels, a power of two from 16 to 512.
         latent_dim: Length of the latent vectors.
-        seed: Seed of the initial weights, from 0; only its lowest 32 bits count. Global random generators are neither
-            read nor changed.
+        seed: Seed of the initial weights, from 0; only its lowest 32 bits count. The same seed gives the same weights
+            on every engine. Global random generators are neither read nor changed.
         features: "efficientnet-lite0": the standard discriminator takes that network's feature maps; "none": it takes
             images.
         channels: Channels of the images: 1, 3 or 4.
@@ -87,7 +88,8 @@ def build(
     options: dict[str, Any] = {}
     if preset == "standard":
         options = {"projector": feature_network, "labels": labels, "width": width}
-    generator, discriminator = BUILDERS[preset](image_size, latent_dim, channels, seed=seed % 2**32, **options)
+    with deferred_weights():
+        generator, discriminator = BUILDERS[preset](image_size, latent_dim, channels, seed=seed % 2**32, **options)
     return Networks(generator, discriminator, feature_network)
 
 

@@ -3,20 +3,18 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from keras.src.backend.common import global_state
 
 from pippin.errors import NetworkError, RunError
 from pippin.host.files import write_text
 from pippin.host.keras_config import default_keras_config
 from pippin.host.own_files import read_own
-from pippin.networks import graph
+from pippin.networks import graph, initial_weights
+from pippin.networks.initial_weights import deferred_weights
 from pippin.networks.random_state import preserved_random_state
 from pippin.runs.documents import parse
 from pippin.runs.network_check import checked_network
@@ -100,7 +98,7 @@ def check_rebuildable(models: Iterable[keras.Model]) -> None:
 def _build(value: Any, check: Callable[[keras.Model], None] = no_check, drawn: bool = True) -> keras.Model:
     """Return the model that the JSON describes; raise a `ValueError` if it is refused or Keras cannot build it."""
     checked = checked_network(value)
-    with _deferred_variables(drawn):
+    with deferred_weights(initial_weights.drawn if drawn else initial_weights.zeros):
         try:
             model = keras.models.model_from_json(json.dumps(checked))
         except Exception as problem:  # Keras and the engines raise errors of many classes for odd values
@@ -108,27 +106,6 @@ def _build(value: Any, check: Callable[[keras.Model], None] = no_check, drawn: b
         _check_sizes(model)
         check(model)
     return model
-
-
-@contextmanager
-def _deferred_variables(drawn: bool) -> Iterator[None]:
-    """Give the variables that are created in the block values, and memory, only when it ends without an error.
-
-    If not `drawn`, weights are 0. The state of layers that draw random numbers is initialised in either case.
-    """
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-        for variable in global_state.get_global_attribute(_UNINITIALISED, []):
-            if not drawn and isinstance(variable._initializer, keras.initializers.Initializer):
-                variable._initializer = np.zeros
-            variable._deferred_initialize()
-    finally:
-        global_state.set_global_attribute(_UNINITIALISED, [])
-
-
-_UNINITIALISED = "uninitialized_variables"
-"""Key under which Keras keeps the variables that were created in a `StatelessScope`."""
 
 
 def _check_sizes(model: keras.Model) -> None:
