@@ -99,8 +99,6 @@ def test_directions_are_sorted_by_how_much_they_change_images(found):
 def test_noise_maps_are_no_early_features():
     generator = networks.build("standard", 16, 160, features="efficientnet-lite0").generator
     assert _early_features(generator) is generator.get_layer("norm4a").input
-    noise = np.linalg.norm(find_directions(generator).vectors[:, 80:], axis=1)
-    assert noise.max() < 0.9
 
 
 def test_an_edit_moves_latents_along_its_direction(found):
