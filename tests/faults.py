@@ -1,18 +1,22 @@
-"""Faults in the writes to a folder: a full disk, an input or output error, a short write, or the end of the process.
+"""Faults in the writes to a folder: a full disk, an input or output error, a short write, a crash, a power failure.
 
 `Faults` replaces the functions of Python by which files are written, and counts their calls. The call of a chosen
 number fails. A crash is simulated: from that call on, nothing changes the folder any more, whatever the code does to
-clean up.
+clean up. A power failure is a crash after which each file has lost what was written since it was flushed to the disk.
 """
 
 import builtins
 import errno
 import io
 import os
+import stat
+from pathlib import Path
 
 import pytest
 
-KINDS = "full disk", "input/output error", "short write", "crash"
+KINDS = "full disk", "input/output error", "short write", "crash", "power failure"
+ENDS = "crash", "power failure"
+"""The kinds that end the process."""
 
 
 class Crash(BaseException):
@@ -30,17 +34,22 @@ class Faults:
 
     Attributes:
         calls: the names of the calls so far.
+        unflushed: inode of a file → its size when it was flushed to the disk last, if it was written since.
+        unflushed_folders: inodes of folders in which files were renamed since they were flushed.
     """
 
     def __init__(self, folder, at=None, kind="full disk", lasting=False):
         self.folder, self.at, self.kind, self.lasting = os.path.abspath(folder), at, kind, lasting
         self.calls, self.descriptors, self.dead = [], set(), False
+        self.unflushed, self.unflushed_folders = {}, set()
 
     def __enter__(self):
         self.patch = pytest.MonkeyPatch()
-        for name in ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "truncate", "chmod", "utime"):
+        for name in ("unlink", "remove", "mkdir", "rmdir", "truncate", "chmod", "utime"):
             self.patch.setattr(os, name, self._faulty(name, getattr(os, name)))
-        self.patch.setattr(os, "fsync", self._faulty("fsync", os.fsync))
+        for name in ("replace", "rename"):
+            self.patch.setattr(os, name, self._rename(self._faulty(name, getattr(os, name))))
+        self.patch.setattr(os, "fsync", self._fsync(self._faulty("fsync", os.fsync)))
         self.patch.setattr(os, "open", self._open_descriptor(os.open))
         opened = self._open_file(io.open)
         self.patch.setattr(io, "open", opened)
@@ -67,11 +76,41 @@ class Faults:
         self.calls.append(name)
         if self.at is None or number < self.at or (number > self.at and not self.lasting):
             return True
-        if self.kind == "crash":
+        if self.kind in ENDS:
             self.dead = True
+            if self.kind == "power failure":
+                self._lose_what_is_not_flushed()
             raise Crash
         number = errno.EIO if self.kind == "input/output error" else errno.ENOSPC
         raise OSError(number, os.strerror(number))
+
+    def _lose_what_is_not_flushed(self):
+        for path in Path(self.folder).rglob("*"):
+            size = self.unflushed.get(path.stat().st_ino)
+            if size is not None and path.is_file():
+                descriptor = os.open(path, os.O_RDWR)
+                os.ftruncate(descriptor, size)
+                os.close(descriptor)
+
+    def _rename(self, function):
+        def call(path, target):
+            function(path, target)
+            if not self.dead and self.concerns(target):
+                self.unflushed_folders.add(os.stat(os.path.dirname(target)).st_ino)
+
+        return call
+
+    def _fsync(self, function):
+        def call(descriptor):
+            function(descriptor)
+            if not self.dead:
+                status = os.fstat(descriptor)
+                if stat.S_ISDIR(status.st_mode):
+                    self.unflushed_folders.discard(status.st_ino)
+                else:
+                    self.unflushed.pop(status.st_ino, None)
+
+        return call
 
     def _faulty(self, name, function):
         def call(path, *args, **kwargs):
@@ -116,11 +155,17 @@ class FaultyFile(io.FileIO):
     def __init__(self, faults, *args):
         self.faults = faults
         super().__init__(*args)
+        if self.tell() == 0 == os.fstat(self.fileno()).st_size:
+            faults.unflushed.pop(os.fstat(self.fileno()).st_ino, None)  # a new file may get the inode of a removed one
 
     def write(self, data):
         """Write; half of it in the call that fails with a short write or a crash."""
+        status = os.fstat(self.fileno())
         try:
-            return super().write(data) if self.faults.reached("write") else len(data)
+            if not self.faults.reached("write"):
+                return len(data)
+            self.faults.unflushed.setdefault(status.st_ino, status.st_size)
+            return super().write(data)
         except (OSError, Crash):
             if self.faults.kind in ("short write", "crash"):
                 super().write(bytes(data)[: len(data) // 2])

@@ -93,10 +93,10 @@ def test_a_kill_after_the_checkpoint_and_before_the_settings_changes_nothing(tmp
 
 def test_a_run_that_stopped_without_progress_gets_its_patience_again(tmp_path):
     run = tiny.train(tmp_path / "run", batches=2)
-    state, seconds, _ = run.folder.load_checkpoint(tiny_state(run))
+    state, seconds, *_ = run.folder.load_checkpoint(tiny_state(run))
     run.folder.save_checkpoint(state, seconds, Health(since_best=20, rate=0.5), finished=True)
     run.folder.reopen()
-    _, _, health = run.folder.load_checkpoint(state)
+    health = run.folder.load_checkpoint(state).health
     assert (health.since_best, health.rate) == (0, 0.5)
 
 

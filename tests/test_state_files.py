@@ -63,7 +63,7 @@ def files(tmp_path):
 
 
 def loaded_batches(files):
-    state, seconds, _ = files.load_checkpoint(state_at(0))
+    state, seconds, *_ = files.load_checkpoint(state_at(0))
     assert seconds == 1.5 * state["steps"]
     assert (state["ema_generator"]["weights"][0] == state["steps"]).all()
     return int(state["steps"])

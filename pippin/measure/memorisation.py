@@ -38,7 +38,7 @@ class Memorisation:
     @property
     def very_near(self) -> np.ndarray:
         """Which generated images are nearer to a training image than all but 5% of the real ones are: bool (N,)."""
-        return self.distances < np.quantile(self.real_distances, NEAR_QUANTILE)
+        return are_very_near(self.distances, self.real_distances)
 
     @property
     def very_near_share(self) -> float:
@@ -89,11 +89,26 @@ def memorisation(generated: np.ndarray, training: np.ndarray, held_out: np.ndarr
     require(2, "The memorisation test", training=training)
     generated, training, held_out = (unit_length(features) for features in (generated, training, held_out))
     between = 1 - generated @ training.T
-    if len(held_out):
-        real = (1 - held_out @ training.T).min(axis=1)
-    else:
-        others = 1 - training @ training.T
-        np.fill_diagonal(others, np.inf)
-        real = others.min(axis=1)
+    real = (1 - held_out @ training.T).min(axis=1) if len(held_out) else distances_to_others(training, len(training))
     nearest = between.argmin(axis=1)
     return Memorisation(nearest, between.min(axis=1), real, bool(len(held_out)))
+
+
+def distances_to_others(features: np.ndarray, count: int) -> np.ndarray:
+    """Return the cosine distances of the first `count` images to their nearest other ones.
+
+    Args:
+        features: features of length 1, (N, D).
+        count: number of images, at most N.
+
+    Returns:
+        Float (count,).
+    """
+    between = 1 - features[:count] @ features.T
+    np.fill_diagonal(between, np.inf)
+    return between.min(axis=1)
+
+
+def are_very_near(distances: np.ndarray, real_distances: np.ndarray) -> np.ndarray:
+    """Return which distances to the training set are smaller than all but 5% of those of real images: bool (N,)."""
+    return distances < np.quantile(real_distances, NEAR_QUANTILE)

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -36,6 +36,22 @@ CHECKPOINT, PREVIOUS, BEST = "checkpoint.safetensors", "checkpoint-previous.safe
 ANCHORS = "anchors.npz"
 
 T = TypeVar("T")
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint holds, in the order of the arguments of `pippin.training.trainer.Trainer.load`.
+
+    Attributes:
+        state: the training state, NumPy arrays.
+        seconds: duration of the training until then in seconds, without compiling.
+        health: the state of the health checks.
+        compile_seconds: time spent on compiling until then in seconds; 0 for runs that counted it as training.
+    """
+
+    state: State
+    seconds: float
+    health: Health
+    compile_seconds: float
 
 
 class StateFiles:
@@ -114,8 +130,8 @@ class StateFiles:
         with run_errors(self.path):
             save_state(self._checkpoint, state, metadata, self._previous)
 
-    def load_checkpoint(self, like: State) -> tuple[State, float, Health]:
-        """Return the training state, the duration of the training in seconds, and the state of the health checks.
+    def load_checkpoint(self, like: State) -> "Checkpoint":
+        """Return the last checkpoint.
 
         Args:
             like: a state of the same networks.
@@ -124,10 +140,10 @@ class StateFiles:
             RunError: there is no usable checkpoint, or it belongs to other networks.
         """
 
-        def load(path: Path) -> tuple[State, float, Health]:
-            metadata = read_metadata(path)
-            health = _read_health(metadata, path)
-            return load_state(path, like), float(metadata.get("seconds", 0.0)), health
+        def load(path: Path) -> Checkpoint:
+            state, metadata = load_state(path, like)
+            seconds, compile_seconds = (float(metadata.get(name, 0.0)) for name in ("seconds", "compile_seconds"))
+            return Checkpoint(state, seconds, _read_health(metadata, path), compile_seconds)
 
         return self._first_usable(load, self._checkpoints)
 
@@ -197,7 +213,7 @@ class StateFiles:
             RunError: it belongs to other networks.
         """
         try:
-            return load_state(self._best, like)
+            return load_state(self._best, like)[0]
         except UnusableStateError:
             return None
 

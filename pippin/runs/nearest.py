@@ -1,6 +1,8 @@
 """The training images that are nearest to a generated image, by the features that memorisation is tested with."""
 
+import hashlib
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,7 @@ from pippin.errors import SourceError
 from pippin.host.files import atomic_path, run_errors
 from pippin.host.own_files import read_own
 from pippin.host.text import printable
-from pippin.measure.memorisation import NEAR_QUANTILE
+from pippin.measure.memorisation import are_very_near, distances_to_others
 from pippin.measure.scores import unit_length
 from pippin.pictures import Dataset, prepare
 from pippin.runs.run import Run
@@ -25,7 +27,7 @@ MAX_NEAREST = 64
 """Largest number of nearest training images that are returned: a sheet of them can still be looked at."""
 
 MAX_REFERENCES = 512
-"""Number of training images whose distances to each other tell what is very near."""
+"""Number of training images whose distances to their nearest other ones tell what is very near."""
 
 FEATURE_BLOCK = 64
 """Images whose features are computed between two reports of the progress."""
@@ -102,14 +104,13 @@ def nearest_training_images(
     distances = 1 - (unit_length(measure.extract(image)) @ features.T)[0]
     closest = np.argsort(distances, kind="stable")[:n]
     owners = {row: entry.path for entry in dataset.audit.entries for row in entry.rows}
-    between = 1 - features[:MAX_REFERENCES] @ features[:MAX_REFERENCES].T
-    np.fill_diagonal(between, np.inf)
+    references = distances_to_others(features, min(len(features), MAX_REFERENCES))
     return NearestImages(
         image[0],
         np.asarray(dataset.images[rows[closest]]),
         distances[closest].astype(np.float64),
         tuple(printable(owners.get(int(row), "")) for row in rows[closest]),
-        bool(distances[closest[0]] < np.quantile(between.min(axis=1), NEAR_QUANTILE)),
+        bool(are_very_near(distances[closest], references)[0]),
     )
 
 
@@ -125,21 +126,24 @@ def _training_pictures(run: Run) -> Dataset:
 
 
 def _training_features(run: Run, images: np.ndarray, progress: Progress) -> np.ndarray:
-    """Return the features of the training images with length 1, float32 (N, D), computed once for a run."""
+    """Return the features of the training images with length 1, float32 (N, D), computed once for a run.
+
+    The file is a NumPy array and, after it, its SHA-256. If it is damaged, it is computed again.
+    """
     file = run.path / f"features-{str(run.about['fingerprint'])[:16]}-{len(images)}.npy"
     contents = read_own(file, MAX_FEATURE_BYTES)
-    if contents is not None:
-        try:
+    if contents is not None and hashlib.sha256(contents[:-32]).digest() == contents[-32:]:
+        with suppress(ValueError, EOFError, OSError):
             known = np.load(io.BytesIO(contents), allow_pickle=False)
             if known.ndim == 2 and len(known) == len(images) and known.dtype == np.float32:
                 return known
-        except (ValueError, EOFError, OSError):
-            pass
     parts = []
     for start in range(0, len(images), FEATURE_BLOCK):
         parts.append(measure.extract(images[start : start + FEATURE_BLOCK]))
         progress(min(start + FEATURE_BLOCK, len(images)), len(images))
     features = unit_length(np.concatenate(parts)).astype(np.float32)
+    array = io.BytesIO()
+    np.save(array, features)
     with run_errors(run.path), atomic_path(file) as part:
-        np.save(part, features)
+        part.write_bytes(array.getvalue() + hashlib.sha256(array.getvalue()).digest())
     return features

@@ -91,15 +91,15 @@ def read_metadata(path: Path) -> dict[str, Any]:
         return file.metadata
 
 
-def load_state(path: Path, like: State) -> State:
-    """Read a training state.
+def load_state(path: Path, like: State) -> tuple[State, dict[str, Any]]:
+    """Read a training state and the metadata that `save_state` stored.
 
     Args:
         path: the file.
         like: a state of the same networks, with the structure, shapes and dtypes that the file must have.
 
     Returns:
-        The state, NumPy arrays.
+        `(state, metadata)`. The state has NumPy arrays.
 
     Raises:
         UnusableStateError: the file is missing or damaged.
@@ -110,7 +110,7 @@ def load_state(path: Path, like: State) -> State:
         arrays = file.read_all({name: array.shape for name, array in expected.items()}, file.names)
     if any(arrays[name].dtype != array.dtype for name, array in expected.items()):
         raise RunError(_other_networks(path))
-    return keras.tree.pack_sequence_as(like, [arrays[name] for name in expected])
+    return keras.tree.pack_sequence_as(like, [arrays[name] for name in expected]), file.metadata
 
 
 def load_weights(path: Path, network: str, model: keras.Model) -> None:

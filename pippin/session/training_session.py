@@ -106,7 +106,7 @@ class TrainingSession:
         folder.save_audit(plan.dataset.audit)
         trainer = Trainer(engines.current(), settings, networks, training_set, folder.load_anchors())
         if folder.has_checkpoint:
-            trainer.load(*folder.load_checkpoint(trainer.state_on_host()), folder.compile_seconds)
+            trainer.load(*folder.load_checkpoint(trainer.state_on_host()))
             if trainer.health.best_kid is not None and folder.best is None:
                 trainer.health.forget_best()
         if has_new_pictures:
@@ -248,8 +248,7 @@ class TrainingSession:
             if has_finite_averages:
                 self._save_checkpoint()
             raise
-        state, _, _ = self.run.folder.load_checkpoint(trainer.state_on_host())
-        trainer.restore(state)
+        trainer.restore(self.run.folder.load_checkpoint(trainer.state_on_host()).state)
         return [finding]
 
     def _make_checkup(self, earlier: list[Finding], events: EventLog) -> list[Finding]:
