@@ -266,6 +266,11 @@ def test_nearest_lists_training_pictures_by_their_distance(place, call):
     assert last == "Pictures: nearest.png"
     found = nearest_training_images(pippin.open_run("run"), pippin.open_run("run").latents([3])[0], 2)
     assert near == [f"{d:.3f}  {path}" for d, path in zip(found.distances, found.paths, strict=True)]
+    (features,) = (place / "run").glob("features-*.npy")
+    stored = features.read_bytes()
+    features.write_bytes(stored[:200] + bytes([stored[200] ^ 1]) + stored[201:])
+    assert call("nearest", "run", "--seed", "3", "-n", "2")[1] == out
+    assert features.read_bytes() == stored
     assert call("sample", "run", "--seeds", "3", "--no-labels", "-o", "one.png")[0] == 0
     assert call("nearest", "run", "--from", "one.png", "-n", "2")[1] == out
     assert call("sample", "run", "-n", "4", "-o", "four.png")[0] == 0
