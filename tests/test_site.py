@@ -1,6 +1,5 @@
 """The site of the documentation: it builds strictly, refers to no other host, and what is generated is up to date."""
 
-import functools
 import importlib.util
 import json
 import re
@@ -156,21 +155,21 @@ def test_the_script_of_trainings_makes_a_figure_and_resumes(trained, monkeypatch
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3), dtype=np.uint8))
     monkeypatch.setattr(trained, "SIDE", 16)
     monkeypatch.setattr(trained, "scores", lambda run, seconds: {"batches": run.batches, "seconds": seconds})
-    monkeypatch.setitem(trained.FIGURES, "article", functools.partial(trained.article, batches={"classic": 3}))
-    words = ["article", "--source", tmp_path / "noise.npy", "--runs", tmp_path / "runs", "--out", tmp_path]
+    monkeypatch.setitem(trained.ARTICLE_BATCHES, "classic", 3)
+    words = ["article-classic", "--source", tmp_path / "noise.npy", "--runs", tmp_path / "runs", "--out", tmp_path]
     monkeypatch.setattr(sys, "argv", ["trained.py", *map(str, words)])
     trained.main()
-    with Image.open(tmp_path / "article.webp") as picture:
-        rows, gaps = 3, 2
+    with Image.open(tmp_path / "article-classic.webp") as picture:
+        rows, gaps = 2, 1
         assert picture.size == (16 * 16 * trained.SCALE, rows * 16 * trained.SCALE + gaps * 8)
-    measured = json.loads((tmp_path / "trained.json").read_text())["article"]
-    assert measured["classic"]["batches"] == 3
-    assert measured["classic"]["moments"] == [0, 0, 3]
-    assert measured["classic"]["seconds"] > 0
-    first = (tmp_path / "article.webp").read_bytes()
+    measured = json.loads((tmp_path / "trained.json").read_text())["article-classic"]
+    assert measured["batches"] == 3
+    assert measured["moments"] == [0, 3]
+    assert measured["seconds"] > 0
+    first = (tmp_path / "article-classic.webp").read_bytes()
     trained.main()  # trains nothing more
-    assert (tmp_path / "article.webp").read_bytes() == first
-    assert json.loads((tmp_path / "trained.json").read_text())["article"] == measured
+    assert (tmp_path / "article-classic.webp").read_bytes() == first
+    assert json.loads((tmp_path / "trained.json").read_text())["article-classic"] == measured
 
 
 # -- the game of two networks ----------------------------------------------------------------------------------------
