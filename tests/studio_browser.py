@@ -17,7 +17,7 @@ from PIL import Image
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<img src=x onerror=document.title='opened'>.png"
 PICTURES, SIDE = 30, 48
-PATIENCE = 120_000
+PATIENCE = 300_000
 """Milliseconds to wait for what starts an engine, on a busy machine."""
 
 

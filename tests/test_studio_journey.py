@@ -52,7 +52,7 @@ def test_an_empty_start_leads_to_checked_pictures(tab, server):
 def test_the_plan_shows_time_and_memory_with_reasons_and_starts(tab):
     tab.get_by_role("link", name="Plan the training").click()
     tab.locator("input[name=size][value='16']").click()
-    tab.locator("input[name=quality][value='thorough']").click()  # it is paused long before the end
+    tab.locator("input[name=minutes][value='480']").click()  # it does not end before it is paused, however fast it is
     tab.locator("details.more > summary").click()
     tab.get_by_label("Preset", exact=True).select_option("classic")
     expect(tab.locator(".outcome:not(.old) .facts dd").nth(1)).to_contain_text("B")
@@ -256,7 +256,9 @@ def test_a_stop_is_confirmed_and_saves(tab):
 def test_a_run_of_a_terminal_appears_and_can_be_paused(tab, server):
     tab.goto(server.address + "#/train")
     expect(tab.locator(".run-card")).to_have_count(1)
-    training = server.run("train", "apples", "--preset", "classic", "--image-size", "16", "--run", "runs/by-hand")
+    training = server.run(
+        "train", "apples", "--preset", "classic", "--image-size", "16", "--minutes", "480", "--run", "runs/by-hand"
+    )
     card = tab.locator(".run-card", has_text="by-hand")
     expect(card).to_contain_text("Learning")
     card.click()

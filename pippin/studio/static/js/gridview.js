@@ -47,14 +47,17 @@ export class GridView {
     this.version += 1;
   }
 
-  /** Loads everything again; keeps the place. */
+  /** Loads everything again; keeps the place, the focus, and the cells whose items are the same. */
   async reload() {
     this.version += 1;
     this.items.clear();
     this.loading.clear();
     await this.loadPage(this.firstVisiblePage());
-    this.cells.forEach((cell) => cell.remove());
-    this.cells.clear();
+    for (const [position, cell] of this.cells) {
+      if (position >= this.total) { cell.remove(); this.cells.delete(position); }
+      else if (!this.items.has(position)) { cell.replaceChildren(); cell.drawn = null; }
+      cell.setAttribute("aria-setsize", this.total);
+    }
     this.current = Math.min(this.current, Math.max(0, this.total - 1));
     this.render();
   }
@@ -112,6 +115,9 @@ export class GridView {
   }
 
   fill(cell, item) {
+    const text = JSON.stringify(item);
+    if (cell.drawn === text) return;
+    cell.drawn = text;
     cell.replaceChildren();
     this.draw(cell, item);
   }

@@ -20,7 +20,7 @@ export function pictureSet(place, id) {
   const progress = new Progress(), command = new Command();
   const summary = el("p.soft", { "aria-live": "polite" }), searching = el("p.soft.small", { role: "status", hidden: true }, t("findingOutliers"));
   const leaving = new AbortController();
-  let status = "all", search = "", audit = null, counts = null, set = setOf(id), canLeaveOut = false, result = null, closed = false;
+  let status = "all", search = "", audit = null, counts = null, set = setOf(id), canLeaveOut = false, result = null, closed = false, toggles = 0;
 
   const grid = new GridView({ label: t("picturesLabel"), load, draw, choose: toggle, point: (item) => inspector.show(item), side: 118 });
   const inspector = new PictureInspector(id, (item) => toggle(item), () => canLeaveOut);
@@ -78,13 +78,14 @@ export function pictureSet(place, id) {
 
   async function showAudit(found) {
     if (closed) return;
+    const isNew = audit !== found.audit || JSON.stringify(counts) !== JSON.stringify(found.counts);
     result = found;
     results.hidden = false;
     ({ counts } = result);
     canLeaveOut = set.kind !== "built_in" && result.can_leave_out !== false;
     hint.hidden = !canLeaveOut;
     drawChips();
-    await reload();
+    if (isNew) await reload();
     if (!command.code.textContent) post(`/api/sets/${id}/audit`, { image_size: 64, outliers: true, dry: true }).then((made) => command.set(made.command));
   }
 
@@ -98,7 +99,8 @@ export function pictureSet(place, id) {
   const reload = () => grid.reload().catch(report);
 
   async function load(offset, limit) {
-    const page = await get(query(`/api/sets/${id}/pictures`, { status, search, offset, limit }));
+    const before = toggles, page = await get(query(`/api/sets/${id}/pictures`, { status, search, offset, limit }));
+    if (before !== toggles) return load(offset, limit); // the answer may be older than a click
     audit = page.audit;
     if (JSON.stringify(page.counts) !== JSON.stringify(counts)) { ({ counts } = page); drawChips(); }
     if (!page.total) inspector.show(null);
@@ -122,6 +124,7 @@ export function pictureSet(place, id) {
       inspector.show(changed);
     };
     change(!item.left_out);
+    toggles += 1;
     try {
       const made = await post(`/api/sets/${id}/leave-out`, { audit, pictures: [item.n], left_out: !item.left_out });
       ({ counts } = made);
@@ -132,6 +135,7 @@ export function pictureSet(place, id) {
       report(problem);
       if (problem.code === "stale") reload();
     }
+    toggles += 1;
   }
 
   const off = on("sets", () => { set = setOf(id) ?? set; });
