@@ -55,7 +55,7 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(120)
+        self.process.wait(300)
         self.process.stdout.close()
 
     @property
@@ -117,7 +117,8 @@ class Visit:
 
     def close(self):
         self.context.close()
-        assert (self.elsewhere, self.problems) == ([], [])
+        found = (self.elsewhere, self.problems)
+        assert found == ([], []), found
 
 
 @pytest.fixture(name="visit", scope="module")

@@ -85,7 +85,7 @@ def upload(server):
 
 def raw(client, method="GET", path="/api/runs", body=b"", **headers):
     """Send a request with exactly these headers, and return the status and the body of the answer."""
-    connection = http.client.HTTPConnection(client.address.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(client.address.removeprefix("http://"), timeout=300)
     try:
         connection.putrequest(method, path, skip_host=True)
         sent = {"Host": client.address.removeprefix("http://"), "Content-Length": str(len(body)), **headers}

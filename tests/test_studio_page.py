@@ -11,7 +11,8 @@ import pytest
 
 import pippin.studio
 from pippin.pictures import Preparation
-from pippin.settings import Settings
+from pippin.settings import IMAGE_SIZES, Settings
+from pippin.studio.health import SENTENCES
 
 STATIC = resources.files("pippin.studio") / "static"
 SCRIPTS = [file for file in (STATIC / "js").iterdir() if file.name.endswith(".js")]
@@ -38,6 +39,13 @@ def test_each_text_that_a_script_asks_for_exists():
     asked = {key for file in SCRIPTS for key in re.findall(r'\bt\("(\w+)"', file.read_text(encoding="utf-8"))}
     assert len(asked) > 150
     assert asked <= set(english)
+
+
+def test_each_size_and_each_state_of_a_run_has_a_name():
+    english, _ = words("en")
+    states = ("starting", "training", "stopping", "paused", "stopped", "interrupted", "finished", "failed", "damaged")
+    assert {f"size_{side}" for side in IMAGE_SIZES} | {f"run_{state}" for state in states} <= set(english)
+    assert {f"health_{code}" for code in SENTENCES} <= set(english)
 
 
 def messages():

@@ -34,6 +34,7 @@ async function call(method, path, body, options = {}) {
     throw new Problem(t("noAnswer"), "offline", 0);
   }
   const contents = await response.json().catch(() => null);
+  if (response.ok && contents === null) throw new Problem(t("noAnswer"), "offline", 0); // it ended in the middle of an answer
   if (response.ok) return contents;
   const { code = "internal", message = t("noReason", { n: response.status }) } = contents?.error ?? {};
   if (code === "forbidden" && !options.again && method !== "GET") {

@@ -66,8 +66,8 @@ function show() {
 function markTraining() {
   if (!links.train) return; // the first events may come before the page is drawn
   const active = store.runs.some((run) => ACTIVE.has(run.state));
-  links.train.querySelector(".pulse")?.remove();
-  if (active) links.train.append(el("span.pulse", { role: "img", "aria-label": t("isTraining") }));
+  links.train.querySelector(".dot")?.remove();
+  if (active) links.train.append(el("span.dot", { role: "img", "aria-label": t("isTraining") }));
 }
 
 on("runs", markTraining);

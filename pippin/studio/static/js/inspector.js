@@ -60,7 +60,7 @@ export class PictureInspector {
   async loadDetails(item) {
     const details = await get(`/api/sets/${this.set}/pictures/${item.n}`);
     if (this.item?.n !== item.n) return;
-    if (details.original) this.showOriginal(item, details.original).catch(report);
+    if (details.original) this.showOriginal(item, details.original).catch(() => null); // the thumbnail stays
     if (details.crop_urls.length) {
       fill(this.crops, el("p.soft.small", {}, t("cropsText", { n: details.crop_urls.length })),
         el("div.crop-row", {}, details.crop_urls.map((url, n) => el("img", { src: url, alt: t("crop", { n: n + 1 }) }))));

@@ -32,7 +32,7 @@ export const clearToasts = () => toasts.replaceChildren();
 /** Shows what went wrong; a request that was given up is not a problem. */
 export function report(problem) {
   if (problem.name === "AbortError") return;
-  if (!problem.code) console.error(problem);
+  if (problem.code === undefined) console.error(problem); // neither a refused request nor a picture that cannot be loaded
   toast(problem.message, true);
 }
 

@@ -20,6 +20,7 @@ export function pictureSet(place, id) {
   const progress = new Progress(), command = new Command();
   const summary = el("p.soft", { "aria-live": "polite" }), searching = el("p.soft.small", { role: "status", hidden: true }, t("findingOutliers"));
   const leaving = new AbortController();
+  progress.element.hidden = true;
   let status = "all", search = "", audit = null, counts = null, set = setOf(id), canLeaveOut = false, result = null, closed = false, toggles = 0;
 
   const grid = new GridView({ label: t("picturesLabel"), load, draw, choose: toggle, point: (item) => inspector.show(item), side: 118 });

@@ -25,7 +25,7 @@ export const english = {
   originalPicture: "The original picture", cropsText: "What training sees", crop: "Crop {n}", takeBack: "Take it back", leaveOut: "Leave it out",
 
   planTitle: "How should it learn?", noPictures: "No pictures yet", noPicturesText: "Gather some first. Then Pippin proposes a plan for them.", toGather: "Gather pictures", whichSet: "For which pictures?",
-  size: "Size", size_16: "tiny", size_32: "small", size_64: "good start", size_128: "larger", size_256: "large, slow", quality: "Quality", quality_quick: "A first look", quality_normal: "Good",
+  size: "Size", size_16: "tiny", size_32: "small", size_64: "good start", size_128: "larger", size_256: "large, slow", size_512: "for GPUs", quality: "Quality", quality_quick: "A first look", quality_normal: "Good",
   quality_thorough: "Thorough", quality_quick_hint: "rough pictures", quality_normal_hint: "the usual", quality_thorough_hint: "the best", howLong: "How long", asNeeded: "As needed",
   asNeededHint: "quality decides", proposal: "The proposal", thinking: "Making a plan…", measuringHint: "Measuring the speed of this computer. You need not wait for it.", why: "Why", youChose: "as chosen here",
   proposalText: "It will learn from {n} picture at {side}×{side}.|It will learn from {n} pictures at {side}×{side}.", time: "Time", memory: "Memory", speed: "Speed", batches: "Batches", perSecond: "{n}/s",

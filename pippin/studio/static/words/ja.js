@@ -25,7 +25,7 @@ export const japanese = {
   originalPicture: "元の画像", cropsText: "学習に使う部分", crop: "切り抜き {n}", takeBack: "戻す", leaveOut: "外す",
 
   planTitle: "どのように学びますか？", noPictures: "画像がまだありません", noPicturesText: "まず画像を集めてください。それに合わせた計画を提案します。", toGather: "画像を集める", whichSet: "どの画像で学びますか？",
-  size: "大きさ", size_16: "とても小さい", size_32: "小さい", size_64: "標準", size_128: "大きめ", size_256: "大きい（遅い）", quality: "仕上がり", quality_quick: "試しに", quality_normal: "標準",
+  size: "大きさ", size_16: "とても小さい", size_32: "小さい", size_64: "標準", size_128: "大きめ", size_256: "大きい（遅い）", size_512: "GPU 向け", quality: "仕上がり", quality_quick: "試しに", quality_normal: "標準",
   quality_thorough: "じっくり", quality_quick_hint: "粗い画像", quality_normal_hint: "ふつう", quality_thorough_hint: "最もよい", howLong: "時間", asNeeded: "必要なだけ",
   asNeededHint: "仕上がり優先", proposal: "提案", thinking: "計画を立てています…", measuringHint: "このコンピューターの速さを測っています。待たずに始められます。", why: "その理由", youChose: "この画面で選んだ値です",
   proposalText: "{n}枚の画像から、{side}×{side} で学びます。", time: "時間", memory: "メモリー", speed: "速さ", batches: "バッチ", perSecond: "毎秒{n}枚",
