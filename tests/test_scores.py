@@ -114,7 +114,7 @@ def test_scores_state_the_number_of_images_and_the_network():
     lines = Scores("efficientnet-lite0", 50, 40, 0.01, (0.0, 0.02), 12.34, 0.5, 0.25).lines()
     assert lines[0] == "50 images against 40 reference images, by features of efficientnet-lite0"
     assert lines[1].startswith("KID        0.0100  (95% bootstrap interval: 0.0000 to 0.0200;")
-    assert lines[2] == "FID        12.3 (too high, as always for few images: compare only with FIDs at 40)"
+    assert lines[2] == "FID        12.3  (too high, as always for few images: compare only with FIDs at 40)"
     assert [line.split()[:2] for line in lines[3:]] == [["precision", "0.50"], ["recall", "0.25"]]
 
 

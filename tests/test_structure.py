@@ -14,7 +14,7 @@ import pippin
 HOUSE = Path(pippin.__file__).parent
 ORDER = [
     {"errors"},
-    {"host", "settings"},
+    {"host", "settings", "translation"},
     {"engines", "networks", "pictures"},
     {"show", "measure", "training"},
     {"sampling", "export", "auditing"},

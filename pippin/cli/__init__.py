@@ -6,8 +6,10 @@ from typing import Any
 import typer
 
 from pippin.cli import collect, edit, evaluate, export, prepare, sample, studio, train
+from pippin.cli.help import Command, Group
 from pippin.cli.printing import (
     accept_any_character,
+    choose_language,
     discard_unwritten_output,
     print_error,
     print_warnings_in_one_line,
@@ -40,17 +42,19 @@ VERBS = (
 """The verbs in the order of `pippin --help`."""
 
 app = typer.Typer(
+    cls=Group,
     help="Train a generator (GAN) on a folder of pictures, and generate new pictures like them.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(cls=Command)(verb)
 
 
 def main() -> None:
     """Run the command line. A `PippinError` and wrong arguments become one line on standard error and exit code 2."""
+    choose_language()
     accept_any_character()
     print_warnings_in_one_line()
     code: Any = 0
@@ -79,10 +83,11 @@ def main() -> None:
 
 def _usage_error(problem: Any) -> str:
     """Return one line for an error that the parser of the command line found."""
-    text = " ".join(problem.format_message().split()).replace("Value error, ", "").rstrip(".")
+    text = " ".join(problem.format_message().split()).replace("Value error, ", "")
+    sentence = text.rstrip(".?")
     found: list[Any] = getattr(problem.__cause__, "errors", list)()  # the causes by which Typer names no value
     received = f". Received: {found[0]['input']}" if found and "input" in found[0] else ""
     context = getattr(problem, "ctx", None)
     command = context.command_path if context else "pippin"
-    usage = f" {' '.join(context.get_usage().split())}" if context else ""
-    return f"{text}{'' if text.endswith('?') else '.'}{usage}; see {command} --help{received}"
+    usage = " ".join(context.get_usage().split()) if context else f"Usage: {command}"
+    return f"{sentence}{'?' if text.endswith('?') else '.'} {usage}; see {command} --help" + received

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from pippin.cli.printing import print_line, stdout_console
+from pippin.cli.printing import print_line, shown, stdout_console
 from pippin.errors import PippinError
-from pippin.host.text import printable
 from pippin.session.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class ConsoleReporter(Reporter):
             left = remaining.update(done, total)
             if done < total and time.monotonic() - printed > LINE_SECONDS:
                 printed = time.monotonic()
-                self.print_line(f"{task}: {done:,} of {total:,}{left}")
+                self.print_line(f"{task}: {done:,} of {total:,}{f', {left} left' if left else ''}")
 
         return update
 
@@ -70,12 +69,12 @@ class ConsoleReporter(Reporter):
         if settings.batches:
             goal = f"{settings.batches:,} batches of {batch}"
         else:
-            goal = f"{settings.minutes:g} minutes with batches of {batch}"
-        engine = f"with {run.about['engine']} ({run.path})"
+            goal = f"{settings.minutes:g} minutes in batches of {batch}"
+        engine, path = run.about["engine"], run.path
         if resumed:
-            self.print_line(f"Resuming from batch {run.batches:,}: training for {goal} in total {engine}")
+            self.print_line(f"Resuming from batch {run.batches:,}: training for {goal} in total with {engine} ({path})")
         else:
-            self.print_line(f"Training for {goal} {engine}")
+            self.print_line(f"Training for {goal} with {engine} ({path})")
             if "start" in run.about:
                 self.print_line(run.about["start"])
         if advice := engine_advice(run.about["engine"], find_hardware()):
@@ -155,21 +154,21 @@ class ProgressBarReporter(ConsoleReporter):
 
     def print_line(self, text: str) -> None:
         """Print one line above the bar."""
-        self.bars.console.print(Text(printable(text)), soft_wrap=True)
+        self.bars.console.print(Text(shown(text)), soft_wrap=True)
 
     def update_bar(self, description: str, completed: float, total: float, text: str) -> None:
         """Draw the bar, for the first time or again."""
         if self.task is None:
             self.task = self.bars.add_task(description, total=total, text="")
-        shown = printable(text)
-        self.bars.update(self.task, description=description, completed=completed, total=total, text=shown)
+        self.bars.update(self.task, description=shown(description), completed=completed, total=total, text=shown(text))
 
     def progress(self, task: str) -> Callable[[int, int], None]:
         """Return a function that shows the progress of a task in the bar; called as `progress(done, total)`."""
         remaining = RemainingTime()
 
         def update(done: int, total: int) -> None:
-            self.update_bar(task, done, total, f"{done:,}/{total:,}{remaining.update(done, total)}")
+            left = remaining.update(done, total)
+            self.update_bar(task, done, total, f"{done:,}/{total:,}{f', {left} left' if left else ''}")
 
         return update
 
@@ -203,13 +202,13 @@ class RemainingTime:
         self.start: tuple[int, float] | None = None
 
     def update(self, done: int, total: int) -> str:
-        """Return `, 42 s left`; or "" if there is no speed yet, or if the task is done."""
+        """Return the remaining time; or "" if there is no speed yet, or if the task is done."""
         if self.start is None:
             self.start = done, time.monotonic()
         first, started = self.start
         if not first < done < total:
             return ""
-        return f", {format_duration((time.monotonic() - started) / (done - first) * (total - done))} left"
+        return format_duration((time.monotonic() - started) / (done - first) * (total - done))
 
 
 @contextlib.contextmanager

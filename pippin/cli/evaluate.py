@@ -128,9 +128,9 @@ def _summary(run: "Run") -> Iterator[tuple[str, str]]:
     settings, about = run.settings, run.about
     goal = f"{settings.batches:,} batches" if settings.batches else f"{settings.minutes:g} minutes"
     yield "run", str(run.path)
-    pictures = f"{about['pictures']:,} pictures" + (f", {about['held_out']:,} held out" if about["held_out"] else "")
-    kind = {1: ", grey", 4: ", transparent"}.get(run.channels, "")
-    yield "source", f"{about['source']} ({pictures}, {settings.image_size}×{settings.image_size}{kind})"
+    size = f"{settings.image_size}×{settings.image_size}" + {1: ", grey", 4: ", transparent"}.get(run.channels, "")
+    size = f"{about['held_out']:,} held out, {size}" if about["held_out"] else size
+    yield "source", f"{about['source']} ({about['pictures']:,} pictures, {size})"
     if "start" in about:
         yield "start", about["start"]
     if run.labels:

@@ -1,10 +1,10 @@
-"""Everything that the command line prints passes through here, so that no text from a file controls the terminal."""
+"""Everything that the command line prints passes through here: it is translated, and cannot control the terminal."""
 
 import codecs
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TextIO
 
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pippin.errors import PippinError, PippinWarning
 from pippin.host.text import printable
+from pippin.translation import Translator, catalogue, preferred_language
 
 SUBSTITUTES = {"×": "x", "–": "-", "−": "-", "…": "...", "·": "*", "²": "2", "→": "->", "‖": "|"}
 """Plain substitutes for characters of Pippin's messages, for an output whose encoding does not have them."""
@@ -26,15 +27,41 @@ MAX_ERROR = 1000
 then its middle is left out."""
 
 
+_translate: Callable[[str], str] = str
+"""Returns a sentence in the user's language. It is replaced by `choose_language`."""
+
+
+def choose_language() -> None:
+    """Print in the user's language from now on: Japanese if the environment asks for it and the output can hold it."""
+    global _translate
+    language = preferred_language()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            "日本語。".encode(getattr(stream, "encoding", None) or "utf-8")
+        except (UnicodeError, LookupError):
+            language = "en"
+    _translate = str if language == "en" else Translator(catalogue(language))
+
+
+def is_translated() -> bool:
+    """Return whether messages are printed in another language than English."""
+    return _translate is not str
+
+
+def shown(text: str) -> str:
+    """Return a text as it is printed: in the user's language, and with everything that controls a terminal escaped."""
+    return printable(_translate(text))
+
+
 def print_line(text: str) -> None:
-    """Print one line to standard output. Whatever could control the terminal is escaped; see `printable`.
+    """Print one line to standard output; see `shown`.
 
     Raises:
         PippinError: standard output cannot be written, such as a file on a full disk.
         BrokenPipeError: the program that read standard output has ended.
     """
     try:
-        print(printable(text), flush=True)
+        print(shown(text), flush=True)
     except BrokenPipeError:
         raise
     except OSError as problem:
@@ -50,6 +77,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_error(message: str) -> None:
     """Print an error message to standard error, in one line."""
+    message = _translate(message)
     if len(message) > MAX_ERROR:
         message = f"{message[: MAX_ERROR // 2]}…{message[-MAX_ERROR // 2 :]}"
     with suppress(OSError):
@@ -83,7 +111,7 @@ def print_table(rows: Iterable[tuple[str, ...]]) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     if console.is_terminal:
         console.print(table)
         return

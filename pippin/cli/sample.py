@@ -149,8 +149,8 @@ def again(
     with console_reporter() as reporter:
         progress = reporter.progress("generating")
         result = pippin.again(picture, output, run, progress=progress, max_images=max_images)
-    verdict = "identical to the byte" if result.same else "not identical"
-    print_line(f"{result.path}: {verdict}" + (f" ({result.differences})" if result.differences else ""))
+    differences = f" ({result.differences})" if result.differences else ""
+    print_line(f"{result.path}: {'identical to the byte' if result.same else 'not identical'}" + differences)
 
 
 def walk(

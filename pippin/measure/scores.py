@@ -50,7 +50,7 @@ class Scores:
         """Return the scores as lines of text."""
         low, high = self.kid_interval
         smaller = min(self.generated, self.references)
-        warning = f" (too high, as always for few images: compare only with FIDs at {smaller:,})"
+        warning = f"  (too high, as always for few images: compare only with FIDs at {smaller:,})"
         return [
             f"{self.generated:,} images against {self.references:,} reference images, by features of {self.network}",
             f"KID        {self.kid:.4f}  (95% bootstrap interval: {low:.4f} to {high:.4f}; 0: same distribution)",

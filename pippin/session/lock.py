@@ -141,20 +141,21 @@ def _other_holder(path: Path, locked: bool) -> str | None:
     age = _age(path / HOLDER)
     if age is None or age > STALE_SECONDS:
         return None
-    return (
-        f"{_held(path, holder)}. If that process no longer runs, try again in {STALE_SECONDS - max(age, 0):.0f} s, "
-        f"when its lock is stale, or delete {path / HOLDER}"
+    advice = (
+        f". If that process no longer runs, try again in {STALE_SECONDS - max(age, 0):.0f} s, when its lock is stale, "
+        f"or delete {path / HOLDER}"
     )
+    return _held(path, holder, advice)
 
 
-def _held(path: Path, holder: dict[str, Any] | None) -> str:
-    """Return the message that another process trains the run."""
+def _held(path: Path, holder: dict[str, Any] | None, advice: str = "") -> str:
+    """Return the message that another process trains the run, with what else to do."""
     if holder is None:
         return f"Another process trains this run; wait for it, or choose another folder with --run. Received: {path}"
     who = f"process {holder.get('pid')} of {holder.get('user')} on {holder.get('host')}"
     return (
         f"This run is being trained by {who} since {holder.get('since')}; wait for it, stop it, or choose another "
-        f"folder with --run. Received: {path}"
+        f"folder with --run{advice}. Received: {path}"
     )
 
 

@@ -250,8 +250,12 @@ class Health:
             again = f"although the best state was restored {MAX_COLLAPSES} times"
             return Finding(f"{collapsed}, {again}; stopping{self._best_images()}", "stop")
         self.rate /= 2
-        restored = f"the state of batch {self.best_batches:,} was restored and " if self.best_kid is not None else ""
-        return Finding(f"{collapsed}: {restored}the learning rate halved", "restore")
+        if self.best_kid is None:
+            return Finding(f"{collapsed}: the learning rate halved", "restore")
+        return Finding(
+            f"{collapsed}: the state of batch {self.best_batches:,} was restored and the learning rate halved",
+            "restore",
+        )
 
     def _overfits(self, overfitting: float, augment_p: float) -> list[Finding]:
         """Raise the augmentation; at its limit, report that once."""
