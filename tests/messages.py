@@ -54,6 +54,7 @@ NOT_SHOWN = {
     "private, max-age": "a header",
     "default-src ": "a header",
     "sandbox ": "a header",
+    "export const ": "a script",
     "text/": "a header",
 }
 """Beginnings of templates that are not translated, although they have words, and why."""

@@ -16,6 +16,7 @@ JAPANESE = catalogue("ja")
 COMPOSED = {
     "({})",
     "{} s",
+    "{}: batch {} after {} of training and {} of compiling",
     "{} image",
     "transparent",
     "{} added ({})",

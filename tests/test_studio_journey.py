@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from studio_browser import PATIENCE, PICTURES, Visit, choose_folder, expect, go
 
+from pippin.translation import Translator, catalogue
+
 pytestmark = pytest.mark.slow
 
 
@@ -134,17 +136,31 @@ def test_a_phone_scrolls_only_downwards(browser, server, tab):
     phone.close()
 
 
+SENTENCES = (
+    "too large: 9×9 is more than 5 pixels",
+    "something new",
+    "15 files: 9 kept, 2 mended, 4 refused",
+    "refused: a.png (truncated: the end of the file is missing), b.txt (not a picture) and 3 more",
+    "mended: 1 full page of a TIFF used, and not its reduced first page, 2 grey turned into RGB",
+    "batch 50/60  1234 images/s  3 min 05 s left  d_loss 0.123 g_loss 0.456  runs/a/latest.png",
+    "Finished: batch 12 after 9 s of training and 12 s of compiling",
+    "image_size must be from 16 to 256. Received: image_size=3",
+    "The folder cannot be read (Permission denied); check its permissions. Received: source='in x'",
+    "For Keras 3: runs/a b/generator.keras (1.2 MB)",
+    "generating: 32 of 64, 5 s left",
+)
+
+
 def test_japanese_is_chosen_by_the_browser_and_can_be_switched(browser, server, tab):
     visit = Visit(browser, server, places(tab)[4], locale="ja-JP", color_scheme="dark")
     expect(visit.tab.locator(".places")).to_contain_text("集める")
     expect(visit.tab.get_by_role("button", name="再開")).to_be_visible()
     assert visit.tab.evaluate("document.documentElement.lang") == "ja"
     said = "text => import('/static/js/messages.js').then(({ said }) => said(text))"
-    assert visit.tab.evaluate(said, "There is no such folder. Received: x") == "そのフォルダーはありません。（入力：x）"
-    assert (
-        visit.tab.evaluate(said, "too large: 9×9 is more than 5 pixels") == "大きすぎます：9×9 は 5 画素を超えています"
-    )
-    assert visit.tab.evaluate(said, "something new") == "something new"
+    assert visit.tab.evaluate(said, "There is no such folder. Received: x") == "そのフォルダはありません。（入力：x）"
+    translate = Translator(catalogue("ja"))
+    for text in SENTENCES:
+        assert visit.tab.evaluate(said, text) == translate(text)
     visit.tab.get_by_role("button", name="English").click()
     expect(visit.tab.get_by_role("button", name="Resume")).to_be_visible()
     visit.tab.reload()

@@ -1,5 +1,6 @@
 """The web application of the studio: its routes, and the files of its page."""
 
+import json
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from pippin.studio.session import session_routes
 from pippin.studio.state import Studio
 from pippin.studio.take_routes import take_routes
 from pippin.studio.train_routes import train_routes
+from pippin.translation import catalogue
 
 STATIC = Path(__file__).parent / "static"
 """The folder of the page's files."""
@@ -42,6 +44,7 @@ def make_app(studio: Studio, access: Access) -> Starlette:
         routes=[
             Route("/", _page),
             Route("/static/canvas.js", _canvas_script),
+            Route("/static/words/messages.js", _messages_script),
             Mount("/static", StaticFiles(directory=STATIC)),
             *session_routes(),
             *gather_routes(),
@@ -70,3 +73,9 @@ async def _page(request: Request) -> Response:
 async def _canvas_script(request: Request) -> Response:
     """Answer with the script for canvases that the page shares with exported pages."""
     return FileResponse(STATIC.parents[1] / "export" / "web" / "canvas.js")
+
+
+async def _messages_script(request: Request) -> Response:
+    """Answer with the Japanese catalogue of messages as a script, for the page."""
+    script = f"export const messages = {json.dumps(catalogue('ja'), ensure_ascii=False)};\n"
+    return Response(script, media_type="text/javascript")

@@ -1,6 +1,7 @@
 """Jobs: work that a user waits for and watches, one after the other."""
 
 import itertools
+import os
 import queue
 import re
 import secrets
@@ -180,6 +181,7 @@ def run_command(jobs: Jobs, job: Job, words: list[str]) -> list[str]:
     cancelled = threading.Event()
     process = subprocess.Popen(
         [sys.executable, "-m", "pippin", *words],
+        env={**os.environ, "LANGUAGE": "en"},  # the page translates the lines
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -107,7 +107,8 @@ class Trainings:
         with self._lock:
             if self.is_alive(run_id) or current_holder(run):
                 raise RequestError(409, "busy", "This run is being trained already.")
-            environment = {**os.environ, **({"KERAS_BACKEND": engine} if engine else {}), "PYTHONUNBUFFERED": "1"}
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "LANGUAGE": "en"}  # the page translates the output
+            environment |= {"KERAS_BACKEND": engine} if engine else {}
             output = self._output(run_id)
             with run_errors(output):
                 output.parent.mkdir(parents=True, exist_ok=True)

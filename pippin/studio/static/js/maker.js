@@ -40,7 +40,7 @@ export class Maker {
       const { job, command } = await post(`/api/runs/${this.run.id}/take`, { what: this.what, options: this.options() });
       this.command.set(command);
       const { files, lines } = await finished(job, ({ done, total, message }) => this.progress.set(total ? done / total : null, said(message) ?? ""));
-      fill(this.result, files.map(fileLinks), files.length ? null : (lines ?? []).map((line) => el("p.small", {}, line)));
+      fill(this.result, files.map(fileLinks), files.length ? null : (lines ?? []).map((line) => el("p.small", {}, said(line))));
       this.made(files);
     } finally {
       this.progress.element.hidden = true;

@@ -138,7 +138,7 @@ export function runPage(place, id) {
 
   async function showOutput() {
     const { lines } = await get(`/api/runs/${id}/output`);
-    output.textContent = lines.join("\n");
+    output.textContent = lines.map(said).join("\n");
   }
 
   const off = on("run", draw);
