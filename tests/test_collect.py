@@ -717,9 +717,9 @@ def test_the_remaining_time_is_estimated(monkeypatch, clock):
     assert left.update(10, 40) == ""  # these ten existed at the start
     clock.sleep(20)
     assert left.update(10, 40) == ""
-    assert left.update(20, 40) == ", 40 s left"
+    assert left.update(20, 40) == "40 s"
     clock.sleep(100)
-    assert left.update(30, 40) == ", 1 min 00 s left"
+    assert left.update(30, 40) == "1 min 00 s"
     assert left.update(40, 40) == ""
 
 

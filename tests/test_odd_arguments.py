@@ -31,6 +31,7 @@ VALID = {
     "directions": ("run",),
     "mix": ("run",),
     "evaluate": ("run",),
+    "nearest": ("run",),
     "report": ("run",),
     "info": ("run",),
     "diagram": ("run",),
@@ -184,6 +185,7 @@ WRITES = {
     "find": "png",
     "directions": "png",
     "mix": "png",
+    "nearest": "png",
     "diagram": "svg",
     "export": "keras",
 }
