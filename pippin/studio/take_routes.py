@@ -95,8 +95,10 @@ def _take(studio: Studio, request: Request, order: TakeOrder) -> Any:
             require_own(path / FOLDER / OUTPUTS, path).mkdir(parents=True, exist_ok=True)
         before = {file["name"]: file["changed"] for file in _facts(studio, request)}
         lines = [line for line in run_command(studio.jobs, job, words) if not line_progress(line)]
-        files = [file for file in _facts(studio, request) if before.get(file["name"]) != file["changed"]]
-        return {"files": files, "lines": lines}
+        changed = [file for file in _facts(studio, request) if before.get(file["name"]) != file["changed"]]
+        if "-o" in words:  # anything else that changed was written by a training of this run
+            changed = [file for file in changed if file["name"].startswith(f"{OUTPUTS}/")]
+        return {"files": changed, "lines": lines}
 
     job = Job("take", order.what, {"run": run_id}, command, work)
     return {"job": studio.jobs.add(job).to_dict(), "command": command}
