@@ -48,6 +48,18 @@ def cases():
     return shared_folder("cases", "PIPPIN_CASES", "no such inputs")
 
 
+@pytest.fixture(scope="module")
+def tiny_networks():
+    """Replace the standard preset's networks by the tiny ones, so that training is fast."""
+    import tiny
+
+    from pippin import networks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "build", tiny.build)
+        yield
+
+
 @pytest.fixture(scope="session")
 def found(tmp_path_factory):
     """What the workers of `across_engines` measured: engine → name → array."""

@@ -17,24 +17,18 @@ import tiny
 from PIL import Image
 
 import pippin
-from pippin import cli, networks
+from pippin import cli
 from pippin.cli.console import format_duration
 from pippin.runs.nearest import nearest_training_images
 
 TRAIN = ("--image-size", "16", "--batches", "60", "--batch-size", "4")
 SAYS_RUN = ("--run", "run")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def tiny_networks():
-    """Replace the standard preset's networks by the tiny ones, so that training is fast."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "build", tiny.build)
-        yield
+pytestmark = pytest.mark.usefixtures("tiny_networks")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, tiny_networks):
     """A folder with `photos`, a folder of pictures, and `run`, a run trained on it."""
     place = tmp_path_factory.mktemp("place")
     (place / "photos").mkdir()

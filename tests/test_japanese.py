@@ -9,7 +9,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from pippin import cli, networks
+from pippin import cli
 from pippin.cli import VERBS, printing
 from pippin.translation import Translator, catalogue
 
@@ -21,18 +21,12 @@ COMMANDS = re.compile(r"`[^`]*`|pippin [a-z].*|KERAS_BACKEND=.*|tensorboard --lo
 
 TRAIN = ("--image-size", "16", "--batch-size", "4", "--run", "run")
 
+pytestmark = pytest.mark.usefixtures("tiny_networks")
+
 
 def english_in(text):
     """Return the English sentences in an output."""
     return [found.group() for line in text.splitlines() for found in ENGLISH.finditer(COMMANDS.sub("", line))]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tiny_networks():
-    """Replace the standard preset's networks by the tiny ones, so that training is fast."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "build", tiny.build)
-        yield
 
 
 @pytest.fixture(scope="module")

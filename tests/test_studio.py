@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import zipfile
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from studio_server import serving
 from pippin.runs.documents import HOLDER, LOCK
 from pippin.session.lock import current_holder, training_lock
 from pippin.session.training_session import is_snapshot
+from pippin.studio import take
 from pippin.studio.health import health
 from pippin.studio.jobs import line_progress
 from pippin.studio.run_files import RunFiles, state_metadata
@@ -479,3 +481,13 @@ def test_a_task_that_fails_says_why_and_the_next_one_works(client):
         client.studio.hand.run((TASKS, "audit"), "missing", 16, {}, False)
     client.studio.hand.close()
     assert client.studio.hand.run((TASKS, "original"), "missing.png") is None
+
+
+@pytest.mark.parametrize("what", get_args(take.What))
+def test_files_of_a_training_are_not_taken_for_those_of_a_command(what, tmp_path):
+    names = [*take.OWN_FILES, f"{take.OUTPUTS}/pictures-1.png"]
+    made = {name for name in names if take.is_made_by(what, name)}
+    assert made.isdisjoint({"latest.png", "timeline.png"})
+    has_output = "-o" in take.take_words(tmp_path, take.TakeOrder(what=what))
+    assert (f"{take.OUTPUTS}/pictures-1.png" in made) == has_output
+    assert made

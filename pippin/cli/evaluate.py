@@ -12,7 +12,7 @@ from pippin.cli.arguments import RunFolder, setting_rows
 from pippin.cli.console import console_reporter, format_losses, format_training_time
 from pippin.cli.printing import print_line, print_lines, print_table
 from pippin.cli.repeat import training_command
-from pippin.cli.sample import Edit, From, Truncation
+from pippin.cli.sample import Edit, From, Truncation, edited_provenance
 from pippin.errors import SettingsError, SourceError
 from pippin.host.own_files import is_own_file
 from pippin.settings import SCORING_NETWORK
@@ -89,12 +89,7 @@ def nearest(
 
 def _inputs(run: "Run", picture: Path, edits: dict[str, float]) -> "np.ndarray":
     """Return the generator's input for the one image in a picture file, edited: float32 (1, latent_dim)."""
-    from pippin.runs.provenance import MAX_IMAGES, Provenance
-
-    provenance = Provenance.read(picture)
-    provenance.check_count(run, MAX_IMAGES, "give a --seed instead")
-    provenance.check_weights(run)
-    inputs = provenance.edited(run, edits).generator_inputs(run)
+    inputs = edited_provenance(run, picture, edits, "give a --seed instead").generator_inputs(run)
     if len(inputs) != 1:
         raise SettingsError(
             f"--from takes a picture with one image; give a --seed instead. Received: {len(inputs)} images in {picture}"

@@ -108,16 +108,29 @@ def _sample_from(run: Path, picture: Path, edits: dict[str, float], output: Path
     """Generate pictures from the latents of a picture file, edited."""
     opened = pippin.open_run(run)
     from pippin.pictures.entries import plural
-    from pippin.runs.provenance import MAX_IMAGES, Provenance
 
-    provenance = Provenance.read(picture)
-    provenance.check_count(opened, MAX_IMAGES, "give the seeds with --seeds instead")
-    provenance.check_weights(opened)
-    provenance = provenance.edited(opened, edits)
+    provenance = edited_provenance(opened, picture, edits, "give the seeds with --seeds instead")
     latents = provenance.generator_inputs(opened)
     with console_reporter() as reporter:
         provenance.save(output, opened, opened.generate(latents, reporter.progress("generating")))
     print_line(f"{plural(len(latents), 'picture')} in {output}")
+
+
+def edited_provenance(run: "Run", picture: Path, edits: dict[str, float], advice: str) -> "Provenance":
+    """Return the provenance of a picture file of a run, edited.
+
+    Args:
+        run: the run.
+        picture: the file that `--from` names.
+        edits: direction → strength.
+        advice: what to do instead if the file has too many images.
+    """
+    from pippin.runs.provenance import MAX_IMAGES, Provenance
+
+    provenance = Provenance.read(picture)
+    provenance.check_count(run, MAX_IMAGES, advice)
+    provenance.check_weights(run)
+    return provenance.edited(run, edits)
 
 
 def _save_each(provenance: "Provenance", run: "Run", images: "np.ndarray", output: Path) -> Path:

@@ -139,16 +139,19 @@ def _signature(tensor: torch.Tensor) -> Any:
 
 def to_device(tree: Any) -> Any:
     """See `pippin.engines.Engine.to_device`."""
-    return keras_tree.map_structure(_copied if torch.cuda.is_available() else keras.ops.convert_to_tensor, tree)
+    return keras_tree.map_structure(_copied if _on_cuda() else keras.ops.convert_to_tensor, tree)
+
+
+def _on_cuda() -> bool:
+    """Return whether Keras computes on an NVIDIA GPU."""
+    return str(keras.src.backend.torch.core.get_device()).startswith("cuda")
 
 
 def _copied(array: Any) -> Any:
     """Return an array on a GPU. The copy waits in the device's queue, and the host goes on with the next batch."""
     if not isinstance(array, np.ndarray | np.generic) or array.dtype == np.uint32:
         return keras.ops.convert_to_tensor(array)
-    tensor = torch.as_tensor(array)
-    device = keras.src.backend.torch.core.get_device()
-    return tensor.pin_memory().to(device, non_blocking=True) if str(device).startswith("cuda") else tensor
+    return torch.as_tensor(array).pin_memory().to(keras.src.backend.torch.core.get_device(), non_blocking=True)
 
 
 def to_host(tree: Any) -> Any:
@@ -163,7 +166,7 @@ def device() -> str:
 
 def execution() -> Execution:
     """See `pippin.engines.Engine.execution`. Steps are called one by one, on a GPU with a packed state."""
-    return Execution(packed=torch.cuda.is_available())
+    return Execution(packed=_on_cuda())
 
 
 def loop(step: Callable[..., Any], select: Callable[..., Any]) -> Any:

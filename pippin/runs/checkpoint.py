@@ -130,7 +130,7 @@ class StateFiles:
         with run_errors(self.path):
             save_state(self._checkpoint, state, metadata, self._previous)
 
-    def load_checkpoint(self, like: State) -> "Checkpoint":
+    def load_checkpoint(self, like: State) -> Checkpoint:
         """Return the last checkpoint.
 
         Args:

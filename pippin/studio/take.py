@@ -176,6 +176,22 @@ _WORDS: dict[str, Callable[[Path, TakeOptions], list[str]]] = {
 """What is taken away → the function that returns its command."""
 
 
+WRITES: dict[str, tuple[str, ...]] = {
+    "model": ("generator.keras", "generator.onnx", "generator.tflite"),
+    "page": ("web",),
+    "huggingface": ("huggingface",),
+    "report": ("report.html",),
+    "evaluate": ("nearest.png",),
+}
+"""What is taken away → its files, where the command has no `-o`. All other files that change meanwhile are those of a
+training of the same run."""
+
+
+def is_made_by(what: str, name: str) -> bool:
+    """Return whether a file of `listed_files` is one that the command of a kind writes."""
+    return name in WRITES[what] if what in WRITES else name.startswith(f"{OUTPUTS}/")
+
+
 def listed_files(run: Path) -> dict[str, tuple[Path, str]]:
     """Return the files and folders of a run that can be downloaded: name → path and kind. Links are left out."""
     found: dict[str, tuple[Path, str]] = {}

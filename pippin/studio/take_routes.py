@@ -22,7 +22,7 @@ from pippin.studio.orders import command_text
 from pippin.studio.routing import route
 from pippin.studio.state import Studio
 from pippin.studio.stored import FOLDER
-from pippin.studio.take import OUTPUTS, TakeOrder, file_facts, listed_files, own_files, take_words
+from pippin.studio.take import OUTPUTS, TakeOrder, file_facts, is_made_by, listed_files, own_files, take_words
 
 VIEWED = {
     ".html": "text/html; charset=utf-8",
@@ -95,10 +95,8 @@ def _take(studio: Studio, request: Request, order: TakeOrder) -> Any:
             require_own(path / FOLDER / OUTPUTS, path).mkdir(parents=True, exist_ok=True)
         before = {file["name"]: file["changed"] for file in _facts(studio, request)}
         lines = [line for line in run_command(studio.jobs, job, words) if not line_progress(line)]
-        changed = [file for file in _facts(studio, request) if before.get(file["name"]) != file["changed"]]
-        if "-o" in words:  # anything else that changed was written by a training of this run
-            changed = [file for file in changed if file["name"].startswith(f"{OUTPUTS}/")]
-        return {"files": changed, "lines": lines}
+        files = [file for file in _facts(studio, request) if before.get(file["name"]) != file["changed"]]
+        return {"files": [file for file in files if is_made_by(order.what, file["name"])], "lines": lines}
 
     job = Job("take", order.what, {"run": run_id}, command, work)
     return {"job": studio.jobs.add(job).to_dict(), "command": command}
