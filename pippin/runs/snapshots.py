@@ -22,7 +22,7 @@ SHEET_SIDE = 8
 """Number of rows and of columns of a snapshot's sheet."""
 
 MAX_PICTURE_BYTES = 64 * 2**20
-"""Largest size of a picture file of a run. A snapshot of 64 images of 256×256 pixels has at most 17 MB."""
+"""Largest size of a picture file of a run. A snapshot of 64 images of 512×512 pixels in RGB has at most 51 MB."""
 
 FOLDER, LATEST, TIMELINE = "pictures", "latest.png", "timeline.png"
 
@@ -45,6 +45,11 @@ def save_images(run_path: Path, batches: int, images: np.ndarray, is_snapshot: b
     if is_snapshot:
         save_picture(sheet, run_path / FOLDER / f"batch-{batches:06d}.png")
         save_picture(timeline(read_snapshots(run_path, images.shape[1])), run_path / TIMELINE)
+
+
+def sheet_side(image_size: int) -> int:
+    """Return the side in pixels of the sheet of a snapshot whose images have the side `image_size`."""
+    return SHEET_SIDE * (image_size + GAP) - GAP
 
 
 def snapshot_files(run_path: Path) -> list[Path]:
@@ -93,7 +98,7 @@ def _batches(file: Path) -> int:
 def _read_sheet(file: Path, image_size: int) -> np.ndarray:
     """Return the sheet of a snapshot: uint8 (H, W, 3)."""
     contents = read_own(file, MAX_PICTURE_BYTES)
-    side = SHEET_SIDE * (image_size + GAP) - GAP
+    side = sheet_side(image_size)
     return np.asarray(_decode(contents or b"", file, (side, side)).convert("RGB"))
 
 

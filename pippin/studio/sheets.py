@@ -7,9 +7,11 @@ import numpy as np
 from PIL import Image
 
 from pippin.errors import RunError
+from pippin.runs.snapshots import sheet_side
+from pippin.settings import IMAGE_SIZES
 
-MAX_PIXELS = 8 * 2**20
-"""Largest number of pixels of a sheet. Sixty-four images of 256×256 have about 4 million."""
+MAX_PIXELS = sheet_side(IMAGE_SIZES[-1]) ** 2
+"""Largest number of pixels of a sheet."""
 
 
 def reduced_sheet(contents: bytes, side: int) -> bytes:
