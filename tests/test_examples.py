@@ -5,13 +5,18 @@ ipykernel) and only show that the same lines run.
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tiny
 
 import pippin
+from pippin import engines
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,6 +83,20 @@ def test_the_notebook_with_own_networks_trains_them(quick_pairs):
     assert run.folder.load_network("discriminator").layers[-3].filters == 32
     assert run.sample(2).shape == (2, 32, 32, 3)
     assert (quick_pairs / "own-networks.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_the_notebooks_run_with_each_engine(engine):
+    if engine == keras.backend.backend():
+        pytest.skip("the tests above run them with it")
+    if not engines._installed(engines.ENGINES[engine]):
+        pytest.skip(f"{engine} is not installed")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "test_the_notebook_"]
+    environ = {**os.environ, "KERAS_BACKEND": engine}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
 
 
 @pytest.mark.slow
