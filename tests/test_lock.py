@@ -24,6 +24,14 @@ with training_lock(Path(sys.argv[1])):
     sys.stdin.read()
 """
 
+DIE = """
+import os, sys
+from pathlib import Path
+from pippin.session.lock import training_lock
+with training_lock(Path(sys.argv[1])):
+    os._exit(1)
+"""
+
 
 @pytest.fixture
 def other_process(tmp_path):
@@ -74,6 +82,14 @@ def test_the_lock_of_a_killed_process_is_stale(tmp_path, other_process):
     other_process.kill()
     other_process.wait()
     assert (tmp_path / "run" / HOLDER).exists()
+    assert tiny.train(tmp_path / "run", batches=2).finished
+    assert not {HOLDER, LOCK} & set(os.listdir(tmp_path / "run"))
+
+
+def test_the_lock_of_a_process_that_was_killed_after_the_last_checkpoint_is_removed(tmp_path):
+    tiny.train(tmp_path / "run", batches=2)
+    assert subprocess.run([sys.executable, "-c", DIE, str(tmp_path / "run")], check=False).returncode == 1
+    assert {HOLDER, LOCK} <= set(os.listdir(tmp_path / "run"))
     assert tiny.train(tmp_path / "run", batches=2).finished
     assert not {HOLDER, LOCK} & set(os.listdir(tmp_path / "run"))
 
@@ -140,6 +156,7 @@ def test_a_finished_run_is_opened_while_it_is_locked(tmp_path):
     tiny.train(tmp_path / "run", batches=2)
     with training_lock(tmp_path / "run"):
         assert tiny.train(tmp_path / "run", batches=2).finished
+        assert {HOLDER, LOCK} <= set(os.listdir(tmp_path / "run"))
 
 
 def test_a_folder_that_was_made_for_the_lock_alone_is_removed(tmp_path):

@@ -66,6 +66,13 @@ def training_lock(path: Path) -> Iterator[None]:
             path.rmdir()
 
 
+def remove_stale_lock(path: Path) -> None:
+    """Remove the lock that a killed process left in a run. A lock stays if it is held, or if the run is read-only."""
+    if os.path.lexists(path / HOLDER) or os.path.lexists(path / LOCK):
+        with suppress(RunError), training_lock(path):
+            pass
+
+
 def current_holder(path: Path) -> dict[str, Any] | None:
     """Return the process that trains a run now, or None. Nothing is written.
 

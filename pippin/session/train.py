@@ -17,7 +17,7 @@ from pippin.runs.network_files import check_rebuildable
 from pippin.runs.run import Run, is_run, open_run
 from pippin.session.callbacks import CallbackReporter, check_callbacks
 from pippin.session.following import follow, lost_process_message, tell_followers
-from pippin.session.lock import training_lock
+from pippin.session.lock import remove_stale_lock, training_lock
 from pippin.session.memory import is_out_of_memory
 from pippin.session.plan import plan
 from pippin.session.reporting import CompositeReporter, Reporter
@@ -105,6 +105,7 @@ def train(
         made = resumed_plan(existing, made, changed_pictures)
         if existing.finished and made.settings == existing.settings:
             tell_followers(has_opened=False)
+            remove_stale_lock(path)
             reporter.on_train_end(existing, already_finished=True)
             return existing
     made.check_memory()
